@@ -1,0 +1,1 @@
+"""What is said: contents, conversations, and what a home remembers of them. Pure."""
