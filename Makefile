@@ -1,0 +1,73 @@
+# What people and machines type here. `make` alone lists it.
+# Each step of the setup leaves a stamp in .setup/, so that a second `make` has nothing to do.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+PY := .venv/bin/python
+BIN := .venv/bin
+MODULE := src/whimbrel/crypto/_mls.abi3.so
+RUST := native/Cargo.toml native/Cargo.lock $(wildcard native/src/*.rs native/src/*/*.rs)
+BENCHES := $(sort $(filter-out bench/_%,$(wildcard bench/*.py)))
+
+# Two workers unless asked otherwise: a test file stays on one of them, and files with real processes come last.
+WORKERS ?= 2
+# More words for the program or for pytest: `make run ARGS='--port 8000'`, `make test ARGS='-x tests/wire'`.
+ARGS ?=
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: setup
+setup: .setup/native ## prepare everything, start nothing; afterwards .venv/bin/whimbrel is the command
+
+.PHONY: run
+run: setup ## start Whimbrel with a relay inside; asks for a name at the first start
+	@exec $(BIN)/whimbrel app $(ARGS)
+
+.PHONY: test
+test: setup ## all tests; the ones with real processes come last
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+.PHONY: check
+check: setup ## format, lint, types, import directions, and the same for the crate
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cargo fmt --manifest-path native/Cargo.toml --check
+	cargo clippy --quiet --manifest-path native/Cargo.toml --release --all-targets --locked -- -D warnings
+
+.PHONY: bench
+bench: setup ## one figure for each question; records in bench/out/
+	@mkdir -p bench/out
+	@set -e; for bench in $(BENCHES); do echo "== $$bench"; $(PY) $$bench $(ARGS); done
+
+.PHONY: clean
+clean: ## remove what setup, tests and builds made; homes and relays of people are not touched
+	rm -rf .venv .setup .mypy_cache .ruff_cache .import_linter_cache .hypothesis native/target bench/out dist $(MODULE)
+	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# -- the steps of the setup --------------------------------------------------------------------------------
+
+.setup/tools: .ci/tools
+	@mkdir -p .setup
+	@.ci/tools > $@.new && mv $@.new $@
+
+# The interpreter that .ci/tools found is the one line of its stamp.
+.setup/python: .setup/tools requirements/dev.lock $(if $(wildcard $(PY)),,absent)
+	@test -x $(PY) || { echo "Making .venv"; "$$(cat .setup/tools)" -m venv .venv; }
+	@echo "Installing the locked Python packages"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
+
+.setup/native: .setup/python $(RUST) pyproject.toml $(if $(and $(wildcard $(MODULE)),$(wildcard $(BIN)/whimbrel)),,absent)
+	@echo "Building the crate in native/ (about a minute the first time)"
+	@VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/maturin develop --release --locked --quiet
+	@touch $@
+
+.PHONY: absent
+absent:
