@@ -49,7 +49,7 @@ bench: setup ## one figure for each question; records in bench/out/
 .PHONY: clean
 clean: ## remove what setup, tests and builds made; homes and relays of people are not touched
 	rm -rf .venv .setup .mypy_cache .ruff_cache .import_linter_cache .hypothesis native/target bench/out dist $(MODULE)
-	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- the steps of the setup --------------------------------------------------------------------------------
 
@@ -66,7 +66,9 @@ clean: ## remove what setup, tests and builds made; homes and relays of people a
 
 .setup/native: .setup/python $(RUST) pyproject.toml $(if $(and $(wildcard $(MODULE)),$(wildcard $(BIN)/whimbrel)),,absent)
 	@echo "Building the crate in native/ (about a minute the first time)"
-	@VIRTUAL_ENV="$(CURDIR)/.venv" $(BIN)/maturin develop --release --locked --quiet
+	@PATH="$(CURDIR)/$(BIN):$$PATH" MATURIN_PEP517_ARGS="--locked" \
+		$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@echo "Ready. \`make run\` starts Whimbrel; .venv/bin/whimbrel is the command."
 	@touch $@
 
 .PHONY: absent
