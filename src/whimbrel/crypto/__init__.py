@@ -1,0 +1,1 @@
+"""People's keys: MLS groups, accounts, device lists, files. Pure: bytes in, bytes out."""
