@@ -1,0 +1,286 @@
+"""A home: the folder of one account, open in one program at a time.
+
+    home.json    what kind of home this is and where its key is; in clear, nothing of the account in it
+    store.db     everything else, encrypted
+    key          the key, only when there was neither a passphrase nor a keyring
+    lock         held while a program has the home open; names its process
+
+The folder is made for its owner only (0700, files 0600). Other parts of the program may keep folders of their own in it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from whimbrel.store import keys
+from whimbrel.store.database import Database, no_fault
+from whimbrel.store.disk import sync_folder, write_whole
+from whimbrel.store.errors import (
+    HomeKeyMissing,
+    HomeKeyWrong,
+    HomeLocked,
+    HomeMissing,
+    home_damaged,
+    home_newer,
+    home_read_only,
+    told_plainly,
+)
+from whimbrel.store.keys import Argon2Cost, KeyPlace
+
+# Of home.json and of the files in the folder; what is inside store.db has its own number.
+VERSION: Final = 1
+
+_WHERE_THE_KEY_IS: Final[dict[KeyPlace, str]] = {
+    "passphrase": "The home is encrypted with your passphrase. Nobody can open it without: keep it safe.",
+    "keyring": "The home is encrypted. Its key is in the keyring of this system.",
+    "file": "The home is encrypted, but its key lies beside it in the file `key`, readable by you only: who gets the"
+    " whole folder can read it. Set WHIMBREL_PASSPHRASE before making a home to have it otherwise.",
+}
+
+
+class Home:
+    """An open home. Close it, or use it in a `with` statement; while it is open no other program gets in."""
+
+    def __init__(self, path: Path, id: str, key_place: KeyPlace, database: Database, lock: int) -> None:
+        self.path = path
+        self.id = id
+        self.key_place = key_place
+        self.database = database
+        self._lock = lock
+
+    @property
+    def where_the_key_is(self) -> str:
+        """One sentence or two for the person whose home it is."""
+        return _WHERE_THE_KEY_IS[self.key_place]
+
+    def folder(self, name: str) -> Path:
+        """A folder of this name in the home, made if it is not there."""
+        path = self.path / name
+        with told_plainly(self.path):
+            path.mkdir(mode=0o700, exist_ok=True)
+        return path
+
+    def close(self) -> None:
+        try:
+            self.database.close()
+        finally:
+            os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def home_exists(path: Path) -> bool:
+    """Whether a home was made in this folder; says nothing of whether it can be opened."""
+    return (path / "home.json").exists()
+
+
+def open_home(
+    path: Path,
+    *,
+    create: bool,
+    passphrase: str | None = None,
+    interactive: bool = False,
+    find_keyring: Callable[[bool], keys.Keyring | None] = keys.find_keyring,
+    fault: Callable[[str], None] = no_fault,
+) -> Home:
+    """Open the home in this folder, or with `create` make it if there is none.
+
+    `passphrase` is what WHIMBREL_PASSPHRASE says. `interactive` is whether a person is there who could unlock a keyring.
+    Raises a StoreError: HomeMissing, HomeLocked, HomeNewer, HomeDamaged, HomeKeyWrong, HomeKeyMissing, HomeFull or
+    HomeReadOnly.
+    """
+    path = path.absolute()
+    with told_plainly(path):
+        if not create and not path.is_dir():
+            raise _no_home(path)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o700)
+        lock = _take_lock(path)
+        try:
+            description = _read_description(path)
+            if description is None or not description.ready:
+                if not create:
+                    raise _no_home(path)
+                description, key = _make(path, description, passphrase or None, interactive, find_keyring)
+            else:
+                key = _key(path, description, passphrase or None, interactive, find_keyring)
+            database = Database(path / "store.db", key, fault)
+            return Home(path, description.id, description.place, database, lock)
+        except BaseException:
+            os.close(lock)
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Description:
+    """What home.json says. `salt`, `cost` and `sealed` are there for a home with a passphrase only.
+
+    `ready` is false until the home was made as a whole.
+    """
+
+    id: str
+    place: KeyPlace
+    check: str
+    ready: bool
+    salt: bytes = b""
+    cost: Argon2Cost = keys.RECOMMENDED_COST
+    sealed: bytes = b""
+
+
+def _make(
+    path: Path,
+    begun: _Description | None,
+    passphrase: str | None,
+    interactive: bool,
+    find_keyring: Callable[[bool], keys.Keyring | None],
+) -> tuple[_Description, bytes]:
+    """Make a home, or make one again whose making was cut short: nothing was ever written into such a one."""
+    store = path / "store.db"
+    if begun is None and store.exists():
+        raise home_damaged(path, "home.json is missing, and without it the database cannot be opened")
+    for name in ("store.db", "store.db-wal", "store.db-shm", "store.db-journal"):
+        (path / name).unlink(missing_ok=True)
+
+    id, key = secrets.token_hex(16), secrets.token_bytes(keys.KEY_BYTES)
+    check = keys.check_value(key, id)
+    keyring = None if passphrase else find_keyring(interactive)
+    if passphrase:
+        salt, cost = secrets.token_bytes(16), keys.RECOMMENDED_COST
+        sealed = keys.seal_with_passphrase(key, passphrase, id, salt, cost)
+        made = _Description(id, "passphrase", check, False, salt, cost, sealed)
+    elif keyring is not None and keys.keep_in_keyring(keyring, id, key, interactive):
+        made = _Description(id, "keyring", check, False)
+    else:
+        keys.write_key_file(path / "key", key)
+        made = _Description(id, "file", check, False)
+    _write_description(path, made)
+
+    # SQLite gives its other files the permissions of this one.
+    os.close(os.open(store, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    Database(store, key).close()
+    sync_folder(path)
+    made = _Description(id, made.place, check, True, made.salt, made.cost, made.sealed)
+    _write_description(path, made)
+    return made, key
+
+
+def _key(
+    path: Path,
+    description: _Description,
+    passphrase: str | None,
+    interactive: bool,
+    find_keyring: Callable[[bool], keys.Keyring | None],
+) -> bytes:
+    if not (path / "store.db").exists():
+        raise home_damaged(path, "the database store.db is missing")
+    match description.place:
+        case "passphrase":
+            if passphrase is None:
+                raise HomeKeyMissing(
+                    "This home is encrypted with a passphrase, and none was given.",
+                    "Set WHIMBREL_PASSPHRASE to the passphrase that the home was made with.",
+                )
+            key = keys.open_with_passphrase(
+                description.sealed, passphrase, description.id, description.salt, description.cost
+            )
+        case "keyring":
+            key = keys.take_from_keyring(find_keyring(interactive), description.id, interactive)
+        case "file":
+            key = keys.read_key_file(path / "key")
+    if keys.check_value(key, description.id) != description.check:
+        raise HomeKeyWrong(
+            f"The key from the {description.place} is not the key of this home.",
+            "Put back the key that belongs to this home; another home's key cannot open it.",
+        )
+    return key
+
+
+def _take_lock(path: Path) -> int:
+    """The open, locked file. The lock belongs to the process: it ends with it, however that ends."""
+    try:
+        lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except PermissionError:
+        raise home_read_only(path) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(lock, 20).strip()
+        os.close(lock)
+        pid = int(holder) if holder.isdigit() else None
+        raise HomeLocked(
+            f"Another program has {path} open{f' (process {pid})' if pid else ''}.",
+            "Use that one, or end it and try again. One program at a time can have a home open.",
+            pid,
+        ) from None
+    try:
+        # Always as long as before, so that it also works on a full disk.
+        os.pwrite(lock, b"%-19d\n" % os.getpid(), 0)
+    except BaseException:
+        os.close(lock)
+        raise
+    return lock
+
+
+def _no_home(path: Path) -> HomeMissing:
+    return HomeMissing(f"There is no home in {path}.", "Make one: whimbrel init --name NAME")
+
+
+def _write_description(path: Path, description: _Description) -> None:
+    key: dict[str, Any] = {"place": description.place, "check": description.check}
+    if description.place == "passphrase":
+        cost = description.cost
+        key["argon2id"] = {"passes": cost.passes, "memory_kib": cost.memory_kib, "lanes": cost.lanes}
+        key["salt"] = description.salt.hex()
+        key["sealed"] = description.sealed.hex()
+    told = {"version": VERSION, "id": description.id, "key": key, "ready": description.ready}
+    write_whole(path / "home.json", json.dumps(told, indent=1).encode() + b"\n")
+
+
+def _read_description(path: Path) -> _Description | None:
+    """None when there is no home.json. Raises HomeNewer or HomeDamaged."""
+    try:
+        text = (path / "home.json").read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        told = json.loads(text)
+        if isinstance(told["version"], int) and told["version"] > VERSION:
+            raise home_newer(path)
+        return _description_of(told)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise home_damaged(path, "home.json does not say what it should") from None
+
+
+def _description_of(told: dict[str, Any]) -> _Description:
+    key = told["key"]
+    place, id, check, ready = key["place"], told["id"], key["check"], told["ready"]
+    if told["version"] != VERSION or place not in ("passphrase", "keyring", "file"):
+        raise ValueError("no such version or place")
+    if not (isinstance(id, str) and isinstance(check, str) and isinstance(ready, bool)):
+        raise TypeError("id and check are texts, ready is a truth value")
+    if place != "passphrase":
+        return _Description(id, place, check, ready)
+    argon = key["argon2id"]
+    cost = Argon2Cost(argon["passes"], argon["memory_kib"], argon["lanes"])
+    highest = keys.HIGHEST_COST
+    if not (1 <= cost.passes <= highest.passes and 1 <= cost.lanes <= highest.lanes):
+        raise ValueError("no such cost")
+    # Argon2 wants 8 KiB for each lane at least.
+    if not 8 * cost.lanes <= cost.memory_kib <= highest.memory_kib:
+        raise ValueError("no such cost")
+    salt, sealed = bytes.fromhex(key["salt"]), bytes.fromhex(key["sealed"])
+    if len(salt) != 16:
+        raise ValueError("a salt has 16 bytes")
+    return _Description(id, place, check, ready, salt, cost, sealed)
