@@ -3,7 +3,7 @@
 The engine of conversations says what to remember by returning these values; the store writes each batch of them in
 one transaction. Nothing here reads or writes anything.
 
-Times are milliseconds since 1970 in UTC. Ids are bytes: a message's is its MIMI id (32 bytes), the others are
+Times are milliseconds since 1970 in UTC. Numbers fit 64 bits with a sign. Ids are bytes: a message's is its MIMI id (32 bytes), the others are
 whatever the chat layer made them. A number `n` is given by the store when a row is added; 0 means "not given yet".
 """
 
@@ -34,8 +34,8 @@ MESSAGE_STATES_IN_ORDER: Final[tuple[MessageState, ...]] = ("queued", "sent", "d
 class ChatRow:
     """A conversation. `state` is the chat layer's own (CBOR).
 
-    `last_at` and `unread` are counted by the store as messages are added and read; when a chat that exists is put
-    again, the store keeps its own two figures.
+    The store keeps up `last_at` (the newest message's time) and counts `unread` itself; a chat that is put brings
+    `last_at` only for as long as it has no messages.
     """
 
     id: bytes

@@ -10,6 +10,7 @@ import string
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -26,7 +27,7 @@ from whimbrel.chat.records import (
     Save,
 )
 from whimbrel.store import rows, saves
-from whimbrel.store.errors import Ambiguous, home_newer, told_plainly
+from whimbrel.store.errors import Ambiguous, home_damaged, home_newer, told_plainly
 from whimbrel.store.search import query_of
 
 # How many messages one search answers, and how many candidates an ambiguous id names, if nobody says otherwise.
@@ -46,13 +47,15 @@ def no_fault(place: str) -> None:
 
 
 class Database:
-    """The tables of a home; see schema/ for them.
+    """The tables of a home; see schema/ for them. With `create` the file is empty and the tables are made.
 
     `key` are the 32 bytes of the raw key (SQLCipher derives nothing from it, so that opening takes no time). Errors
     are those of `whimbrel.store.errors`; after one nothing has been changed, and the database can be used again.
     """
 
-    def __init__(self, path: Path, key: bytes, fault: Callable[[str], None] = no_fault) -> None:
+    def __init__(
+        self, path: Path, key: bytes, *, create: bool = False, fault: Callable[[str], None] = no_fault
+    ) -> None:
         if len(key) != 32:
             raise ValueError("the key of a database has 32 bytes")
         self._home = path.parent
@@ -61,7 +64,7 @@ class Database:
         with told_plainly(self._home):
             self._connection = _connect(path, key)
             try:
-                _migrate(self._connection, self._home)
+                _migrate(self._connection, self._home, create)
             except BaseException:
                 self._connection.close()
                 raise
@@ -76,7 +79,7 @@ class Database:
         """Write all the changes, in their order, in one transaction that is on the disk when this returns.
 
         `mls_changes` are (scope, key, value), None to delete. Gives the number of each added message, 0 for each
-        one whose id was known. A chat comes before its messages, or its counts miss them.
+        one whose id was known.
         """
         with self._transaction() as cursor:
             for scope, key, value in mls_changes:
@@ -104,6 +107,11 @@ class Database:
     def contacts(self) -> list[ContactRow]:
         """All of them, whatever their standing, by name."""
         return self._records(rows.contact_of, f"SELECT {rows.CONTACT} FROM contacts ORDER BY name, account")
+
+    def contact(self, account: bytes) -> ContactRow | None:
+        return _only(
+            self._records(rows.contact_of, f"SELECT {rows.CONTACT} FROM contacts WHERE account = ?", account)
+        )
 
     def messages(
         self,
@@ -159,8 +167,7 @@ class Database:
     def unread_messages(self, chat: bytes, up_to_n: int) -> list[bytes]:
         """Ids of other people's messages up to and including number `up_to_n` not yet marked as read, oldest first."""
         found = self._rows(
-            "SELECT id FROM messages WHERE chat = ? AND n <= ?"
-            " AND mine = 0 AND event IS NULL AND state <> 'read' ORDER BY n",
+            f"SELECT id FROM messages WHERE chat = ? AND n <= ? AND {rows.UNREAD} ORDER BY n",
             chat,
             up_to_n,
         )
@@ -274,22 +281,24 @@ def _connect(path: Path, key: bytes) -> Any:
     return connection
 
 
-def migrations() -> list[str]:
+@cache
+def migrations() -> tuple[str, ...]:
     """The files of schema/ in order: element 0 makes version 1 out of nothing, element 1 version 2 out of 1, …"""
-    folder = resources.files("whimbrel.store") / "schema"
-    return [
-        file.read_text("utf-8")
-        for file in sorted(folder.iterdir(), key=lambda file: file.name)
-        if file.name.endswith(".sql")
+    files = [
+        file for file in (resources.files(__package__) / "schema").iterdir() if file.name.endswith(".sql")
     ]
+    return tuple(file.read_text("utf-8") for file in sorted(files, key=lambda file: file.name))
 
 
-def _migrate(connection: Any, home: Path) -> None:
+def _migrate(connection: Any, home: Path, create: bool) -> None:
     """Bring an older database up to this version, each step in one transaction. A newer one is left alone."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     steps = migrations()
     if version > len(steps):
         raise home_newer(home)
+    if version == 0 and not create:
+        # An empty file is a valid database to SQLite. It must not become an empty home.
+        raise home_damaged(home, "the database is empty")
     connection.execute("PRAGMA journal_mode = WAL")
     for number, step in enumerate(steps[version:], start=version + 1):
         try:

@@ -137,6 +137,8 @@ def _of_system(error: OSError, home: Path) -> StoreError | None:
         return home_full(home)
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return home_read_only(home)
+    if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
+        return HomeMissing(f"{home} cannot be a folder.", "Choose another home with --home.")
     if error.errno == errno.EIO:
         return home_damaged(home, "the disk cannot be read")
     return None

@@ -102,8 +102,8 @@ def open_home(
     """
     path = path.absolute()
     with told_plainly(path):
-        if not create and not path.is_dir():
-            raise _no_home(path)
+        if not create and not home_exists(path) and not (path / "store.db").exists():
+            raise _no_home(path)  # and nothing is made in a folder that was named by mistake
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.stat().st_mode & 0o077:
             path.chmod(0o700)
@@ -116,7 +116,7 @@ def open_home(
                 description, key = _make(path, description, passphrase or None, interactive, find_keyring)
             else:
                 key = _key(path, description, passphrase or None, interactive, find_keyring)
-            database = Database(path / "store.db", key, fault)
+            database = Database(path / "store.db", key, fault=fault)
             return Home(path, description.id, description.place, database, lock)
         except BaseException:
             os.close(lock)
@@ -169,7 +169,7 @@ def _make(
 
     # SQLite gives its other files the permissions of this one.
     os.close(os.open(store, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    Database(store, key).close()
+    Database(store, key, create=True).close()
     sync_folder(path)
     made = _Description(id, made.place, check, True, made.salt, made.cost, made.sealed)
     _write_description(path, made)

@@ -10,7 +10,11 @@ from whimbrel.chat.records import ChatRow, ContactRow, FileRow, MessageRow, Outb
 # One row as sqlcipher3 gives it; the columns are those named beside each function, in that order.
 Columns = Sequence[Any]
 
-CHAT: Final = "id, kind, name, state, last_at, unread, hidden"
+UNREAD: Final = "mine = 0 AND event IS NULL AND state <> 'read'"  # in the words of the index messages_unread
+CHAT: Final = (
+    "id, kind, name, state, last_at,"
+    f" (SELECT count(*) FROM messages WHERE chat = chats.id AND {UNREAD.replace('state', 'messages.state')}), hidden"
+)
 CONTACT: Final = "account, name, state, standing"
 MESSAGE: Final = "n, id, chat, sender, mine, at, event, text, content, reply_to, state, seq"
 FILE: Final = "id, message, part, name, size, type, state, state_blob"

@@ -27,13 +27,18 @@ from whimbrel.chat.records import (
     SetMessageState,
     SetOutboxTime,
 )
+from whimbrel.store.rows import UNREAD
 
 # How far a message or a receipt has come, so that a step back can be told from a step forward.
 _RANK: Final = (
     "CASE {} WHEN 'queued' THEN 1 WHEN 'sent' THEN 2 WHEN 'delivered' THEN 3 WHEN 'read' THEN 4 ELSE 0 END"
 )
 _FORWARD: Final = f"(:state = 'failed' OR {_RANK.format(':state')} > {_RANK.format('state')})"
-_UNREAD: Final = "mine = 0 AND event IS NULL AND state <> 'read'"
+
+# To take one message's words out of the search index costs about 0.3 ms. From so many on it is quicker to note that
+# they are gone and to write the whole index anew, which also leaves nothing of them in it (10,000 of 20,000
+# messages: 0.2 s instead of 2.6 s).
+MANY_MESSAGES: Final = 500
 
 
 def apply(cursor: Any, save: Save) -> int | None:
@@ -115,20 +120,18 @@ def _add_message(cursor: Any, row: MessageRow) -> int:
     if row.event is None:
         # The newest message's time, not the latest time: a sender's clock that is days ahead does not hold a chat
         # at the top of the list for days.
-        unread = int(not row.mine and row.state != "read")
-        cursor.execute(
-            "UPDATE chats SET last_at = ?, unread = unread + ? WHERE id = ?", (row.at, unread, row.chat)
-        )
+        cursor.execute("UPDATE chats SET last_at = ? WHERE id = ?", (row.at, row.chat))
     n: int = added[0]
     return n
 
 
 def _put_chat(cursor: Any, row: ChatRow) -> None:
     cursor.execute(
-        "INSERT INTO chats (id, kind, name, state, last_at, unread, hidden) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO chats (id, kind, name, state, last_at, hidden) VALUES (?1, ?2, ?3, ?4, coalesce("
+        "(SELECT at FROM messages WHERE chat = ?1 AND event IS NULL ORDER BY n DESC LIMIT 1), ?5), ?6)"
         " ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, name = excluded.name, state = excluded.state,"
         " hidden = excluded.hidden",
-        (row.id, row.kind, row.name, row.state, row.last_at, row.unread, int(row.hidden)),
+        (row.id, row.kind, row.name, row.state, row.last_at, int(row.hidden)),
     )
 
 
@@ -137,8 +140,15 @@ def _drop_chat(cursor: Any, id: bytes) -> None:
         cursor.execute(
             f"DELETE FROM {table} WHERE message IN (SELECT id FROM messages WHERE chat = ?)", (id,)
         )
-    for table in ("messages", "outbox"):
-        cursor.execute(f"DELETE FROM {table} WHERE chat = ?", (id,))
+    cursor.execute("SELECT count(*) FROM messages WHERE chat = ?", (id,))
+    many = cursor.fetchone()[0] > MANY_MESSAGES
+    if many:
+        cursor.execute("INSERT INTO messages_fts (messages_fts, rank) VALUES ('secure-delete', 0)")
+    cursor.execute("DELETE FROM messages WHERE chat = ?", (id,))
+    if many:
+        cursor.execute("INSERT INTO messages_fts (messages_fts) VALUES ('optimize')")
+        cursor.execute("INSERT INTO messages_fts (messages_fts, rank) VALUES ('secure-delete', 1)")
+    cursor.execute("DELETE FROM outbox WHERE chat = ?", (id,))
     cursor.execute("DELETE FROM chats WHERE id = ?", (id,))
 
 
@@ -167,9 +177,5 @@ def _put_receipt(cursor: Any, row: ReceiptRow) -> None:
 
 def _mark_read(cursor: Any, chat: bytes, up_to_n: int) -> None:
     cursor.execute(
-        f"UPDATE messages SET state = 'read' WHERE chat = ? AND n <= ? AND {_UNREAD}", (chat, up_to_n)
-    )
-    cursor.execute(
-        f"UPDATE chats SET unread = (SELECT count(*) FROM messages WHERE chat = ?1 AND {_UNREAD}) WHERE id = ?1",
-        (chat,),
+        f"UPDATE messages SET state = 'read' WHERE chat = ? AND n <= ? AND {UNREAD}", (chat, up_to_n)
     )

@@ -20,7 +20,6 @@ CREATE TABLE chats (
     name    TEXT NOT NULL,
     state   BLOB NOT NULL,
     last_at INTEGER NOT NULL,
-    unread  INTEGER NOT NULL,
     hidden  INTEGER NOT NULL
 ) STRICT;
 
@@ -47,6 +46,7 @@ CREATE TABLE messages (
     seq      INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX messages_of_chat ON messages (chat, n);
+-- Counted when asked for: it holds only what is not read, and a count that is kept beside could be wrong.
 CREATE INDEX messages_unread ON messages (chat, n) WHERE mine = 0 AND event IS NULL AND state <> 'read';
 
 CREATE TABLE files (
