@@ -145,7 +145,13 @@ impl Group {
     }
 
     fn encrypt(&self, py: Python<'_>, plaintext: &[u8]) -> PyResult<Vec<u8>> {
-        self.change(py, |state, device| to_bytes(state.group.create_message(device, device, plaintext)?))
+        self.change(py, |state, device| {
+            // OpenMLS would go on in the epoch that is about to end.
+            if state.group.pending_commit().is_some() {
+                return Err(Error::PendingCommit);
+            }
+            to_bytes(state.group.create_message(device, device, plaintext)?)
+        })
     }
 
     #[pyo3(signature = (adds=Vec::new(), removes=Vec::new(), roles=None, update=false, leaf_extension=None))]

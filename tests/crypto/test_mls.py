@@ -3,8 +3,8 @@
 import os
 
 import pytest
-from support.mls import ROLES, Circle, Device
 
+from support.mls import ROLES, Circle, Device
 from whimbrel.crypto import mls
 
 both_suites = pytest.mark.parametrize("suite", [mls.HYBRID, mls.CLASSICAL], ids=["hybrid", "classical"])
