@@ -1,0 +1,142 @@
+"""Commands about conversations: chats, and groups."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from whimbrel.cli.command import Ask, Words
+from whimbrel.cli.foreign import fit, in_one_line
+from whimbrel.cli.output import Item, Paper
+from whimbrel.cli.times import day_and_clock
+
+
+class Chats:
+    """A line each: the name, what it is, what is unread, when something last happened."""
+
+    def __init__(self, paper: Paper, words: Words) -> None:
+        self._paper = paper
+        self._nothing = "No chats yet." if words.command == "chats" else "No contacts yet."
+        self._rows: list[list[str]] = []
+
+    def item(self, item: Item) -> None:
+        unread = item.get("unread") or 0
+        self._rows.append(
+            [
+                self._paper.bold(fit(in_one_line(item["name"]), 40)),
+                "group" if item.get("kind") == "group" else "",
+                f"{unread} new" if unread else "",
+                self._paper.dim(_last(item.get("last"))),
+                self._paper.dim(item["id"][:10]),
+            ]
+        )
+
+    def end(self) -> None:
+        self._paper.table(self._rows)
+        if not self._rows:
+            self._paper.line(
+                f"{self._nothing} `whimbrel invite` makes a text for somebody; they type `whimbrel accept`."
+            )
+
+
+def _last(last: Any) -> str:
+    return day_and_clock(last) if isinstance(last, str) and last else ""
+
+
+class Group:
+    """A group and who is in it."""
+
+    def __init__(self, paper: Paper, words: Words) -> None:
+        self._paper = paper
+
+    def item(self, item: Item) -> None:
+        paper = self._paper
+        paper.line(f"{paper.bold(in_one_line(item['name']))}  {paper.dim(item['id'][:10])}")
+        paper.table(
+            [
+                "  " + in_one_line(member["name"]),
+                "admin" if member["role"] == "admin" else "",
+                "" if member["present"] else "not there yet",
+            ]
+            for member in item.get("members", ())
+        )
+
+    def end(self) -> None: ...
+
+
+class Left:
+    def __init__(self, paper: Paper, words: Words) -> None:
+        self._paper = paper
+        self._group = words.group
+
+    def item(self, item: Item) -> None: ...
+
+    def end(self) -> None:
+        self._paper.line(f"You have left {in_one_line(self._group)}. What was said there stays in your home.")
+
+
+CHATS = Ask(
+    name="chats",
+    summary="all conversations",
+    examples=("whimbrel chats", "whimbrel chats --json"),
+    method="chats",
+    view=Chats,
+)
+
+
+def _define_new(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="of the group")
+    parser.add_argument("persons", metavar="PERSON", nargs="*", help="contacts who are in from the start")
+
+
+GROUP_NEW = Ask(
+    name="group new",
+    summary="make a group; you are its admin",
+    examples=('whimbrel group new "Tuesday rowing" Bo Cleo', "whimbrel group new Notes"),
+    method="group_new",
+    view=Group,
+    define=_define_new,
+    parameters=lambda words: {"name": words.name, "persons": words.persons},
+)
+
+
+def _of_group(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("group", metavar="GROUP", help="its name, or the beginning of its id")
+
+
+def _of_member(parser: argparse.ArgumentParser) -> None:
+    _of_group(parser)
+    parser.add_argument("person", metavar="PERSON", help="a contact or member")
+
+
+def _member_command(verb: str, summary: str) -> Ask:
+    return Ask(
+        name=f"group {verb}",
+        summary=summary,
+        examples=(f'whimbrel group {verb} "Tuesday rowing" Bo',),
+        method=f"group_{verb}",
+        view=Group,
+        define=_of_member,
+        parameters=lambda words: {"group": words.group, "person": words.person},
+    )
+
+
+def _group_command(verb: str, summary: str, view: Callable[[Paper, Words], Any]) -> Ask:
+    return Ask(
+        name=f"group {verb}",
+        summary=summary,
+        examples=(f'whimbrel group {verb} "Tuesday rowing"',),
+        method=f"group_{verb}",
+        view=view,
+        define=_of_group,
+        parameters=lambda words: {"group": words.group},
+    )
+
+
+GROUP_ADD = _member_command("add", "bring a contact into a group")
+GROUP_REMOVE = _member_command("remove", "remove somebody; they read nothing that comes after")
+GROUP_PROMOTE = _member_command("promote", "make a member an admin")
+GROUP_DEMOTE = _member_command("demote", "make an admin a member again")
+GROUP_LEAVE = _group_command("leave", "leave a group", Left)
+GROUP_SHOW = _group_command("show", "who is in a group", Group)

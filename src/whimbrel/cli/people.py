@@ -1,0 +1,189 @@
+"""Commands about people: invite, accept, requests, contacts, verify."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from whimbrel.cli.chats import Chats
+from whimbrel.cli.command import Ask, Words
+from whimbrel.cli.foreign import in_lines, in_one_line
+from whimbrel.cli.output import Item, Paper
+from whimbrel.cli.times import day_and_clock
+from whimbrel.cli.trouble import wrong_use
+
+
+class Invite:
+    """The invite alone on stdout, so that it can be piped; what to know about it on stderr."""
+
+    def __init__(self, paper: Paper, words: Words) -> None:
+        self._paper = paper
+        self._words = words
+
+    def item(self, item: Item) -> None:
+        if self._words.qr:
+            from whimbrel.cli.qr import drawn
+
+            for line in drawn(item["invite"], self._paper.colours):
+                self._paper.line(line)
+        self._paper.line(item["invite"])
+        aside = Paper(sys.stderr)
+        for note in in_lines(item.get("note") or ""):
+            if note:
+                aside.line(note)
+        if self._words.open:
+            aside.line(
+                "Everybody who has this text can ask to talk to you: `whimbrel requests` shows who asks."
+            )
+        else:
+            aside.line(
+                "For one person, once: it can be opened by whoever has the text. They type `whimbrel accept` and it."
+            )
+
+    def end(self) -> None: ...
+
+
+class Accepted:
+    def __init__(self, paper: Paper, words: Words) -> None:
+        self._paper = paper
+
+    def item(self, item: Item) -> None:
+        name = in_one_line(item["name"])
+        if item.get("chat"):
+            self._paper.line(f'You and {name} can talk now: whimbrel send "{name}" "hello"')
+            self._paper.line(f'When you next meet or speak, compare your numbers: whimbrel verify "{name}"')
+        else:
+            self._paper.line(f"{name} was asked. The chat is there when they accept.")
+
+    def end(self) -> None: ...
+
+
+class Requests:
+    def __init__(self, paper: Paper, words: Words) -> None:
+        self._paper = paper
+        self._action: str | None = words.action
+        self._rows: list[list[str]] = []
+
+    def item(self, item: Item) -> None:
+        name = in_one_line(item["name"])
+        if self._action == "accept":
+            self._paper.line(f'You and {name} can talk now: whimbrel send "{name}" "hello"')
+        elif self._action == "refuse":
+            self._paper.line(f"{name} was refused. They are not told.")
+        else:
+            self._rows.append([name, day_and_clock(item["at"]) if item.get("at") else ""])
+
+    def end(self) -> None:
+        self._paper.table(self._rows)
+        if self._action is None:
+            self._paper.line(
+                "Answer with: whimbrel requests accept NAME, or refuse NAME" if self._rows else "Nobody asks."
+            )
+
+
+class Verified:
+    """Sixty digits in groups of five, four groups in a line, as people read them to each other."""
+
+    def __init__(self, paper: Paper, words: Words) -> None:
+        self._paper = paper
+
+    def item(self, item: Item) -> None:
+        name, digits = in_one_line(item["name"]), item["safety_number"]
+        groups = [digits[at : at + 5] for at in range(0, len(digits), 5)]
+        for at in range(0, len(groups), 4):
+            self._paper.line("  " + "  ".join(groups[at : at + 4]))
+        if item["verified"]:
+            self._paper.line(f"You have compared this number with {name}.")
+        else:
+            self._paper.line(
+                f"Compare it with {name} by a way you trust: the same digits stand there for you."
+            )
+            self._paper.line(f'If they are equal: whimbrel verify "{name}" --confirm')
+
+    def end(self) -> None: ...
+
+
+def _define_invite(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--open", action="store_true", help="for many people; each of them asks, and you answer"
+    )
+    parser.add_argument("--qr", action="store_true", help="also as a QR code")
+
+
+def _define_accept(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("invite", metavar="INVITE", nargs="+", help="the text; - reads it from stdin")
+
+
+def _accept(words: Words) -> dict[str, Any]:
+    """Line breaks and spaces inside an invite do not matter, so that the shell may have cut it into words."""
+    text = " ".join(words.invite)
+    return {"invite": sys.stdin.read() if text == "-" else text}
+
+
+def _define_requests(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "action", metavar="accept|refuse", nargs="?", choices=("accept", "refuse"), help="what to answer"
+    )
+    parser.add_argument("name", metavar="NAME", nargs="?", help="to whom")
+
+
+def _requests(words: Words) -> dict[str, Any]:
+    if words.action and not words.name:
+        raise wrong_use(f"Who is it that you want to {words.action}?", "`whimbrel requests` lists who asks.")
+    return {"action": words.action, "name": words.name}
+
+
+def _define_verify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="a contact")
+    parser.add_argument("--confirm", action="store_true", help="the numbers are equal, remember it")
+
+
+INVITE = Ask(
+    name="invite",
+    summary="make an invite that somebody else can accept",
+    examples=("whimbrel invite", "whimbrel invite --qr", "whimbrel invite --open"),
+    method="invite",
+    view=Invite,
+    define=_define_invite,
+    parameters=lambda words: {"open": words.open},
+)
+
+ACCEPT = Ask(
+    name="accept",
+    summary="accept somebody's invite",
+    examples=("whimbrel accept whimbrel:ae2f…", "whimbrel accept - < invite.txt"),
+    method="accept",
+    view=Accepted,
+    define=_define_accept,
+    parameters=_accept,
+)
+
+REQUESTS = Ask(
+    name="requests",
+    summary="who asks to talk to you, and your answer",
+    examples=("whimbrel requests", "whimbrel requests accept Cleo", "whimbrel requests refuse Cleo"),
+    method="requests",
+    view=Requests,
+    define=_define_requests,
+    parameters=_requests,
+)
+
+CONTACTS = Ask(
+    name="contacts",
+    summary="the people you talk to",
+    examples=("whimbrel contacts",),
+    method="contacts",
+    view=Chats,
+)
+
+VERIFY = Ask(
+    name="verify",
+    summary="the safety number that you and a contact compare",
+    about="Equal numbers on both sides mean that nobody stands in between.",
+    examples=("whimbrel verify Bo", "whimbrel verify Bo --confirm"),
+    method="verify",
+    view=Verified,
+    define=_define_verify,
+    parameters=lambda words: {"name": words.name, "confirm": words.confirm},
+)

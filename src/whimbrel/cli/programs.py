@@ -1,0 +1,86 @@
+"""Commands that stay: the app and the relay; and the shell completion."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from whimbrel.cli.command import Program, Words, folder, port
+
+
+def _app(words: Words) -> int:
+    from whimbrel.app.main import run
+
+    return run(
+        words.home,
+        port=words.port,
+        relay=not words.no_relay,
+        relay_listen=words.relay_listen,
+        as_json=words.json,
+    )
+
+
+def _define_app(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--port",
+        metavar="N",
+        type=port,
+        default=0,
+        help="of the page on 127.0.0.1 (default: any that is free)",
+    )
+    parser.add_argument("--no-relay", action="store_true", help="do not run the relay inside")
+    parser.add_argument(
+        "--relay-listen",
+        metavar="HOST:PORT",
+        type=host_and_port,
+        help="where the relay inside listens (default: 127.0.0.1, its own port)",
+    )
+
+
+def host_and_port(text: str) -> str:
+    """`host:port`, or `[address]:port` for IPv6."""
+    host, colon, number = text.rpartition(":")
+    if not colon or not host or (":" in host and not (host.startswith("[") and host.endswith("]"))):
+        raise argparse.ArgumentTypeError(f"wants HOST:PORT, e.g. 127.0.0.1:7100 or [::1]:7100, not {text!r}")
+    port(number)
+    return text
+
+
+def _relay(words: Words) -> int:
+    from whimbrel.relay.main import run
+
+    return run(words.values)
+
+
+def _define_relay(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", metavar="DIR", type=folder, required=True, help="what the relay keeps, and its keys"
+    )
+    parser.add_argument(
+        "--listen", metavar="HOST:PORT", type=host_and_port, required=True, help="where it listens"
+    )
+    parser.add_argument("--cert", metavar="FILE", type=Path, help="speak TLS with this certificate")
+    parser.add_argument("--key", metavar="FILE", type=Path, help="and this key")
+    parser.add_argument("--site", metavar="DIR", type=folder, help="the web site that strangers see")
+
+
+APP = Program(
+    name="app",
+    summary="stay up: keep the ways open, receive, send what waits",
+    about="While it runs on a home, all commands on that home go through it. Ctrl-C ends it.",
+    examples=("whimbrel app", "whimbrel app --port 7090", "whimbrel app --relay-listen 192.168.1.5:7100"),
+    run=_app,
+    define=_define_app,
+)
+
+RELAY = Program(
+    name="relay",
+    summary="run a relay for yourself and others",
+    about="Its first line has the address: the one text that people paste to use this relay.",
+    examples=(
+        "whimbrel relay --data /var/lib/whimbrel --listen 127.0.0.1:7100",
+        "whimbrel relay --data ./relay --listen 0.0.0.0:443 --cert fullchain.pem --key privkey.pem",
+    ),
+    run=_relay,
+    define=_define_relay,
+)

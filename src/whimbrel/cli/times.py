@@ -1,0 +1,33 @@
+"""Times as people read them: in the local zone. Programs get RFC 3339 in UTC, as the client gives it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+def local(at: str) -> datetime:
+    """An RFC 3339 time, in the zone of this machine."""
+    return datetime.fromisoformat(at).astimezone()
+
+
+def day(when: datetime) -> str:
+    return f"{when:%A} {when.day} {when:%B %Y}"
+
+
+def clock(when: datetime) -> str:
+    return f"{when:%H:%M}"
+
+
+def day_and_clock(at: str) -> str:
+    """For a line that stands alone, e.g. in a list of chats."""
+    return f"{local(at):%Y-%m-%d %H:%M}"
+
+
+def size(octets: int) -> str:
+    """A file's size in the decimal units that disks and networks are sold by (SI)."""
+    if octets < 1000:
+        return f"{octets} B"
+    for unit, octets_in_it in (("kB", 10**3), ("MB", 10**6)):
+        if octets < 999_950 * octets_in_it // 1000:
+            return f"{octets / octets_in_it:.1f} {unit}"
+    return f"{octets / 10**9:.1f} GB"
