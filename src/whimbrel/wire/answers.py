@@ -131,9 +131,7 @@ class RouteList:
     signature: bytes
 
 
-Answer = (
-    Failure | Done | Created | Appended | Fetched | Watched | Altered | Chunk | Extent | RouteList
-)
+Answer = Failure | Done | Created | Appended | Fetched | Watched | Altered | Chunk | Extent | RouteList
 
 
 # --------------------------------------------------------------------------------------- pushed on streams

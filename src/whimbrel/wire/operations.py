@@ -242,4 +242,6 @@ class Unknown:
     code: int
 
 
-Operation = Create | Append | Fetch | Watch | Signal | Alter | Put | Keep | Get | Stat | Drop | Routes | Unknown
+Operation = (
+    Create | Append | Fetch | Watch | Signal | Alter | Put | Keep | Get | Stat | Drop | Routes | Unknown
+)
