@@ -110,10 +110,12 @@ def open_home(
         lock = _take_lock(path)
         try:
             description = _read_description(path)
+            if description is None and (path / "store.db").exists():
+                raise home_damaged(path, "home.json is missing, and without it the database cannot be opened")
             if description is None or not description.ready:
                 if not create:
                     raise _no_home(path)
-                description, key = _make(path, description, passphrase or None, interactive, find_keyring)
+                description, key = _make(path, passphrase or None, interactive, find_keyring)
             else:
                 key = _key(path, description, passphrase or None, interactive, find_keyring)
             database = Database(path / "store.db", key, fault=fault)
@@ -141,15 +143,11 @@ class _Description:
 
 def _make(
     path: Path,
-    begun: _Description | None,
     passphrase: str | None,
     interactive: bool,
     find_keyring: Callable[[bool], keys.Keyring | None],
 ) -> tuple[_Description, bytes]:
     """Make a home, or make one again whose making was cut short: nothing was ever written into such a one."""
-    store = path / "store.db"
-    if begun is None and store.exists():
-        raise home_damaged(path, "home.json is missing, and without it the database cannot be opened")
     for name in ("store.db", "store.db-wal", "store.db-shm", "store.db-journal"):
         (path / name).unlink(missing_ok=True)
 
@@ -167,6 +165,7 @@ def _make(
         made = _Description(id, "file", check, False)
     _write_description(path, made)
 
+    store = path / "store.db"
     # SQLite gives its other files the permissions of this one.
     os.close(os.open(store, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     Database(store, key, create=True).close()
