@@ -87,7 +87,7 @@ impl Engine {
     }
 
     fn join(&self, py: Python<'_>, welcome: &[u8], tree: &[u8]) -> PyResult<Group> {
-        py.detach(|| Ok(self.join_group(welcome, tree)?))
+        py.detach(|| Ok(self.keep(join(&self.device, welcome, tree)?)))
     }
 
     fn load_group(&self, py: Python<'_>, group_id: Vec<u8>) -> PyResult<Option<Group>> {
@@ -154,17 +154,6 @@ impl Engine {
         Ok(self.keep(group))
     }
 
-    fn join_group(&self, welcome: &[u8], tree: &[u8]) -> Result<Group> {
-        let device = &*self.device;
-        let welcome =
-            StagedWelcome::build_from_welcome(device, &profile::group_config(), read_welcome(welcome)?)?;
-        if welcome.processed_welcome().unverified_group_info().extensions().ratchet_tree().is_some() {
-            return Err(Error::Invalid("a Welcome with the tree inside".into()));
-        }
-        let staged = welcome.with_ratchet_tree(read_tree(tree)?).skip_lifetime_validation().build()?;
-        Ok(self.keep(staged.into_group(device)?))
-    }
-
     fn load(&self, group_id: Vec<u8>) -> Result<Option<Group>> {
         let live = self.live().get(&group_id).and_then(Weak::upgrade).filter(|shared| shared.is_current());
         if let Some(shared) = live {
@@ -193,6 +182,16 @@ impl Engine {
     fn live(&self) -> std::sync::MutexGuard<'_, HashMap<Vec<u8>, Weak<Shared>>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+pub fn join(device: &Device, welcome: &[u8], tree: &[u8]) -> Result<MlsGroup> {
+    let welcome =
+        StagedWelcome::build_from_welcome(device, &profile::group_config(), read_welcome(welcome)?)?;
+    if welcome.processed_welcome().unverified_group_info().extensions().ratchet_tree().is_some() {
+        return Err(Error::Invalid("a Welcome with the tree inside".into()));
+    }
+    let staged = welcome.with_ratchet_tree(read_tree(tree)?).skip_lifetime_validation().build()?;
+    Ok(staged.into_group(device)?)
 }
 
 /// A reference has no constructor of its own: it is read as it would stand in a Welcome.

@@ -16,8 +16,8 @@ use crate::rows::Batch;
 /// The state of one group, held by all its Python objects together.
 pub struct Shared(Mutex<State>);
 
-struct State {
-    group: MlsGroup,
+pub struct State {
+    pub group: MlsGroup,
     /// A commit of somebody else that was processed, and waits for a decision.
     staged: Option<Box<StagedCommit>>,
     /// The batch of the last change.
@@ -26,7 +26,7 @@ struct State {
 
 impl Shared {
     pub fn new(group: MlsGroup, batch: Batch) -> Self {
-        Self(Mutex::new(State { group, staged: None, batch }))
+        Self(Mutex::new(State::new(group, batch)))
     }
 
     pub fn is_current(&self) -> bool {
@@ -220,16 +220,17 @@ impl Group {
 const NOTHING_STAGED: Error = Error::Misuse("no received commit waits for a decision");
 
 /// What one commit is to do. Everything travels inside it, by value.
-struct CommitWish {
-    adds: Vec<Vec<u8>>,
-    removes: Vec<u32>,
-    roles: Option<Vec<u8>>,
-    update: bool,
-    leaf_extension: Option<Vec<u8>>,
+#[derive(Default)]
+pub struct CommitWish {
+    pub adds: Vec<Vec<u8>>,
+    pub removes: Vec<u32>,
+    pub roles: Option<Vec<u8>>,
+    pub update: bool,
+    pub leaf_extension: Option<Vec<u8>>,
 }
 
 impl CommitWish {
-    fn commit(self, group: &mut MlsGroup, device: &Device) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
+    pub fn commit(self, group: &mut MlsGroup, device: &Device) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
         if !group.is_active() {
             return Err(Error::NotMember);
         }
@@ -269,7 +270,11 @@ impl CommitWish {
 }
 
 impl State {
-    fn process(&mut self, device: &Device, message: &[u8]) -> Result<Processed> {
+    pub fn new(group: MlsGroup, batch: Batch) -> Self {
+        Self { group, staged: None, batch }
+    }
+
+    pub fn process(&mut self, device: &Device, message: &[u8]) -> Result<Processed> {
         if self.staged.is_some() {
             return Err(Error::Misuse("a received commit waits to be merged or discarded"));
         }

@@ -13,13 +13,13 @@ use crate::profile::{self, LEAF_EXTENSION, ROLES_EXTENSION};
 #[pyclass(frozen, get_all, eq, module = "whimbrel.crypto._mls")]
 #[derive(Clone, PartialEq)]
 pub struct KeyPackageInfo {
-    suite: u16,
-    signature_key: Vec<u8>,
-    credential: Vec<u8>,
-    leaf_extension: Option<Vec<u8>>,
-    last_resort: bool,
+    pub suite: u16,
+    pub signature_key: Vec<u8>,
+    pub credential: Vec<u8>,
+    pub leaf_extension: Option<Vec<u8>>,
+    pub last_resort: bool,
     #[pyo3(name = "ref")]
-    reference: Vec<u8>,
+    pub reference: Vec<u8>,
 }
 
 impl KeyPackageInfo {
@@ -40,10 +40,10 @@ impl KeyPackageInfo {
 #[pyclass(frozen, get_all, eq, module = "whimbrel.crypto._mls")]
 #[derive(Clone, PartialEq)]
 pub struct Member {
-    index: u32,
-    signature_key: Vec<u8>,
-    credential: Vec<u8>,
-    leaf_extension: Option<Vec<u8>>,
+    pub index: u32,
+    pub signature_key: Vec<u8>,
+    pub credential: Vec<u8>,
+    pub leaf_extension: Option<Vec<u8>>,
 }
 
 impl Member {
@@ -61,14 +61,14 @@ impl Member {
 #[pyclass(frozen, get_all, eq, module = "whimbrel.crypto._mls")]
 #[derive(Clone, Default, PartialEq)]
 pub struct CommitInfo {
-    adds: Vec<KeyPackageInfo>,
-    removes: Vec<u32>,
-    updates: Vec<Member>,
-    path: Option<Member>,
-    roles: Option<Vec<u8>>,
-    required_ok: bool,
-    others: Vec<String>,
-    self_removed: bool,
+    pub adds: Vec<KeyPackageInfo>,
+    pub removes: Vec<u32>,
+    pub updates: Vec<Member>,
+    pub path: Option<Member>,
+    pub roles: Option<Vec<u8>>,
+    pub required_ok: bool,
+    pub others: Vec<String>,
+    pub self_removed: bool,
 }
 
 impl CommitInfo {

@@ -25,6 +25,8 @@ mod inspect;
 mod profile;
 mod rows;
 mod storage;
+#[cfg(test)]
+mod strangers;
 
 #[pymodule]
 fn _mls(module: &Bound<'_, PyModule>) -> PyResult<()> {

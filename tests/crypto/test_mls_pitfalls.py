@@ -8,6 +8,7 @@ ciphertexts; members are compared with each other.
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -355,3 +356,18 @@ def test_posts_may_overtake_each_other_and_many_may_be_missing() -> None:
     assert bo.process(posts[1599 - 63]).plaintext == b"1536"
     with pytest.raises(mls.Replayed):
         bo.process(posts[1599 - 64])
+
+
+def test_devices_work_side_by_side_in_threads() -> None:
+    """The interpreter lock is released in every call; one engine with its groups belongs to one thread."""
+
+    def talk(number: int) -> bool:
+        circle = Circle(mls.HYBRID, f"Ada {number}", f"Bo {number}")
+        ada, bo = circle.groups
+        for _ in range(20):
+            assert bo.process(ada.encrypt(b"hello")).plaintext == b"hello"
+            circle.spread(1, bo.commit(update=True)[0])
+        return circle.agrees()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(talk, range(8)))
