@@ -9,7 +9,6 @@ all before it. Case, white space, hyphens, quotation marks and invisible charact
 from __future__ import annotations
 
 import base64
-import binascii
 import unicodedata
 from collections.abc import Mapping
 
@@ -26,6 +25,8 @@ _CHECK = 4
 _HEAD = 3
 _DROPPED = frozenset("<>\"'`|*_-\u00ab\u00bb\u2018\u2019\u201c\u201d\u2010\u2011\u2012\u2013\u2014\u2212")
 _ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyz234567")
+_STARTS = ("ae", "af", "ag", "ah")
+"""How the texts of this version start: eight bits of version, two of the kind."""
 
 
 def write_text(kind: int, payload: bytes) -> str:
@@ -43,16 +44,19 @@ def read_text(text: str, kinds: Mapping[int, str], wanted: tuple[int, ...]) -> t
     Raises a TextError that says in plain words what is wrong.
     """
     wanted_name = kinds[wanted[0]]
-    data = _to_bytes(_bare(text, wanted_name), wanted_name)
-    whole = _checksum(data[:-_CHECK]) == data[-_CHECK:]
+    bare, marked = _bare(text, wanted_name)
+    data, canonical = _to_bytes(bare, wanted_name, marked or bare.startswith(_STARTS))
+    whole = canonical and _checksum(data[:-_CHECK]) == data[-_CHECK:]
     if data[0] != VERSION:
         if whole:
             raise TextNewer(
                 "This was made by a newer version of Whimbrel. Update this one, then paste it again."
             )
-        raise TextAltered(
-            f"This is damaged, or not {wanted_name}. Copy all of it again, from its first character on."
-        )
+        if marked:
+            raise TextAltered(
+                "This is damaged at its beginning. Copy all of it again, from its first character on."
+            )
+        raise NotOurText(_not(wanted_name))
     kind, length = data[1] >> 4, (data[1] & 0x0F) << 8 | data[2]
     missing = _HEAD + length + _CHECK - len(data)
     if missing > 0 and not whole:
@@ -70,7 +74,12 @@ def read_text(text: str, kinds: Mapping[int, str], wanted: tuple[int, ...]) -> t
     return kind, data[_HEAD:-_CHECK]
 
 
-def _bare(text: str, wanted_name: str) -> str:
+def _not(wanted_name: str) -> str:
+    return f"This is not {wanted_name}: those start with “{PREFIX}”."
+
+
+def _bare(text: str, wanted_name: str) -> tuple[str, bool]:
+    """What is left of a pasted text when all that does not matter is gone, and whether it had the prefix."""
     if len(text) > TEXT_MAX:
         raise NotOurText(f"This is too long to be {wanted_name}.")
     bare = "".join(
@@ -80,28 +89,28 @@ def _bare(text: str, wanted_name: str) -> str:
         and not character.isspace()
         and unicodedata.category(character) not in ("Cc", "Cf")
     ).lower()
-    if ":" in bare:
-        before, bare = bare.split(":", 1)
-        if before != PREFIX[:-1]:
-            raise NotOurText(f"This is not {wanted_name}: those start with “{PREFIX}”.")
-    return bare.removeprefix("//").rstrip("=.,;")
+    _, mark, after = bare.rpartition(PREFIX)
+    if not mark and ":" in after:
+        raise NotOurText(_not(wanted_name))
+    return after.removeprefix("//").rstrip("=.,;"), bool(mark)
 
 
-def _to_bytes(bare: str, wanted_name: str) -> bytes:
+def _to_bytes(bare: str, wanted_name: str, ours: bool) -> tuple[bytes, bool]:
+    """The bytes, and whether `bare` is their one form. `ours`: there is reason to believe that this was ours once."""
     if not _ALPHABET.issuperset(bare):
-        raise NotOurText(f"This is not {wanted_name}: it has characters in it that never stand in one.")
-    unused = {1: 1, 3: 3, 6: 6}.get(len(bare) % 8)
-    if unused is not None:
-        raise TextCut("A part of this is missing. Copy all of it again.")
-    try:
-        data = base64.b32decode(bare.upper() + "=" * (-len(bare) % 8))
-    except (binascii.Error, ValueError):
-        raise NotOurText(f"This is not {wanted_name}.") from None
+        if not ours:
+            raise NotOurText(_not(wanted_name))
+        raise TextAltered(
+            "This is damaged: there are characters in it that never stand in one. Copy all of it again."
+        )
+    # No number of bytes is written as 1, 3 or 6 characters more than a multiple of 8: then one is too many or too few.
+    readable = bare[:-1] if len(bare) % 8 in (1, 3, 6) else bare
+    data = base64.b32decode(readable.upper() + "=" * (-len(readable) % 8))
     if len(data) < _HEAD + _CHECK:
-        raise TextCut(f"This is not {wanted_name}, or most of it is missing. Copy all of it again.")
-    if base64.b32encode(data).decode("ascii").rstrip("=").lower() != bare:
-        raise TextAltered("This is damaged: its last character is wrong. Copy all of it again.")
-    return data
+        if not ours:
+            raise NotOurText(_not(wanted_name))
+        raise TextCut("A part of this is missing. Copy all of it again.")
+    return data, base64.b32encode(data).decode("ascii").rstrip("=").lower() == bare
 
 
 def _checksum(data: bytes) -> bytes:

@@ -168,7 +168,13 @@ def _canonical(text: str) -> str:
     found = _address(text)
     if found is None:
         raise Malformed("An address in this way is none.")
-    return found.compressed
+    return _shortest(found)
+
+
+def _shortest(found: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    # An IPv4 address that is mapped into IPv6 is that address; Python writes such ones differently since 3.13.
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return (mapped or found).compressed
 
 
 class _Reader:
@@ -194,7 +200,7 @@ class _Reader:
             raise Malformed("ways with foreign characters") from None
 
     def address(self, size: int) -> str:
-        return ipaddress.ip_address(self.take(size)).compressed
+        return _shortest(ipaddress.ip_address(self.take(size)))
 
 
 def _write_text(out: bytearray, text: str) -> None:
