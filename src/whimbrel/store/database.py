@@ -34,6 +34,9 @@ from whimbrel.store.search import query_of
 FOUND_AT_ONCE: Final = 50
 CANDIDATES: Final = 10
 
+# SQLITE_OPEN_READWRITE, not CREATE, and SQLITE_OPEN_EXRESCODE: the long error codes tell a full disk from a broken one.
+_OPEN_FLAGS: Final = 0x00000002 | 0x02000000
+
 _Record = TypeVar("_Record")
 
 # What of the database is kept decrypted in memory at most.
@@ -47,7 +50,8 @@ def no_fault(place: str) -> None:
 
 
 class Database:
-    """The tables of a home; see schema/ for them. With `create` the file is empty and the tables are made.
+    """The tables of a home; see schema/ for them. The file is there already; with `create` it is
+    empty, and the tables are made.
 
     `key` are the 32 bytes of the raw key (SQLCipher derives nothing from it, so that opening takes no time). Errors
     are those of `whimbrel.store.errors`; after one nothing has been changed, and the database can be used again.
@@ -258,8 +262,10 @@ class Database:
 
 
 def _connect(path: Path, key: bytes) -> Any:
-    # No statement of ours ends a transaction by the way: BEGIN and COMMIT stand where they are written.
-    connection = sql.connect(str(path), isolation_level=None, check_same_thread=False, timeout=1.0)
+    # isolation_level None: no statement ends a transaction by the way, BEGIN and COMMIT stand where they are written.
+    connection = sql.connect(
+        str(path), isolation_level=None, check_same_thread=False, timeout=1.0, flags=_OPEN_FLAGS
+    )
     try:
         for pragma in (
             "cipher_log_level = NONE",  # else SQLCipher writes to stderr; the errors say it
