@@ -1,0 +1,297 @@
+"""Messages as people write them, to and from MIMI content: texts, replies, files, edits, deletes, reactions.
+
+Whimbrel sends plain text, one part for a text and one for each file. From others it reads what it understands of any
+content. Sender and room are not repeated in the extensions: all members know both, and the message id covers them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from whimbrel.chat.content import (
+    SHA256,
+    ContentError,
+    Disposition,
+    Expiration,
+    ExternalPart,
+    MimiContent,
+    MultiPart,
+    NestedPart,
+    NullPart,
+    PartSemantics,
+    SinglePart,
+    message_id,
+    parts_in_order,
+)
+from whimbrel.crypto.files import FILE_MAX
+
+PLAIN = "text/plain;charset=utf-8"
+TEXT_MAX = 1024 * 1024
+"""Bytes of a text in UTF-8 at most; a longer one is sent as a file."""
+REACTION_MAX = 64
+"""Bytes of a reaction: an emoji of many parts takes up to 35."""
+CHUNKED_AES_256_GCM = 0xF001
+"""`enc_alg` of our files (docs/protocol/files.md), from the private range of the registry of AEAD algorithms (RFC 5116, 6)."""
+FILE_NAME_MAX = 255
+"""Bytes of a file name, as most file systems have it."""
+TYPE_MAX = 255
+NAMESPACE = "mimi://whimbrel.invalid"
+"""Our URIs lie under a name that never resolves (RFC 6761, 6.4): they name keys, and nobody is to be asked about them."""
+
+_ID = 32
+_TEXT_TYPES = ("text/plain", "text/markdown")
+_SHOWN = frozenset((Disposition.UNSPECIFIED, Disposition.RENDER, Disposition.INLINE))
+_OTHER_USES = frozenset((Disposition.PROFILE, Disposition.ICON, Disposition.ATTACHMENT, Disposition.PREVIEW))
+
+
+class Act(Enum):
+    """What a message does."""
+
+    SAY = "say"
+    EDIT = "edit"
+    DELETE = "delete"
+    REACT = "react"
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file in a message: where its blob lies (relay, id), its key, true size and SHA-256, and how it is shown.
+
+    `part` is the index of its part; a sender may leave it 0. `name` is as the sender wrote it: `safe_file_name` before
+    anything is written.
+    """
+
+    relay: bytes
+    blob: bytes
+    key: bytes
+    size: int
+    hash: bytes
+    name: str
+    type: str
+    description: str = ""
+    part: int = 0
+
+
+# --------------------------------------------------------------------------------------------------- naming
+
+
+def sender_uri(account: bytes) -> str:
+    """The URI of a person: `mimi://whimbrel.invalid/u/` and the account key in base32, lower case."""
+    return f"{NAMESPACE}/u/{_base32(account)}"
+
+
+def room_uri(conversation: bytes) -> str:
+    """The URI of a conversation: `mimi://whimbrel.invalid/r/` and its id in base32, lower case."""
+    return f"{NAMESPACE}/r/{_base32(conversation)}"
+
+
+def id_of(content: bytes, account: bytes, conversation: bytes) -> bytes:
+    """Id of the message that this person sent with this encoded content in this conversation: 32 bytes."""
+    return message_id(content, sender_uri(account), room_uri(conversation))
+
+
+# -------------------------------------------------------------------------------------------------- writing
+
+
+def say(
+    salt: bytes,
+    text: str,
+    attachments: Sequence[Attachment] = (),
+    in_reply_to: bytes | None = None,
+    expires: Expiration | None = None,
+) -> MimiContent:
+    """A message with a text, files, or both. ContentError if it has neither, or the text is too long."""
+    raw = _text_bytes(text, TEXT_MAX)
+    parts = [_text_part(raw)] if text or not attachments else []
+    if not text and not attachments:
+        raise ContentError("a message with nothing in it")
+    parts += [_file_part(attachment) for attachment in attachments]
+    body = parts[0] if len(parts) == 1 else _all_of(parts)
+    return MimiContent(salt, None, b"", expires, in_reply_to, (), body)
+
+
+def edit(salt: bytes, first: bytes, text: str, in_reply_to: bytes | None = None) -> MimiContent:
+    """Replaces the text of an own message. `first` is the id of its first version, however often it was edited."""
+    return MimiContent(salt, first, b"", None, in_reply_to, (), _text_part(_text_bytes(text, TEXT_MAX)))
+
+
+def delete(salt: bytes, first: bytes, disposition: Disposition = Disposition.RENDER) -> MimiContent:
+    """Takes back an own message; with the disposition REACTION, an own reaction."""
+    return MimiContent(salt, first, b"", None, None, (), NestedPart(disposition, "", NullPart()))
+
+
+def react(salt: bytes, to: bytes, emoji: str) -> MimiContent:
+    """A reaction to a message."""
+    raw = _text_bytes(emoji, REACTION_MAX)
+    if not raw:
+        raise ContentError("a reaction with nothing in it")
+    body = NestedPart(Disposition.REACTION, "", SinglePart(PLAIN, raw))
+    return MimiContent(salt, None, b"", None, to, (), body)
+
+
+def _text_bytes(text: str, most: int) -> bytes:
+    try:
+        raw = text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ContentError("a text with characters that are none") from None
+    if len(raw) > most:
+        raise ContentError(f"a text of {len(raw)} bytes; {most} are allowed: send it as a file")
+    return raw
+
+
+def _text_part(raw: bytes) -> NestedPart:
+    return NestedPart(Disposition.RENDER, "", SinglePart(PLAIN, raw))
+
+
+def _all_of(parts: Sequence[NestedPart]) -> NestedPart:
+    return NestedPart(Disposition.RENDER, "", MultiPart(PartSemantics.PROCESS_ALL, tuple(parts)))
+
+
+def _file_part(file: Attachment) -> NestedPart:
+    part = ExternalPart(
+        content_type=file.type,
+        url=f"{NAMESPACE}/b/{_base32(file.relay)}/{_base32(file.blob)}",
+        expires=0,
+        size=file.size,
+        enc_alg=CHUNKED_AES_256_GCM,
+        key=file.key,
+        nonce=b"",
+        aad=b"",
+        hash_alg=SHA256,
+        content_hash=file.hash,
+        description=file.description,
+        filename=file.name,
+    )
+    return NestedPart(Disposition.ATTACHMENT, "", part)
+
+
+# -------------------------------------------------------------------------------------------------- reading
+
+
+def act_of(content: MimiContent) -> Act:
+    """What a message does. One that replaces another by nothing deletes it, whatever it is for."""
+    if isinstance(content.body.part, NullPart):
+        return Act.DELETE if content.replaces is not None else Act.SAY
+    if content.body.disposition == Disposition.REACTION:
+        return Act.REACT
+    return Act.EDIT if content.replaces is not None else Act.SAY
+
+
+def text_of(content: MimiContent) -> str:
+    """All texts that are to be shown, a line break between them; of alternatives the first that can be read."""
+    return "\n".join(_texts(content.body))
+
+
+def reaction_of(content: MimiContent) -> str:
+    """The emoji of a reaction; empty if it is none that can be shown."""
+    part = content.body.part
+    if act_of(content) is not Act.REACT or not isinstance(part, SinglePart) or not _is_text(part):
+        return ""
+    emoji = part.content[: REACTION_MAX + 1]
+    return "" if len(emoji) > REACTION_MAX else emoji.decode("utf-8", "replace")
+
+
+def attachments_of(content: MimiContent) -> tuple[Attachment, ...]:
+    """The files in a content that this program can fetch: on a relay, sealed as it seals. Others are left out."""
+    found = (_attachment(index, nested.part) for index, nested in parts_in_order(content.body))
+    return tuple(attachment for attachment in found if attachment is not None)
+
+
+def shows_all(content: MimiContent) -> bool:
+    """Whether text, files and reaction are all that there is; if not, a part came that only other programs show."""
+    return all(
+        _is_text(nested.part)
+        if isinstance(nested.part, SinglePart)
+        else not isinstance(nested.part, ExternalPart) or _attachment(index, nested.part) is not None
+        for index, nested in parts_in_order(content.body)
+    )
+
+
+def safe_file_name(name: str) -> str:
+    """A name under which a received file can be written: one component, without anything that deceives or disturbs.
+
+    Never empty, never hidden, at most FILE_NAME_MAX bytes; the ending is kept, and so are the joiners that Persian needs.
+    """
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    kept = "".join(
+        "_" if c in '<>:"|?*' else c for c in last if c in _JOINERS or unicodedata.category(c)[0] != "C"
+    )
+    kept = unicodedata.normalize("NFC", kept).strip(" .")
+    stem, dot, ending = kept.rpartition(".")
+    if not dot or len(ending.encode()) > 32:
+        stem, ending = kept, ""
+    else:
+        ending = f".{ending}"
+    if stem.split(".", 1)[0].rstrip().upper() in _RESERVED:
+        stem = f"_{stem}"
+    room = FILE_NAME_MAX - len(ending.encode())
+    stem = stem.encode()[:room].decode("utf-8", "ignore")
+    return stem + ending or "file"
+
+
+_JOINERS = "\u200c\u200d"
+# Names of devices on Windows: "Naming Files, Paths, and Namespaces", Microsoft.
+_RESERVED = frozenset(
+    ("CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10)))
+)
+
+
+def _texts(nested: NestedPart) -> Iterator[str]:
+    part = nested.part
+    if nested.disposition in _OTHER_USES:
+        return
+    if isinstance(part, SinglePart) and _is_text(part):
+        yield part.content.decode("utf-8", "replace")
+    elif isinstance(part, MultiPart) and part.semantics == PartSemantics.CHOOSE_ONE:
+        yield from next((texts for inner in part.parts if (texts := list(_texts(inner)))), ())
+    elif isinstance(part, MultiPart):
+        for inner in part.parts:
+            yield from _texts(inner)
+
+
+def _is_text(part: object) -> bool:
+    return isinstance(part, SinglePart) and part.content_type.split(";", 1)[0].strip().lower() in _TEXT_TYPES
+
+
+def _attachment(index: int, part: object) -> Attachment | None:
+    if not isinstance(part, ExternalPart) or part.enc_alg != CHUNKED_AES_256_GCM or part.hash_alg != SHA256:
+        return None
+    place = part.url.removeprefix(f"{NAMESPACE}/b/").split("/")
+    if not part.url.startswith(f"{NAMESPACE}/b/") or len(place) != 2:
+        return None
+    relay, blob = map(_unbase32, place)
+    if relay is None or blob is None or (len(part.key), len(part.content_hash)) != (32, 32):
+        return None
+    if part.size > FILE_MAX:
+        return None
+    return Attachment(
+        relay=relay,
+        blob=blob,
+        key=part.key,
+        size=part.size,
+        hash=part.content_hash,
+        name=part.filename,
+        type=part.content_type[:TYPE_MAX],
+        description=part.description,
+        part=index,
+    )
+
+
+def _base32(raw: bytes) -> str:
+    """RFC 4648, 6, lower case and without padding."""
+    if len(raw) != _ID:
+        raise ContentError(f"{_ID} bytes are named by a URI, not {len(raw)}")
+    return base64.b32encode(raw).decode("ascii").rstrip("=").lower()
+
+
+def _unbase32(text: str) -> bytes | None:
+    try:
+        raw = base64.b32decode(text.upper() + "=" * (-len(text) % 8))
+    except (binascii.Error, ValueError):
+        return None
+    return raw if len(raw) == _ID and _base32(raw) == text else None
