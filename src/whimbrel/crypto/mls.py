@@ -42,8 +42,8 @@ calls release the interpreter lock, so engines of different devices run side by 
   Anything else has one, which keeps the leaf extension unless a new one is given. `roles` replaces the whole list of
   context extensions.
 - `process(message)` -> `Processed`. Only private messages: anything else is `Invalid`. `WrongEpoch`: of a past or future
-  epoch, so also a commit that was merged already. `Replayed`: its key was used, or it is more than 64 messages older than
-  the newest of its sender. A failed call leaves the group as it was. A commit waits for `merge_staged` (which also drops an
+  epoch, so also a commit that was merged already. `Replayed`: its key was used, or 64 or more messages of its sender that
+  are newer were read. A failed call leaves the group as it was. A commit waits for `merge_staged` (which also drops an
   own pending one) or `discard_staged`; either way its key is used up, so after a discard only a rollback lets the same
   bytes be processed again.
 
@@ -53,8 +53,8 @@ comes from unverified sender data, and any member can forge it: own messages are
 `CommitInfo`: `adds`, `removes` (leaf indexes), `updates` (always empty in valid commits), `path` (the committer's new leaf, if there
 is an update path), `roles` (new bytes, if there is a GroupContextExtensions proposal), `required_ok` (the extensions after
 the commit are exactly roles and required capabilities of version 1), `self_removed`, and `others`: names of whatever version 1
-does not know: "reference", "psk", "reinit", "external init", "self remove", "custom 0x...", and "lifetime" for an added key
-package that is not valid forever. A commit with any of them is to be refused.
+does not know: "reference", "psk", "reinit", "external init", "self remove", "custom 0x...", "update by a
+stranger", and "lifetime" for an added key package that is not valid forever. A commit with any of them is to be refused.
 """
 
 from whimbrel.crypto._mls import (
