@@ -7,10 +7,9 @@ import unicodedata
 NAME_MAX = 256
 """Bytes of a name in UTF-8 at most."""
 
-# Unicode 15.1, chapter 23.2, 23.3: line and paragraph separators, marks that turn the direction of what follows.
-_DECEIVING = frozenset(
-    "\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
-)
+# UAX #9, 2, and Unicode 15.1, 23.2: what turns the direction of all that follows, and separators of lines. The joiners
+# (U+200C, U+200D) and plain direction marks stay: Persian, Arabic and Hebrew names are written with them.
+_DECEIVING = frozenset("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 
 
 def fault_of_name(name: str) -> str | None:
