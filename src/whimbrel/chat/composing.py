@@ -10,7 +10,7 @@ import base64
 import binascii
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from whimbrel.chat.content import (
@@ -42,6 +42,9 @@ FILE_NAME_MAX = 255
 TYPE_MAX = 255
 NAMESPACE = "mimi://whimbrel.invalid"
 """Our URIs lie under a name that never resolves (RFC 6761, 6.4): they name keys, and nobody is to be asked about them."""
+
+SENT_AT = "at"
+"""Extension: the sender's time. Our own; the draft has the hub's time, and here is no hub."""
 
 _ID = 32
 _TEXT_TYPES = ("text/plain", "text/markdown")
@@ -170,7 +173,18 @@ def _file_part(file: Attachment) -> NestedPart:
     return NestedPart(Disposition.ATTACHMENT, "", part)
 
 
+def dated(content: MimiContent, at: int) -> MimiContent:
+    """The same message with the sender's time in it (milliseconds since 1970, UTC): MIMI leaves that to a hub."""
+    return replace(content, extensions=(*content.extensions, (SENT_AT, at)))
+
+
 # -------------------------------------------------------------------------------------------------- reading
+
+
+def sent_at(content: MimiContent) -> int | None:
+    """When its sender says that it was written (milliseconds since 1970, UTC)."""
+    at = dict(content.extensions).get(SENT_AT)
+    return at if isinstance(at, int) and not isinstance(at, bool) and 0 < at < 1 << 53 else None
 
 
 def act_of(content: MimiContent) -> Act:

@@ -15,7 +15,8 @@ from typing import Final, Literal
 ChatKind = Literal["pair", "group"]
 
 # contact: accepted by both. asking: they ask, we have not answered. asked: we asked, they have not answered.
-Standing = Literal["contact", "asking", "asked", "refused", "blocked"]
+# known: met in a group, never accepted.
+Standing = Literal["contact", "asking", "asked", "refused", "blocked", "known"]
 
 # An own message is queued, sent (on the relay's disk), delivered, read (by somebody), or failed.
 # One of somebody else's is delivered when it is stored here and read when it was shown here.

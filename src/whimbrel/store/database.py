@@ -177,6 +177,14 @@ class Database:
         )
         return [id for (id,) in found]
 
+    def undelivered(self, chat: bytes) -> list[MessageRow]:
+        """Own messages of a chat that are on a relay's disk and have no receipt, oldest first."""
+        return self._records(
+            rows.message_of,
+            f"SELECT {rows.MESSAGE} FROM messages WHERE chat = ? AND mine = 1 AND state = 'sent' ORDER BY n",
+            chat,
+        )
+
     def files_of(self, message: bytes) -> list[FileRow]:
         return self._records(
             rows.file_of, f"SELECT {rows.FILE} FROM files WHERE message = ? ORDER BY part", message

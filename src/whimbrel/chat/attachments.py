@@ -1,0 +1,52 @@
+"""Files of messages: their rows, and what a transfer of one needs to go on after a restart. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+
+from whimbrel.chat.composing import Attachment
+from whimbrel.chat.records import FileRow, FileState, PutFile
+from whimbrel.crypto.files import FILE_MAX
+from whimbrel.wire import cbor
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Where a file's blob lies, in which chat it was sent, and how it is opened. `size` is the file's own."""
+
+    chat: bytes
+    relay: bytes
+    blob: bytes
+    key: bytes
+    size: int
+    hash: bytes
+
+    def encode(self) -> bytes:
+        return cbor.encode([self.chat, self.relay, self.blob, self.key, self.size, self.hash])
+
+    @staticmethod
+    def decode(data: bytes) -> Transfer:
+        return Transfer(*cbor.decode(data))
+
+
+def file_row(message: bytes, chat: bytes, number: int, file: Attachment, state: FileState) -> PutFile:
+    """The row of file `number` (from 0) of a message."""
+    transfer = Transfer(chat, file.relay, file.blob, file.key, file.size, file.hash)
+    id = sha256(b"whimbrel/1 file" + message + number.to_bytes(4, "big")).digest()
+    return PutFile(FileRow(id, message, number, file.name, file.size, file.type, state, transfer.encode()))
+
+
+def offered(message: bytes, chat: bytes, files: Iterable[Attachment]) -> Iterator[PutFile]:
+    """The rows of the files that somebody's message names; one that is larger than any may be is failed at once."""
+    for number, file in enumerate(files):
+        yield file_row(message, chat, number, file, "offered" if file.size <= FILE_MAX else "failed")
+
+
+def missing(ranges: Iterable[tuple[int, int]], total: int) -> list[int]:
+    """The chunk numbers below `total` that stand in none of these half-open ranges."""
+    there = set[int]()
+    for start, stop in ranges:
+        there.update(range(max(0, start), min(stop, total)))
+    return [n for n in range(total) if n not in there]

@@ -1,0 +1,75 @@
+"""People this account knows: what they are called, how they came, and how they are let into a group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from whimbrel.chat.line_state import Joiner
+from whimbrel.chat.records import ContactRow, PutContact, Standing
+from whimbrel.chat.rules import Refused, seat
+from whimbrel.crypto import mls
+from whimbrel.crypto.cards import Card, decode_card
+from whimbrel.wire import cbor
+
+KEY_PACKAGE_AGE = 400 * 24 * 3600
+"""Seconds after which a key package is not used any more: as long as a relay keeps what would bring its owner up."""
+
+
+class NoKeyPackage(Exception):
+    """There is no key package that this person could be let in with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A person. `known`: met in a group, never accepted. The card is as its owner signed it."""
+
+    account: bytes
+    name: str
+    standing: Standing
+    card: bytes = b""
+    stock: tuple[bytes, ...] = ()
+    """Fresh key packages that they handed us, each for one use."""
+    came: str = ""
+    """How they came, in words."""
+    verified: bool = False
+    text: str = ""
+    """What they wrote when they asked."""
+
+    def save(self) -> PutContact:
+        state: list[Any] = [1, self.card, list(self.stock), self.came, self.verified, self.text]
+        return PutContact(ContactRow(self.account, self.name, cbor.encode(state), self.standing))
+
+    @staticmethod
+    def from_row(row: ContactRow) -> Contact:
+        _, card, stock, came, verified, text = cbor.decode(row.state)
+        return Contact(row.account, row.name, row.standing, card, tuple(stock), came, verified, text)
+
+    def opened_card(self) -> Card | None:
+        return decode_card(self.card) if self.card else None
+
+    def joiner(self, now: int) -> tuple[Joiner, Contact]:
+        """How to let them in, and this contact without the key package that it uses up."""
+        card = self.opened_card()
+        if card is None:
+            raise NoKeyPackage(self.name)
+        stock = self.stock
+        for package in (*stock, *card.key_packages):
+            rest = tuple(p for p in stock if p != package)
+            stock = rest
+            joiner = self._fits(package, card, now)
+            if joiner is not None:
+                return joiner, replace(self, stock=rest)
+        raise NoKeyPackage(self.name)
+
+    def _fits(self, package: bytes, card: Card, now: int) -> Joiner | None:
+        try:
+            info = mls.inspect_key_package(package)
+            owner = seat(-1, info.signature_key, info.credential, info.leaf_extension)
+        except (mls.MlsError, Refused):
+            return None
+        too_old = now // 1000 - owner.leaf.made_at > KEY_PACKAGE_AGE
+        if owner.account != self.account or not owner.leaf.reach or too_old or info.suite != mls.HYBRID:
+            return None
+        way = owner.leaf.reach[0]
+        return Joiner(self.account, package, way.relay, way.routes, way.inbox, way.token, card.inbox_key)

@@ -1,0 +1,536 @@
+"""A conversation: what people see as one chat, over one or more lines.
+
+It turns what its lines find into messages, receipts and events to remember, and what waits in its outbox into posts
+and commits. How a line reads and writes is in `line`; who may do what is in `rules`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any, Protocol
+
+from whimbrel.chat import attachments, composing, content
+from whimbrel.chat.composing import Act
+from whimbrel.chat.effects import Desk, Effects, Watching
+from whimbrel.chat.identity import Chance, Identity
+from whimbrel.chat.line import (
+    ClaimLost,
+    Committed,
+    Ignored,
+    Landed,
+    LetIn,
+    Line,
+    LineEvent,
+    Post,
+    Posted,
+    Removed,
+    Trouble,
+)
+from whimbrel.chat.line_state import Joiner, LineState, Standing
+from whimbrel.chat.receipts_report import MessageStatus, decode_report, encode_report
+from whimbrel.chat.records import (
+    AddMessage,
+    AddOutbox,
+    ChatKind,
+    ChatRow,
+    DropOutbox,
+    EditMessage,
+    MessageRow,
+    OutboxRow,
+    PutChat,
+    PutReceipt,
+    ReceiptRow,
+    ReceiptState,
+    SetMessageSeq,
+    SetMessageState,
+)
+from whimbrel.chat.rules import Refused
+from whimbrel.crypto import mls
+from whimbrel.crypto.errors import CryptoError
+from whimbrel.crypto.leaf import Roles
+from whimbrel.crypto.payload import PayloadKind, decode_key_packages
+from whimbrel.wire import cbor, codec
+from whimbrel.wire.answers import Answer, Failure, Fetched, Status
+from whimbrel.wire.operations import CHUNK, SEALED_CHUNK, Get, Put
+
+RECEIPTS_UP_TO = 20
+"""Members above which nobody sends receipts: they grow with the square."""
+RECEIPTS_WAIT = 2_000
+"""Milliseconds that receipts wait for more of their kind."""
+POSTS_AT_ONCE = 32
+BYTES_AT_ONCE = 192 * 1024
+"""How much is encrypted into one append, about."""
+PATIENCE = 60_000
+"""Milliseconds before what a full relay refused is tried again."""
+
+RECEIPTS: dict[int, ReceiptState] = {MessageStatus.DELIVERED: "delivered", MessageStatus.READ: "read"}
+
+POSTS = {
+    "content": PayloadKind.CONTENT,
+    "receipts": PayloadKind.RECEIPTS,
+    "stock": PayloadKind.KEY_PACKAGES,
+    "left": PayloadKind.LEFT,
+}
+"""The outbox kinds that are posted; all others are commits."""
+
+
+class Surroundings(Protocol):
+    """What a conversation needs of the account around it."""
+
+    identity: Identity
+    desk: Desk
+    chance: Chance
+
+    def load_group(self, group: bytes) -> mls.Group: ...
+    def next_n(self) -> int: ...
+    def name_of(self, account: bytes) -> str: ...
+    def let_in(self, chat: Conversation, line: Line, let_in: LetIn, now: int, fx: Effects) -> None: ...
+    def take_stock(self, account: bytes, packages: Sequence[bytes], fx: Effects) -> None: ...
+    def met(self, chat: Conversation, line: Line, fx: Effects) -> None: ...
+
+
+class Conversation:
+    """One chat of this account."""
+
+    def __init__(
+        self, around: Surroundings, id: bytes, kind: ChatKind, name: str, peer: bytes | None = None
+    ) -> None:
+        self.around = around
+        self.id = id
+        self.kind: ChatKind = kind
+        self.name = name
+        self.peer = peer
+        """In a conversation of two: the other account."""
+        self.left = False
+        self.hidden = False
+        self.lines: list[Line] = []
+        self.outbox: list[OutboxRow] = []
+
+    # -------------------------------------------------------------------------------------- remembering
+
+    def save(self) -> PutChat:
+        state: list[Any] = [1, self.peer, self.left, [line.state.pack() for line in self.lines]]
+        return PutChat(ChatRow(self.id, self.kind, self.name, cbor.encode(state), hidden=self.hidden))
+
+    @staticmethod
+    def restore(around: Surroundings, row: ChatRow) -> Conversation:
+        _, peer, left, lines = cbor.decode(row.state)
+        chat = Conversation(around, row.id, row.kind, row.name, peer)
+        chat.left, chat.hidden = left, row.hidden
+        for packed in lines:
+            chat.lines.append(chat._line(LineState.unpack(packed)))
+        return chat
+
+    def _line(self, state: LineState) -> Line:
+        identity = self.around.identity
+        pair = frozenset((identity.account, self.peer)) if self.peer is not None else None
+        return Line(state, self.around.load_group, identity.device_secret, identity.account, pair)
+
+    # ------------------------------------------------------------------------------------------- lines
+
+    @property
+    def line(self) -> Line | None:
+        """The line that is written to: of those that stand the highest generation, then the lower log id."""
+        standing = [line for line in self.lines if line.state.standing in (Standing.FOUNDING, Standing.OPEN)]
+        return min(standing, key=lambda line: (-line.state.generation, line.state.log), default=None)
+
+    def add_line(self, state: LineState) -> Line:
+        line = self._line(state)
+        self.lines.append(line)
+        self.left = False
+        return line
+
+    def next_generation(self, now: int) -> int:
+        last = max((line.state.generation for line in self.lines), default=0)
+        return max(last + 1, now // 1000)
+
+    def watching(self) -> list[Watching]:
+        """The logs to be watched for this conversation."""
+        return [
+            Watching(s.relay, s.log, s.read, s.seq)
+            for s in (line.state for line in self.lines)
+            if s.standing is Standing.OPEN
+        ]
+
+    def accounts(self) -> list[bytes]:
+        line = self.line or (self.lines[-1] if self.lines else None)
+        return line.accounts() if line is not None else []
+
+    # ----------------------------------------------------------------------------------------- reading
+
+    def records(self, line: Line, fetched: Fetched, now: int, fx: Effects) -> None:
+        """What the relay has of a line's log after the last record read."""
+        self._take(line, line.read(fetched), now, fx)
+        self._ask_wanted(line, fx)
+
+    def blob(self, line: Line, blob: bytes, data: bytes | None, now: int, fx: Effects) -> None:
+        """A blob that an entry points to has come (or is gone)."""
+        self._take(line, line.supply(blob, data), now, fx)
+        self._ask_wanted(line, fx)
+
+    def _ask_wanted(self, line: Line, fx: Effects) -> None:
+        if line.wants is not None:
+            fx.ask(line.state.relay, Get(line.wants.blob, 0), "pointer", self.id, line.state.log, 0, b"")
+
+    def _take(self, line: Line, events: Sequence[LineEvent], now: int, fx: Effects) -> None:
+        delivered: list[bytes] = []
+        tokens = (line.state.read, line.state.standing)
+        for event in events:
+            match event:
+                case Posted():
+                    self._posted(event, delivered, now, fx)
+                case Committed():
+                    self._committed(line, event, now, fx)
+                case Landed():
+                    self._landed(line, event, fx)
+                case LetIn():
+                    self.around.let_in(self, line, event, now, fx)
+                case Removed():
+                    self.note(line, "removed", event.by, [self.around.identity.account], now, fx)
+                    self._give_up("You are not a member any more.", fx)
+                case ClaimLost():
+                    fx.tell("claim-lost", chat=self.id)
+                case Trouble():
+                    fx.tell("trouble", chat=self.id, code=event.code, text=event.text)
+                case Ignored():
+                    fx.tell("ignored", chat=self.id, seq=event.seq, why=event.why)
+        if delivered:
+            self.receipts(delivered, MessageStatus.DELIVERED, now, fx)
+        if events or tokens != (line.state.read, line.state.standing):
+            fx.watch_changed = fx.watch_changed or tokens != (line.state.read, line.state.standing)
+        fx.save(self.save())
+
+    def _posted(self, event: Posted, delivered: list[bytes], now: int, fx: Effects) -> None:
+        payload = event.payload
+        if payload.kind == PayloadKind.CONTENT:
+            self._message(event, delivered, now, fx)
+        elif payload.kind == PayloadKind.RECEIPTS:
+            self._receipts(event, now, fx)
+        elif payload.kind == PayloadKind.KEY_PACKAGES and event.account == self.peer:
+            self._stock(event, fx)
+        elif payload.kind == PayloadKind.LEFT:
+            self._has_left(event, now, fx)
+
+    def _message(self, event: Posted, delivered: list[bytes], now: int, fx: Effects) -> None:
+        body = event.payload.body
+        try:
+            value = content.decode(body)
+            id = composing.id_of(body, event.account, self.id)
+        except content.ContentError as error:
+            fx.tell("ignored", chat=self.id, seq=event.seq, why=str(error))
+            return
+        act, text = composing.act_of(value), composing.text_of(value)
+        if act in (Act.EDIT, Act.DELETE):
+            self._replace(event, value, "" if act is Act.DELETE else text, fx)
+            return
+        said = composing.sent_at(value)
+        row = MessageRow(
+            id,
+            self.id,
+            event.account,
+            False,
+            min(said, now) if said else now,
+            composing.reaction_of(value) if act is Act.REACT else text,
+            body,
+            "delivered",
+            event="reaction" if act is Act.REACT else None,
+            reply_to=value.in_reply_to,
+            seq=event.seq,
+        )
+        fx.save(AddMessage(row), *attachments.offered(id, self.id, composing.attachments_of(value)))
+        delivered.append(id)
+
+    def _replace(self, event: Posted, value: content.MimiContent, text: str, fx: Effects) -> None:
+        """An edit or a deletion: of what its sender sent here before, of nothing else."""
+        first = self.around.desk.message(value.replaces) if value.replaces is not None else None
+        if first is not None and (first.chat, first.sender) == (self.id, event.account):
+            fx.save(EditMessage(first.id, text, event.payload.body))
+
+    def _stock(self, event: Posted, fx: Effects) -> None:
+        try:
+            self.around.take_stock(event.account, decode_key_packages(event.payload.body), fx)
+        except CryptoError as error:
+            fx.tell("ignored", chat=self.id, seq=event.seq, why=str(error))
+
+    def superseded(self, before: Line | None, fx: Effects) -> None:
+        """A new line is there: if it took over, what of ours had no receipt on the old one is sent again."""
+        line = self.line
+        if before is None or line is before or line is None:
+            return
+        for message in self.around.desk.undelivered(self.id):
+            row = next((row for row in self.outbox if row.message == message.id), None)
+            if row is None:
+                body = cbor.encode([message.content, []])
+                self.put(OutboxRow(self.id, "content", body, message.id), fx)
+
+    def _receipts(self, event: Posted, now: int, fx: Effects) -> None:
+        try:
+            report = decode_report(event.payload.body)
+        except content.ContentError:
+            return
+        for id, status in report:
+            state = RECEIPTS.get(status)
+            message = self.around.desk.message(id) if state is not None else None
+            if state is None or message is None or not message.mine or message.chat != self.id:
+                continue
+            fx.save(PutReceipt(ReceiptRow(id, event.account, state, now)), SetMessageState(id, state))
+
+    def _has_left(self, event: Posted, now: int, fx: Effects) -> None:
+        line = self.line
+        if line is None:
+            return
+        self.note(line, "left", event.account, [event.account], now, fx)
+        if self.around.identity.account in line.roles.admins and self.kind == "group":
+            self.put(OutboxRow(self.id, "remove", cbor.encode([event.account])), fx)
+
+    def _committed(self, line: Line, event: Committed, now: int, fx: Effects) -> None:
+        if event.added:
+            self.note(line, "joined", event.by, event.added, now, fx)
+        removed = [account for account in event.removed if account not in event.added]
+        if removed:
+            self.note(line, "removed", event.by, removed, now, fx)
+        promoted = [a for a in event.after.admins if a not in event.before.admins]
+        demoted = [a for a in event.before.admins if a not in event.after.admins and a not in removed]
+        if promoted:
+            self.note(line, "promoted", event.by, promoted, now, fx)
+        if demoted:
+            self.note(line, "demoted", event.by, demoted, now, fx)
+        if event.after.name != event.before.name:
+            self.name = event.after.name
+            self.note(line, "renamed", event.by, [], now, fx)
+        self.around.met(self, line, fx)
+
+    def note(self, line: Line, event: str, by: bytes, whom: Sequence[bytes], now: int, fx: Effects) -> None:
+        """Something that happened, as a line in the chat."""
+        detail = cbor.encode([event, by, list(whom), line.state.log, line.state.seq])
+        fx.save(
+            AddMessage(
+                MessageRow(
+                    sha256(b"whimbrel/1 event" + self.id + detail).digest(),
+                    self.id,
+                    by,
+                    by == self.around.identity.account,
+                    now,
+                    "",
+                    detail,
+                    "read",
+                    event=event,
+                    seq=line.state.seq,
+                )
+            )
+        )
+
+    def _landed(self, line: Line, event: Landed, fx: Effects) -> None:
+        for n in event.rows:
+            self._drop(n, fx)
+        for id in event.messages:
+            fx.save(SetMessageState(id, "sent"), SetMessageSeq(id, event.last))
+
+    # ----------------------------------------------------------------------------------------- sending
+
+    def put(self, row: OutboxRow, fx: Effects) -> None:
+        """Let something wait to leave, after what waits already."""
+        row = replace(row, n=self.around.next_n())
+        self.outbox.append(row)
+        fx.save(AddOutbox(row))
+
+    def _drop(self, n: int, fx: Effects) -> None:
+        self.outbox = [row for row in self.outbox if row.n != n]
+        fx.save(DropOutbox(n))
+
+    def _give_up(self, why: str, fx: Effects) -> None:
+        for row in self.outbox:
+            fx.save(DropOutbox(row.n))
+            if row.message is not None:
+                fx.save(SetMessageState(row.message, "failed"))
+        self.outbox = []
+
+    def receipts(self, ids: Sequence[bytes], status: int, now: int, fx: Effects) -> None:
+        """Tell the others, in a while, that these messages came or were read."""
+        line = self.line
+        if line is None or line.state.standing is not Standing.OPEN or len(self.accounts()) > RECEIPTS_UP_TO:
+            return
+        flying = line.state.flight.rows if line.state.flight else ()
+        waiting = next((r for r in self.outbox if r.kind == "receipts" and r.n not in flying), None)
+        report = decode_report(waiting.body) if waiting else []
+        news = [(id, status) for id in ids]
+        body = encode_report([*(r for r in report if r[0] not in ids), *news])
+        if waiting is not None and len(body) < BYTES_AT_ONCE // 4:
+            again = replace(waiting, body=body)
+            self.outbox = [again if row.n == waiting.n else row for row in self.outbox]
+            fx.save(AddOutbox(again))
+        else:
+            self.put(OutboxRow(self.id, "receipts", encode_report(news), None, now + RECEIPTS_WAIT), fx)
+
+    def pump(self, now: int, fx: Effects, hurry: bool = False) -> None:
+        """Send what is due. `hurry`: also what only waits for company."""
+        line = self.line
+        if line is None:
+            return
+        if line.state.flight is not None:
+            if not line.asked:
+                self._launch(line, fx)
+            return
+        if not line.may_write():
+            return
+        due = [row for row in self.outbox if hurry or row.not_before <= now]
+        if self._fill_flight(line, due, fx):
+            fx.save(self.save())
+            self._launch(line, fx)
+
+    def _fill_flight(self, line: Line, due: list[OutboxRow], fx: Effects) -> bool:
+        """Put what is due first into an append; intentions with nothing left to do fall away. False: nothing flies."""
+        while due:
+            if due[0].kind in POSTS:
+                self._post(line, due)
+            else:
+                self._change(line, due[0], fx)
+            if line.state.flight is not None:
+                return True
+            due = [row for row in due if row in self.outbox]
+        return False
+
+    def next_time(self) -> int | None:
+        """When something that waits in the outbox is due (milliseconds)."""
+        line = self.line
+        if line is None or not line.may_write():
+            return None
+        return min((row.not_before for row in self.outbox), default=None)
+
+    def _post(self, line: Line, due: Sequence[OutboxRow]) -> None:
+        posts: list[Post] = []
+        size = 0
+        for row in due:
+            post = as_post(row)
+            if (
+                post is None
+                or len(posts) == POSTS_AT_ONCE
+                or (posts and size + len(post.body) > BYTES_AT_ONCE)
+            ):
+                break
+            if len(post.body) > CHUNK // 2 and posts:
+                break
+            posts.append(post)
+            size += len(post.body)
+            if len(post.body) > CHUNK // 2:
+                break
+        line.post(posts, self.around.chance(32))
+
+    def _change(self, line: Line, row: OutboxRow, fx: Effects) -> None:
+        """Turn one intention into a commit, or drop it when there is nothing (any more) to do."""
+        try:
+            done = self._commit(line, row)
+        except (Refused, mls.MlsError) as error:
+            fx.tell("refused", chat=self.id, kind=row.kind, why=str(error))
+            done = True
+        if done:
+            self._drop(row.n, fx)
+
+    def _commit(self, line: Line, row: OutboxRow) -> bool:
+        me, roles, present = self.around.identity.account, line.roles, line.accounts()
+        value = cbor.decode(row.body)
+        if row.kind == "update":
+            line.commit((row.n,), self.around.chance(32), update=True)
+            return False
+        if me not in roles.admins:
+            raise Refused("you are no admin here (any more)")
+        if row.kind == "add":
+            joiners = tuple(j for j in map(Joiner.unpack, value) if j.account not in present)
+            if joiners:
+                line.commit((row.n,), self.around.chance(32), joiners)
+            return not joiners
+        if row.kind == "remove":
+            gone = [account for account in value if account in present]
+            if gone:
+                admins = tuple(a for a in roles.admins if a not in gone)
+                after = replace(roles, admins=admins) if admins != roles.admins else None
+                line.commit((row.n,), self.around.chance(32), removes=gone, roles=after)
+            return not gone
+        after = changed_roles(roles, value, present)
+        if after is not None:
+            line.commit((row.n,), self.around.chance(32), roles=after)
+        return after is None
+
+    # --------------------------------------------------------------------------- the append under way
+
+    def _launch(self, line: Line, fx: Effects) -> None:
+        """Ask the relay for the flight: its blobs first, then the append."""
+        flight = line.state.flight
+        if flight is None:
+            return
+        line.asked = True
+        if flight.blobs:
+            self._put(line, 0, fx)
+        else:
+            self._ask_append(line, fx)
+
+    def _ask_append(self, line: Line, fx: Effects) -> None:
+        flight = line.state.flight
+        if flight is not None:
+            operation = codec.decode_operation(flight.operation)
+            fx.ask(line.state.relay, operation, "append", self.id, line.state.log, flight.ids[0])
+
+    def _put(self, line: Line, n: int, fx: Effects) -> None:
+        flight = line.state.flight
+        if flight is None or not flight.blobs:
+            return
+        blob, data = flight.blobs[0]
+        put = put_chunk(blob, line.state.log, line.state.write, data, n)
+        fx.ask(line.state.relay, put, "flight-blob", self.id, line.state.log, blob, n)
+
+    def blob_put(self, line: Line, blob: bytes, n: int, answer: Answer, fx: Effects) -> None:
+        """The answer to a chunk that an append under way needs."""
+        flight = line.state.flight
+        if flight is None or not flight.blobs or flight.blobs[0][0] != blob:
+            return
+        if isinstance(answer, Failure) and answer.status is not Status.EXISTS:
+            line.asked = False
+            self._take(line, line.answered(flight.ids[0], answer), 0, fx)
+            return
+        if (n + 1) * SEALED_CHUNK < len(flight.blobs[0][1]):
+            self._put(line, n + 1, fx)
+        else:
+            self._ask_append(line, fx)
+
+    def answered(self, line: Line, first_id: bytes, answer: Answer, now: int, fx: Effects) -> None:
+        """The answer to an append."""
+        flight = line.state.flight
+        if isinstance(answer, Failure) and answer.status in (Status.FULL, Status.MISSING) and flight:
+            self._postpone(flight.rows, now + PATIENCE, fx)
+        self._take(line, line.answered(first_id, answer), now, fx)
+
+    def _postpone(self, rows: Sequence[int], until: int, fx: Effects) -> None:
+        for i, row in enumerate(self.outbox):
+            if row.n in rows:
+                self.outbox[i] = replace(row, not_before=until)
+                fx.save(AddOutbox(self.outbox[i]))
+
+
+def put_chunk(blob: bytes, place: bytes, token: bytes, data: bytes, n: int) -> Put:
+    """Chunk `n` of a blob whose stored bytes are `data`."""
+    return Put(blob, place, token, len(data), n, data[n * SEALED_CHUNK : (n + 1) * SEALED_CHUNK])
+
+
+def as_post(row: OutboxRow) -> Post | None:
+    """The post that an outbox row is, or None when it is a commit."""
+    kind = POSTS.get(row.kind)
+    if kind is None:
+        return None
+    if row.kind != "content":
+        return Post(row.n, kind, row.body, row.message)
+    body, needs = cbor.decode(row.body)
+    return Post(row.n, kind, body, row.message, tuple(needs))
+
+
+def changed_roles(roles: Roles, value: Any, present: Sequence[bytes]) -> Roles | None:
+    """Roles after `[action, whom or what]`; None when that changes nothing."""
+    action, what = value
+    if action == "promote" and what in present and what not in roles.admins:
+        return replace(roles, admins=(*roles.admins, what))
+    if action == "demote" and what in roles.admins and len(roles.admins) > 1:
+        return replace(roles, admins=tuple(a for a in roles.admins if a != what))
+    if action == "name" and what != roles.name:
+        return replace(roles, name=what)
+    return None

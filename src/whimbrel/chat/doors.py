@@ -1,0 +1,599 @@
+"""Doors: how people come in. One-use invites, open invites, requests, and the letters that bring a Welcome.
+
+A one-use invite stands for a log that is ready to be claimed; a *door* is such a log while we watch it. An open
+invite leads to our inbox instead. What a letter says is believed only as far as it was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from whimbrel.chat.contacts import Contact
+from whimbrel.chat.conversation import Conversation
+from whimbrel.chat.effects import Effects, Tag, Watching
+from whimbrel.chat.founding import found
+from whimbrel.chat.inbox import OPEN_ENTRIES, OPEN_SIZE, letter
+from whimbrel.chat.line import Line
+from whimbrel.chat.line_state import Joiner, LineState, Standing
+from whimbrel.chat.records import PutFact
+from whimbrel.chat.rules import Refused, check_group
+from whimbrel.crypto import mls
+from whimbrel.crypto.accounts import pair_id
+from whimbrel.crypto.cards import Card, decode_card, open_card
+from whimbrel.crypto.envelopes import (
+    BlobRef,
+    ContactRequest,
+    Position,
+    WelcomeEnvelope,
+    decode_letter,
+    encode_letter,
+    sign_request,
+)
+from whimbrel.crypto.errors import CryptoError
+from whimbrel.crypto.files import chunk_count, open_whole
+from whimbrel.crypto.invites import SeedKeys, from_seed, ready_log
+from whimbrel.crypto.leaf import Roles
+from whimbrel.crypto.sealing import seal
+from whimbrel.wire import cbor, codec, proofs
+from whimbrel.wire.admission import encode_admission
+from whimbrel.wire.answers import Answer, Appended, Chunk, Failure, Fetched
+from whimbrel.wire.errors import WireError
+from whimbrel.wire.operations import Append, Create, Entry, EntryKind, Get
+from whimbrel.wire.routes import Route, parse_route
+from whimbrel.wire.texts import NAME_MAX, Invite, OneUse, Open, parse_invite
+
+if TYPE_CHECKING:
+    from whimbrel.chat.person import Person
+
+DAY = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A one-use invite of ours that nobody has opened yet."""
+
+    log: bytes
+    seed: bytes
+    relay: bytes
+    made_at: int
+
+    @property
+    def keys(self) -> SeedKeys:
+        return from_seed(self.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """An invite of somebody else's that we are opening. `stage`: card, claim, asked, done, used, failed."""
+
+    key: bytes
+    invite: str
+    stage: str
+    name: str
+    chat: bytes = b""
+    why: str = ""
+    text: str = ""
+
+    def save(self) -> PutFact:
+        value = [self.invite, self.stage, self.name, self.chat, self.why, self.text]
+        return PutFact("accept:" + self.key.hex(), cbor.encode(value))
+
+
+class Doors:
+    """All invites, ours and others', of a Person."""
+
+    def __init__(self, person: Person) -> None:
+        self._person = person
+        self._doors: dict[bytes, Door] = {}
+        self.open_invite: Invite | None = None
+        self.acceptances: dict[bytes, Acceptance] = {}
+        self._asked: set[bytes] = set()
+        self._waiting: dict[bytes, WelcomeEnvelope] = {}
+
+    # -------------------------------------------------------------------------------------- remembering
+
+    def restore(self, facts: dict[str, bytes]) -> None:
+        for name, value in facts.items():
+            kind, _, rest = name.partition(":")
+            if kind == "invite":
+                log = bytes.fromhex(rest)
+                self._doors[log] = Door(log, *cbor.decode(value))
+            elif kind == "accept":
+                key = bytes.fromhex(rest)
+                self.acceptances[key] = Acceptance(key, *cbor.decode(value))
+            elif kind == "letter":
+                envelope = decode_letter(value)
+                if isinstance(envelope, WelcomeEnvelope):
+                    self._waiting[bytes.fromhex(rest)] = envelope
+            elif name == "open-invite":
+                self.open_invite = parse_invite(value.decode())
+
+    def watching(self) -> list[Watching]:
+        return [Watching(door.relay, door.log, door.keys.read, 0) for door in self._doors.values()]
+
+    def is_door(self, log: bytes) -> bool:
+        return log in self._doors
+
+    def busy(self) -> bool:
+        return bool(self._waiting) or any(a.stage in ("card", "claim") for a in self.acceptances.values())
+
+    # -------------------------------------------------------------------------------------- our invites
+
+    def invite(self, now: int, fx: Effects) -> Invite:
+        """A one-use invite: a log made ready, with a card that has a key package for this invite alone."""
+        person = self._person
+        home = person.relays[person.inbox.here().relay]
+        seed = person.chance(32)
+        keys, body = from_seed(seed), ready_log(seed)
+        log = codec.log_id(codec.encode_log_body(body))
+        card = person.inbox.card((person.inbox.key_package(now, fx),), now)
+        person.inbox.send_grants(person.next_n, fx)
+        create = Create(body, home.admission or b"")
+        person.errands.add(fx, person.next_n(), log, home.identity, create, "ready")
+        person.inbox.put_card(keys.card_id, keys.card_key, card, log, keys.write, person.next_n, fx)
+        door = Door(log, seed, home.identity, now)
+        self._doors[log] = door
+        fx.save(PutFact("invite:" + log.hex(), cbor.encode([seed, door.relay, now])))
+        fx.watch_changed = True
+        return Invite(home.identity, ways(home.routes), short_name(person.identity.name), OneUse(seed))
+
+    def invite_openly(self, now: int, fx: Effects) -> Invite:
+        """The open invite, the same each time: whoever has it may ask."""
+        person = self._person
+        if self.open_invite is None:
+            inbox = person.inbox.here()
+            token = person.inbox.grant(OPEN_ENTRIES, OPEN_SIZE)
+            person.inbox.send_grants(person.next_n, fx)
+            secret = Open(inbox.card_id, inbox.card_key, inbox.log, token)
+            routes = ways(person.relays[inbox.relay].routes)
+            self.open_invite = Invite(inbox.relay, routes, short_name(person.identity.name), secret)
+            fx.save(PutFact("open-invite", self.open_invite.text.encode()))
+        return self.open_invite
+
+    def records(self, log: bytes, what: Fetched | Failure, now: int, fx: Effects) -> None:
+        """Somebody opened a one-use invite of ours: the log's first entry is their Welcome."""
+        door = self._doors[log]
+        if isinstance(what, Failure) or not what.records:
+            return
+        record = what.records[0]
+        self._forget_door(door, fx)
+        try:
+            if record.entry is None or record.seq != 1 or not record.advance:
+                raise Refused("it is not a Welcome")
+            envelope = decode_letter(self._person.inbox.open(record.entry, log))
+            if not isinstance(envelope, WelcomeEnvelope) or (envelope.log, envelope.relay) != (
+                log,
+                door.relay,
+            ):
+                raise Refused("it is not a Welcome to this log")
+            card = decode_card(envelope.card)
+            if envelope.conversation != pair_id(self._person.identity.account, card.account):
+                raise Refused("it is not for the two of us")
+            placed = replace(envelope, position=Position(record.seq, record.turn + 1, record.h), change_n=1)
+            chat, line = self._join(placed, card, now, fx)
+            expected = codec.decode_signed_change(record.change or b"").change
+            if expected != founded_change(line):
+                fx.tell("trouble", chat=chat.id, code="change", text="The log's locks are not the group's.")
+        except (WireError, CryptoError, mls.MlsError, Refused) as error:
+            fx.tell(
+                "trouble",
+                code="invite",
+                text=f"An invite of yours was used up, but not by Whimbrel: {error}.",
+            )
+            return
+        day = day_of(door.made_at)
+        self._welcome_contact(card, envelope.card, f"came by your invite of {day}", chat, now, fx)
+
+    def _forget_door(self, door: Door, fx: Effects) -> None:
+        del self._doors[door.log]
+        fx.save(PutFact("invite:" + door.log.hex(), None))
+        fx.watch_changed = True
+
+    # ----------------------------------------------------------------------------------- others' invites
+
+    def accept(self, invite: Invite, text: str, fx: Effects) -> Acceptance:
+        """Begin to open an invite; the same one again goes on where it stands."""
+        person = self._person
+        key = key_of(invite)
+        known = self.acceptances.get(key)
+        if known is not None and known.stage not in ("used", "failed"):
+            return known
+        from whimbrel.chat.person import CannotDo, Relay
+
+        if key in self._doors or (self.open_invite is not None and key == key_of(self.open_invite)):
+            raise CannotDo("own-invite", "This is an invite of your own.", "Give it to somebody else.")
+        place = encode_admission(invite.place) if invite.place is not None else None
+        person.add_relay(Relay(invite.relay, tuple(route.text for route in invite.routes), place), fx)
+        acceptance = Acceptance(key, invite.text, "card", invite.name, text=text)
+        self._set(acceptance, fx)
+        return acceptance
+
+    def _set(self, acceptance: Acceptance, fx: Effects) -> None:
+        self.acceptances[acceptance.key] = acceptance
+        fx.save(acceptance.save())
+
+    def pump(self, fx: Effects) -> None:
+        """Ask for what is still missing: cards of invites, trees of Welcomes."""
+        for key, acceptance in self.acceptances.items():
+            if acceptance.stage == "card" and key not in self._asked:
+                self._asked.add(key)
+                invite = parse_invite(acceptance.invite)
+                fx.ask(invite.relay, Get(card_of(invite)[0], 0), "door", "card", key)
+        for blob, envelope in self._waiting.items():
+            ref = missing_of(envelope)
+            if blob not in self._asked and ref is not None:
+                self._asked.add(blob)
+                fx.ask(envelope.relay, Get(ref.id, 0), "door", "blob", blob, 0, [])
+
+    def answer(self, tag: Tag, answer: Answer, now: int, fx: Effects) -> None:
+        match tag:
+            case ("card", key):
+                self._asked.discard(key)
+                if (acceptance := self.acceptances.get(key)) is not None and acceptance.stage == "card":
+                    self._card(acceptance, answer, now, fx)
+            case ("blob", blob, n, before):
+                self._blob(blob, n, before, answer, now, fx)
+
+    def _card(self, acceptance: Acceptance, answer: Answer, now: int, fx: Effects) -> None:
+        """The card behind an invite has come."""
+        if not isinstance(answer, Chunk):
+            why = "This invite leads nowhere any more: it was withdrawn, or it has expired."
+            self._set(replace(acceptance, stage="failed", why=why), fx)
+            return
+        invite = parse_invite(acceptance.invite)
+        try:
+            encoded = open_card(card_of(invite)[1], [answer.chunk])
+            card = decode_card(encoded)
+            if card.account == self._person.identity.account:
+                raise Refused("it is your own")
+            if isinstance(invite.secret, OneUse):
+                self._claim(acceptance, invite, invite.secret.seed, card, encoded, now, fx)
+            else:
+                self._request(acceptance, invite, invite.secret, card, encoded, now, fx)
+        except (CryptoError, WireError, mls.MlsError, Refused) as error:
+            why = f"What is behind this invite cannot be used: {error}."
+            self._set(replace(acceptance, stage="failed", why=why), fx)
+
+    def _claim(
+        self,
+        acceptance: Acceptance,
+        invite: Invite,
+        seed: bytes,
+        card: Card,
+        encoded: bytes,
+        now: int,
+        fx: Effects,
+    ) -> None:
+        """Found the pair at home and claim the ready log with its Welcome."""
+        person = self._person
+        me = person.identity.account
+        contact = replace(
+            person.contacts.get(card.account, Contact(card.account, card.name, "asked")),
+            card=encoded,
+            name=card.name,
+        )
+        joiner, _ = contact.joiner(now)
+        keys, body = from_seed(seed), ready_log(seed)
+        log = codec.log_id(codec.encode_log_body(body))
+        conversation = pair_id(me, card.account)
+        both = tuple(sorted((me, card.account)))
+        chat = person.chats.get(conversation)
+        if chat is None:
+            chat = Conversation(person, conversation, "pair", card.name, card.account)
+            chat.hidden = True
+        founded = found(person, Roles(both), [joiner], now)
+        state = founded.line(log, invite.relay, chat.next_generation(now))
+        person.inbox.send_grants(person.next_n, fx)
+        entry = self._claim_entry(chat, state, founded.welcome or b"", founded.tree, joiner, log)
+        change = proofs.sign_change(founded.takeover(), keys.admin_private, invite.relay, log)
+        append = Append(log, keys.write, 0, (entry,), advance=True, change=change)
+        append = replace(append, admin=proofs.append_proof(keys.admin_private, invite.relay, append))
+        chat.add_line(state).claim(append)
+        person.chats[conversation] = chat
+        fx.save(chat.save())
+        person.put_contact(contact, fx)
+        self._set(replace(acceptance, stage="claim", name=card.name, chat=conversation), fx)
+
+    def _claim_entry(
+        self, chat: Conversation, state: LineState, welcome: bytes, tree: bytes, joiner: Joiner, log: bytes
+    ) -> bytes:
+        person = self._person
+        envelope = WelcomeEnvelope(
+            conversation=chat.id,
+            generation=state.generation,
+            kind="pair",
+            parent=None,
+            log=log,
+            relay=state.relay,
+            routes=person.relays[state.relay].routes,
+            read=state.read,
+            write=state.write,
+            position=Position(0, 0, state.h),
+            change_n=0,
+            welcome=welcome,
+            tree=tree,
+            card=person.inbox.here().card,
+        )
+        body = seal(joiner.inbox_key, "letter", encode_letter(envelope), log)
+        return codec.encode_entry(Entry(EntryKind.SEALED, person.chance(16), body))
+
+    def after_append(self, chat: Conversation, line: Line, answer: Answer, now: int, fx: Effects) -> None:
+        """A claim was answered: the chat is there, or somebody was faster."""
+        acceptance = self.acceptances.get(line.state.log)
+        if acceptance is None or acceptance.stage != "claim":
+            return
+        if isinstance(answer, Appended) and line.state.standing is Standing.OPEN:
+            chat.hidden = False
+            contact = self._person.contacts[chat.peer or b""]
+            came = f"you opened their invite on {day_of(now)}"
+            self._person.put_contact(replace(contact, standing="contact", came=came), fx)
+            fx.save(chat.save())
+            self._set(replace(acceptance, stage="done"), fx)
+            self._person.give_stock(chat, 3, now, fx)
+            fx.watch_changed = True
+        elif line.state.standing is Standing.CLOSED:
+            why = "This invite was opened already. If it was not by you, ask for a new one, and tell them."
+            self._set(replace(acceptance, stage="used", why=why), fx)
+            if not any(other.state.standing is Standing.OPEN for other in chat.lines):
+                self._person.forget(chat, fx)
+
+    def _request(
+        self,
+        acceptance: Acceptance,
+        invite: Invite,
+        way: Open,
+        card: Card,
+        encoded: bytes,
+        now: int,
+        fx: Effects,
+    ) -> None:
+        """Ask the owner of an open invite to be let in."""
+        person = self._person
+        packages = tuple(person.inbox.key_package(now, fx) for _ in range(2))
+        own = person.inbox.card(packages, now)
+        person.inbox.send_grants(person.next_n, fx)
+        request = ContactRequest(way.inbox, own, acceptance.text, now // 1000)
+        data = encode_letter(sign_request(person.identity.account_private, request))
+        append = letter(way.inbox, way.token, card.inbox_key, data, person.chance(16))
+        person.errands.add(fx, person.next_n(), way.inbox, invite.relay, append, "request")
+        known = person.contacts.get(card.account)
+        contact = Contact(card.account, card.name, "asked", encoded, came=f"you asked them on {day_of(now)}")
+        if known is None or known.standing != "contact":
+            person.put_contact(contact, fx)
+        chat = pair_id(person.identity.account, card.account)
+        self._set(replace(acceptance, stage="asked", name=card.name, chat=chat), fx)
+
+    # --------------------------------------------------------------------------------- letters to the inbox
+
+    def letter(self, data: bytes, now: int, fx: Effects) -> None:
+        """An opened letter to our inbox."""
+        try:
+            value = decode_letter(data)
+            if isinstance(value, ContactRequest):
+                self._asks(value, now, fx)
+            elif isinstance(value, WelcomeEnvelope):
+                self._welcome(value, data, now, fx)
+            else:
+                fx.tell("ignored", why="a letter that nothing here waits for")
+        except (CryptoError, WireError, mls.MlsError, Refused) as error:
+            fx.tell("ignored", why=f"a letter that does not hold: {error}")
+
+    def _asks(self, request: ContactRequest, now: int, fx: Effects) -> None:
+        card = decode_card(request.card)
+        known = self._person.contacts.get(card.account)
+        if card.account == self._person.identity.account or request.to != self._person.inbox.here().log:
+            return
+        if known is not None and known.standing in ("contact", "blocked", "refused"):
+            return
+        self._person.put_contact(
+            Contact(
+                card.account,
+                card.name,
+                "asking",
+                request.card,
+                came=f"asked by your open invite on {day_of(now)}",
+                text=request.text,
+            ),
+            fx,
+        )
+        fx.tell("request", name=card.name)
+
+    def _welcome(self, envelope: WelcomeEnvelope, data: bytes, now: int, fx: Effects) -> None:
+        """A Welcome: taken from contacts, and from those whom we asked."""
+        card = decode_card(envelope.card)
+        sender = self._person.contacts.get(card.account)
+        wanted = sender is not None and sender.standing in ("contact", "asked")
+        if not wanted:
+            raise Refused("a Welcome from somebody who is no contact")
+        if envelope.kind == "pair" and envelope.conversation != pair_id(
+            self._person.identity.account, card.account
+        ):
+            raise Refused("a conversation of two that is not of these two")
+        ref = missing_of(envelope)
+        if ref is not None:
+            self._waiting[ref.id] = envelope
+            fx.save(PutFact("letter:" + ref.id.hex(), data))
+            from whimbrel.chat.person import Relay
+
+            self._person.add_relay(Relay(envelope.relay, tuple(envelope.routes), None), fx)
+            return
+        self._enter(envelope, card, now, fx)
+
+    def _blob(self, blob: bytes, n: int, before: list[bytes], answer: Answer, now: int, fx: Effects) -> None:
+        """A chunk of what a large Welcome left in a blob."""
+        envelope = self._waiting.get(blob)
+        ref = missing_of(envelope) if envelope is not None else None
+        if envelope is None or ref is None:
+            return
+        if not isinstance(answer, Chunk):
+            self._give_up_letter(blob, fx)
+            fx.tell(
+                "trouble", code="welcome", text="You were let into a group, but the relay lost what it takes."
+            )
+            return
+        chunks = [*before, answer.chunk]
+        if len(chunks) < chunk_count(ref.size):
+            fx.ask(envelope.relay, Get(ref.id, n + 1), "door", "blob", blob, n + 1, chunks)
+            return
+        try:
+            content = open_whole(ref.key, ref.size, ref.hash, chunks)
+            filled = (
+                replace(envelope, tree=content)
+                if envelope.tree == ref
+                else replace(envelope, welcome=content)
+            )
+            following = missing_of(filled)
+            if following is not None:
+                self._waiting[blob] = filled
+                fx.ask(envelope.relay, Get(following.id, 0), "door", "blob", blob, 0, [])
+                return
+            self._give_up_letter(blob, fx)
+            self._enter(filled, decode_card(envelope.card), now, fx)
+        except (CryptoError, mls.MlsError, Refused) as error:
+            self._give_up_letter(blob, fx)
+            fx.tell("ignored", why=f"a Welcome that does not hold: {error}")
+
+    def _give_up_letter(self, blob: bytes, fx: Effects) -> None:
+        self._waiting.pop(blob, None)
+        self._asked.discard(blob)
+        fx.save(PutFact("letter:" + blob.hex(), None))
+
+    def _enter(self, envelope: WelcomeEnvelope, card: Card, now: int, fx: Effects) -> None:
+        chat, line = self._join(envelope, card, now, fx)
+        if chat.kind == "pair":
+            came = self._person.contacts[card.account].came or f"let you in on {day_of(now)}"
+            self._welcome_contact(card, envelope.card, came, chat, now, fx)
+            for acceptance in self.acceptances.values():
+                if acceptance.chat == chat.id and acceptance.stage == "asked":
+                    self._set(replace(acceptance, stage="done"), fx)
+        else:
+            self._person.met(chat, line, fx)
+            me = self._person.identity.account
+            chat.note(line, "joined", card.account, [me], now, fx)
+            self._restock(card.account, now, fx)
+
+    def _restock(self, account: bytes, now: int, fx: Effects) -> None:
+        """A key package of ours was used: hand its user a fresh one, if we have a chat with them."""
+        chat = self._person.chats.get(pair_id(self._person.identity.account, account))
+        if chat is not None and chat.line is not None:
+            self._person.give_stock(chat, 1, now, fx)
+
+    def _join(
+        self, envelope: WelcomeEnvelope, card: Card, now: int, fx: Effects
+    ) -> tuple[Conversation, Line]:
+        """Join the group of a Welcome and open its line. Refused when the group is not what was said."""
+        from whimbrel.chat.person import Relay
+
+        person = self._person
+        me = person.identity.account
+        assert isinstance(envelope.welcome, bytes) and isinstance(envelope.tree, bytes)
+        own = person.inbox.use_package(envelope.welcome, fx)
+        if own is None:
+            raise Refused("a Welcome for a key package that is not ours, or was used")
+        group = person.engine.join(envelope.welcome, envelope.tree)
+        pair = frozenset((me, card.account)) if envelope.kind == "pair" else None
+        try:
+            if not group.required_ok:
+                raise Refused("a group whose extensions are not ours")
+            roles, members = check_group(group, pair)
+            if card.account not in roles.admins or card.account not in {m.account for m in members}:
+                raise Refused("a Welcome by somebody who may not let people in")
+            if person.desk.mls_rows(group.group_id):
+                raise Refused("a group that is known already")
+        except Refused:
+            person.engine.delete_group(group.group_id)
+            raise
+        person.add_relay(Relay(envelope.relay, tuple(envelope.routes), None), fx)
+        name = card.name if envelope.kind == "pair" else roles.name
+        chat = person.chats.get(envelope.conversation)
+        if chat is not None and chat.kind != envelope.kind:
+            raise Refused("a conversation of another kind")
+        if chat is None:
+            peer = card.account if envelope.kind == "pair" else None
+            chat = Conversation(person, envelope.conversation, envelope.kind, name, peer)
+        at = envelope.position
+        state = LineState(
+            envelope.log,
+            envelope.relay,
+            group.group_id,
+            envelope.generation,
+            Standing.OPEN,
+            envelope.read,
+            envelope.write,
+            own.log_key,
+            at.seq,
+            at.turn,
+            at.h,
+            envelope.change_n,
+        )
+        before = chat.line
+        line = chat.add_line(state)
+        person.chats[chat.id] = chat
+        chat.superseded(before, fx)
+        fx.save(chat.save())
+        fx.watch_changed = True
+        return chat, line
+
+    def _welcome_contact(
+        self, card: Card, encoded: bytes, came: str, chat: Conversation, now: int, fx: Effects
+    ) -> None:
+        """They are a contact from now on; hand them key packages."""
+        person = self._person
+        known = person.contacts.get(card.account)
+        contact = known or Contact(card.account, card.name, "contact")
+        person.put_contact(replace(contact, standing="contact", card=encoded, name=card.name, came=came), fx)
+        line = chat.line
+        if line is not None:
+            chat.note(line, "opened", card.account, [card.account], now, fx)
+        person.give_stock(chat, 3, now, fx)
+        fx.tell("contact", name=card.name)
+
+
+def founded_change(line: Line) -> Any:
+    """The change that must have taken over the log that this line is on."""
+    from whimbrel.chat.line import derived_change
+
+    return derived_change(1, line.state.read, line.state.write, line.roles, line.members)
+
+
+def day_of(now: int) -> str:
+    """The day of a time in milliseconds, in UTC."""
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(now / 1000, UTC).strftime("%Y-%m-%d")
+
+
+def missing_of(envelope: WelcomeEnvelope) -> BlobRef | None:
+    """What of a Welcome lies in a blob and must be fetched first."""
+    for part in (envelope.tree, envelope.welcome):
+        if isinstance(part, BlobRef):
+            return part
+    return None
+
+
+def key_of(invite: Invite) -> bytes:
+    """What an invite is known by: the log that a one-use invite stands for, or the card of an open one."""
+    secret = invite.secret
+    return codec.log_id(codec.encode_log_body(ready_log(secret.seed))) if isinstance(secret, OneUse) else secret.card
+
+
+def card_of(invite: Invite) -> tuple[bytes, bytes]:
+    """Id and key of the card behind an invite."""
+    secret = invite.secret
+    if isinstance(secret, Open):
+        return secret.card, secret.card_key
+    keys = from_seed(secret.seed)
+    return keys.card_id, keys.card_key
+
+
+def ways(texts: Sequence[str]) -> tuple[Route, ...]:
+    return tuple(parse_route(text) for text in texts)
+
+
+def short_name(name: str) -> str:
+    """As much of a name as an invite takes."""
+    while len(name.encode()) > NAME_MAX:
+        name = name[:-1]
+    return name

@@ -1,0 +1,106 @@
+"""Errands: operations that must be done once, whatever happens in between.
+
+Each is remembered before it is asked and forgotten when it was answered. Errands of one lane (a log, a blob) go
+one after the other; lanes do not wait for each other.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from whimbrel.chat.effects import Effects, Tag
+from whimbrel.chat.records import AddOutbox, DropOutbox, OutboxRow, SetOutboxTime
+from whimbrel.wire import cbor, codec
+from whimbrel.wire.operations import Operation
+
+KIND = "errand"
+RETRY = (2_000, 10_000, 60_000, 600_000, 3_600_000)
+"""Milliseconds after which a refused errand is tried again: a grant, say, may be on its way by another lane."""
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """One operation, and the tag by which its owner knows what it was for."""
+
+    n: int
+    lane: bytes
+    relay: bytes
+    operation: bytes
+    tag: Tag
+    not_before: int = 0
+    tries: int = 0
+
+    def row(self) -> OutboxRow:
+        body = cbor.encode([self.relay, self.operation, list(self.tag), self.tries])
+        return OutboxRow(self.lane, KIND, body, None, self.not_before, self.n)
+
+    @staticmethod
+    def from_row(row: OutboxRow) -> Errand:
+        relay, operation, tag, tries = cbor.decode(row.body)
+        return Errand(row.n, row.chat, relay, operation, tuple(tag), row.not_before, tries)
+
+
+class Errands:
+    """All errands, by lane."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[bytes, deque[Errand]] = {}
+        self._asked: set[int] = set()
+
+    def __len__(self) -> int:
+        return sum(len(lane) for lane in self._lanes.values())
+
+    def __iter__(self) -> Iterator[Errand]:
+        for lane in self._lanes.values():
+            yield from lane
+
+    def restore(self, row: OutboxRow) -> None:
+        self._lanes.setdefault(row.chat, deque()).append(Errand.from_row(row))
+
+    def add(self, fx: Effects, n: int, lane: bytes, relay: bytes, operation: Operation, *tag: Any) -> None:
+        errand = Errand(n, lane, relay, codec.encode_operation(operation), tag)
+        self._lanes.setdefault(lane, deque()).append(errand)
+        fx.save(AddOutbox(errand.row()))
+
+    def pump(self, now: int, fx: Effects) -> None:
+        """Ask what is first in each lane and due."""
+        for lane in self._lanes.values():
+            first = lane[0]
+            if first.n not in self._asked and first.not_before <= now:
+                self._asked.add(first.n)
+                operation = codec.decode_operation(first.operation)
+                fx.ask(first.relay, operation, "errand", first.lane, first.n)
+
+    def next_time(self) -> int | None:
+        """When the next one that waits is due (milliseconds)."""
+        times = [lane[0].not_before for lane in self._lanes.values() if lane[0].n not in self._asked]
+        return min(times, default=None)
+
+    def find(self, lane: bytes, n: int) -> Errand | None:
+        waiting = self._lanes.get(lane)
+        return waiting[0] if waiting and waiting[0].n == n else None
+
+    def done(self, errand: Errand, fx: Effects) -> None:
+        lane = self._lanes[errand.lane]
+        lane.popleft()
+        if not lane:
+            del self._lanes[errand.lane]
+        self._asked.discard(errand.n)
+        fx.save(DropOutbox(errand.n))
+
+    def later(self, errand: Errand, now: int, fx: Effects) -> bool:
+        """Try again later. False: it was tried often enough."""
+        self._asked.discard(errand.n)
+        if errand.tries >= len(RETRY):
+            return False
+        again = replace(errand, not_before=now + RETRY[errand.tries], tries=errand.tries + 1)
+        self._lanes[errand.lane][0] = again
+        fx.save(AddOutbox(again.row()), SetOutboxTime(again.n, again.not_before))
+        return True
+
+    def forget_asked(self) -> None:
+        """Nothing is with the link any more: all must be asked again."""
+        self._asked.clear()

@@ -1,0 +1,266 @@
+"""The inbox: where letters come in, and all that lets others write there: key packages, grants, the card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from whimbrel.chat.conversation import put_chunk
+from whimbrel.chat.effects import Effects, Watching
+from whimbrel.chat.errands import Errands
+from whimbrel.chat.identity import Chance, Identity
+from whimbrel.chat.records import PutFact
+from whimbrel.crypto import mls
+from whimbrel.crypto.cards import Card, encode_card, seal_card
+from whimbrel.crypto.leaf import Reach
+from whimbrel.crypto.sealing import new_inbox_key, open_sealed, seal
+from whimbrel.wire import cbor, chain, codec, proofs
+from whimbrel.wire.operations import (
+    SEALED_CHUNK,
+    Alter,
+    Append,
+    Change,
+    Create,
+    Entry,
+    EntryKind,
+    Grant,
+    Keep,
+    LogBody,
+    LogKind,
+)
+from whimbrel.wire.purpose import public_of, token_hash
+
+GRANT_ENTRIES, GRANT_SIZE = 40, 4 * 1024 * 1024
+"""What a token in one of our leaves is good for: a Welcome, a few requests to be added again."""
+OPEN_ENTRIES, OPEN_SIZE = 2_000, 64 * 1024 * 1024
+"""What the token in an open invite is good for."""
+KEEP_EVERY = 7 * 24 * 3600
+"""Seconds after which blobs that must live on are kept again."""
+
+
+@dataclass(slots=True)
+class InboxState:
+    """Our inbox on one relay, and our card in it."""
+
+    relay: bytes
+    routes: tuple[str, ...]
+    log: bytes
+    read: bytes
+    write: bytes
+    admin: bytes
+    key_private: bytes
+    key_public: bytes
+    card_id: bytes
+    card_key: bytes
+    card: bytes
+    kept_at: int
+    n: int
+    seq: int
+    h: bytes
+
+    def pack(self) -> list[Any]:
+        return [
+            self.relay,
+            list(self.routes),
+            self.log,
+            self.read,
+            self.write,
+            self.admin,
+            self.key_private,
+            self.key_public,
+            self.card_id,
+            self.card_key,
+            self.card,
+            self.kept_at,
+            self.n,
+            self.seq,
+            self.h,
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnKeyPackage:
+    """What must be kept of a key package until somebody uses it."""
+
+    log_key: bytes
+    token: bytes
+    last_resort: bool
+
+
+class Inbox:
+    """Makes and reads this account's inbox. One relay, one inbox, for now."""
+
+    def __init__(self, identity: Identity, engine: mls.Engine, errands: Errands, chance: Chance) -> None:
+        self._identity = identity
+        self.engine = engine
+        self._errands = errands
+        self._chance = chance
+        self._grants: list[Grant] = []
+        self._packages: dict[bytes, OwnKeyPackage] = {}
+        self.state: InboxState | None = None
+
+    # -------------------------------------------------------------------------------------- remembering
+
+    def restore(self, facts: dict[str, bytes]) -> None:
+        if "inbox" in facts:
+            relay, routes, *rest = cbor.decode(facts["inbox"])
+            self.state = InboxState(relay, tuple(routes), *rest)
+        for name, value in facts.items():
+            if name.startswith("kp:"):
+                log_key, token, last_resort = cbor.decode(value)
+                self._packages[bytes.fromhex(name[3:])] = OwnKeyPackage(log_key, token, last_resort)
+
+    def save(self, fx: Effects) -> None:
+        assert self.state is not None
+        fx.save(PutFact("inbox", cbor.encode(self.state.pack())))
+
+    def here(self) -> InboxState:
+        assert self.state is not None, "an account has an inbox from its first moment on"
+        return self.state
+
+    # ------------------------------------------------------------------------------------------- making
+
+    def make(
+        self, relay: bytes, routes: Sequence[str], admission: bytes, n: int, now: int, fx: Effects
+    ) -> None:
+        """Make the inbox on this relay, with the card in it."""
+        read, write, admin = self._chance(32), self._chance(32), self._chance(32)
+        body = LogBody(
+            LogKind.INBOX, token_hash(read), token_hash(write), (public_of(admin),), self._chance(32)
+        )
+        log = codec.log_id(codec.encode_log_body(body))
+        private, public = new_inbox_key()
+        self.state = InboxState(
+            relay,
+            tuple(routes),
+            log,
+            read,
+            write,
+            admin,
+            private,
+            public,
+            self._chance(32),
+            self._chance(32),
+            b"",
+            now // 1000,
+            0,
+            0,
+            chain.start(log),
+        )
+        self._errands.add(fx, n, log, relay, Create(body, admission), "inbox")
+
+    def publish_card(self, next_n: Any, now: int, fx: Effects) -> None:
+        """Write the card (with a last-resort key package) where contacts and groups look for it."""
+        state = self.here()
+        package = self.key_package(now, fx, last_resort=True)
+        state.card = self.card((package,), now)
+        self.put_card(state.card_id, state.card_key, state.card, state.log, state.write, next_n, fx)
+        state.kept_at = now // 1000
+        self.save(fx)
+
+    def card(self, packages: tuple[bytes, ...], now: int) -> bytes:
+        """A signed card with these key packages."""
+        state, identity = self.here(), self._identity
+        reach = (self._reach(self.grant(GRANT_ENTRIES, GRANT_SIZE)),)
+        card = Card(
+            identity.account,
+            identity.name,
+            identity.device_list,
+            state.key_public,
+            packages,
+            reach,
+            now // 1000,
+        )
+        return encode_card(card, identity.account_private)
+
+    def put_card(
+        self, id: bytes, key: bytes, card: bytes, place: bytes, token: bytes, next_n: Any, fx: Effects
+    ) -> None:
+        data = b"".join(seal_card(key, card))
+        for n in range(-(-len(data) // SEALED_CHUNK)):
+            put = put_chunk(id, place, token, data, n)
+            self._errands.add(fx, next_n(), place, self.here().relay, put, "card-put")
+
+    def keep(self, n: int, now: int, fx: Effects) -> None:
+        """Let the card live on."""
+        state = self.here()
+        state.kept_at = now // 1000
+        keep = Keep(state.log, state.write, (state.card_id,))
+        self._errands.add(fx, n, state.log, state.relay, keep, "keep")
+        self.save(fx)
+
+    def keep_is_due(self, now: int) -> bool:
+        return self.state is not None and now // 1000 - self.state.kept_at > KEEP_EVERY
+
+    # ------------------------------------------------------------------------------------ key packages
+
+    def _reach(self, token: bytes) -> Reach:
+        state = self.here()
+        return Reach(state.relay, state.routes, state.log, token, state.card_id, state.card_key)
+
+    def leaf(self, now: int) -> tuple[bytes, bytes]:
+        """A fresh log key, and the leaf extension with it and with a way to reach us granted for it."""
+        log_key = self._chance(32)
+        reach = self._reach(self.grant(GRANT_ENTRIES, GRANT_SIZE))
+        return log_key, self._identity.leaf(public_of(log_key), (reach,), now)
+
+    def key_package(self, now: int, fx: Effects, last_resort: bool = False) -> bytes:
+        """A fresh key package of this device, good for being let into a group."""
+        log_key = self._chance(32)
+        token = self.grant(GRANT_ENTRIES, GRANT_SIZE)
+        leaf = self._identity.leaf(public_of(log_key), (self._reach(token),), now)
+        package, ref = self.engine.key_package(mls.HYBRID, self._identity.credential(), leaf, last_resort)
+        self._packages[ref] = OwnKeyPackage(log_key, token, last_resort)
+        fx.save(PutFact("kp:" + ref.hex(), cbor.encode([log_key, token, last_resort])))
+        return package
+
+    def use_package(self, welcome: bytes, fx: Effects) -> OwnKeyPackage | None:
+        """The key package that a Welcome is for; one for one use is forgotten with it."""
+        for ref in mls.welcome_refs(welcome):
+            own = self._packages.get(ref)
+            if own is not None:
+                if not own.last_resort:
+                    del self._packages[ref]
+                    fx.save(PutFact("kp:" + ref.hex(), None))
+                return own
+        return None
+
+    # ------------------------------------------------------------------------------------------- grants
+
+    def grant(self, entries: int, size: int) -> bytes:
+        """A fresh write token for the inbox; it holds once `send_grants` was answered."""
+        token = self._chance(32)
+        self._grants.append(Grant(token_hash(token), entries, size))
+        return token
+
+    def send_grants(self, next_n: Any, fx: Effects) -> None:
+        """Tell the relay of the tokens granted since the last time."""
+        if not self._grants:
+            return
+        state = self.here()
+        while self._grants:
+            batch, self._grants = self._grants[:64], self._grants[64:]
+            state.n += 1
+            change = Change(state.n, grants=tuple(batch))
+            signed = proofs.sign_change(change, state.admin, state.relay, state.log)
+            self._errands.add(fx, next_n(), state.log, state.relay, Alter(state.log, signed), "grant")
+        self.save(fx)
+
+    # ------------------------------------------------------------------------------------------ letters
+
+    def watching(self) -> Watching:
+        state = self.here()
+        return Watching(state.relay, state.log, state.read, state.seq)
+
+    def open(self, entry: bytes, context: bytes) -> bytes:
+        """What a sealed entry says. Raises WireError, CryptoError."""
+        body = codec.decode_entry(entry).body
+        return open_sealed(self.here().key_private, "letter", body, context)
+
+
+def letter(inbox: bytes, token: bytes, inbox_key: bytes, data: bytes, tag: bytes) -> Append:
+    """The append that puts a letter into somebody's inbox. `tag`: 16 random bytes."""
+    body = seal(inbox_key, "letter", data, inbox)
+    entry = codec.encode_entry(Entry(EntryKind.SEALED, tag, body))
+    return Append(inbox, token, 0, (entry,))

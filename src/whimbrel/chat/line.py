@@ -1,0 +1,584 @@
+"""A line: one MLS group and the log under it, read strictly in order and written with one append under way.
+
+It decides and changes MLS state; it does no I/O. Records and answers come in, events and appends go out as values.
+What the entries say (messages, receipts…) is for `conversation`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from whimbrel.chat.line_state import Flight, FlightKind, Joiner, LineState, Standing
+from whimbrel.chat.rules import Refused, Seat, check_commit, roles_of, seats
+from whimbrel.crypto import mls
+from whimbrel.crypto.errors import CryptoError
+from whimbrel.crypto.leaf import Roles, encode_roles
+from whimbrel.crypto.payload import Payload, decode_payload, encode_payload
+from whimbrel.wire import chain, codec, proofs
+from whimbrel.wire.answers import Answer, Appended, Failure, Fetched, Head, Record, Status
+from whimbrel.wire.errors import WireError
+from whimbrel.wire.operations import Append, Change, Entry, EntryKind, Pointer
+from whimbrel.wire.purpose import prf, token_hash
+
+POSTS_AT_ONCE = 32
+"""Posts encrypted into one append at most."""
+BYTES_AT_ONCE = 256 * 1024
+"""Bytes of bodies in one append, about."""
+POST_MAX = 56 * 1024
+"""Bytes of a post's body at most: what fits an entry."""
+SEEN = 64
+"""Chain values kept to compare with what members say they saw."""
+
+
+# ------------------------------------------------------------------------------------------ what is found
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A member's post."""
+
+    account: bytes
+    payload: Payload
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The group changed: who did it, who came, who went, what the roles were and are."""
+
+    by: bytes
+    added: tuple[bytes, ...]
+    removed: tuple[bytes, ...]
+    before: Roles
+    after: Roles
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """An own append is on the relay's disk: these outbox rows are done with."""
+
+    rows: tuple[int, ...]
+    messages: tuple[bytes, ...]
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class LetIn:
+    """An own commit was reached: now its joiners are told how things stand right after it."""
+
+    welcome: bytes
+    joiners: tuple[Joiner, ...]
+    tree: bytes
+    seq: int
+    turn: int
+    h: bytes
+    n: int
+    read: bytes
+    write: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """This device is no member any more."""
+
+    by: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """An entry that no honest member would have written, or that this device cannot open. Nothing changed."""
+
+    seq: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something is wrong with the relay or with this home; said to the person, kept in `trouble`."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimLost:
+    """The invite had been opened by somebody before."""
+
+
+LineEvent = Posted | Committed | Landed | LetIn | Removed | Ignored | Trouble | ClaimLost
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Something to be posted: the outbox row it comes from, its payload, and blobs that must be whole before."""
+
+    row: int
+    kind: int
+    body: bytes
+    message: bytes | None = None
+    needs: tuple[bytes, ...] = ()
+
+
+# ------------------------------------------------------------------------------------------------ the line
+
+
+class Line:
+    """One generation of a conversation, on this device."""
+
+    def __init__(
+        self,
+        state: LineState,
+        load: Callable[[bytes], mls.Group],
+        device_secret: bytes,
+        me: bytes,
+        pair: frozenset[bytes] | None,
+    ) -> None:
+        self.state = state
+        self.caught_up = False
+        """Read to the log's end since the program started: before that nothing is encrypted."""
+        self.asked = False
+        """The flight is with the link; after a start it has to be asked again."""
+        self._load = load
+        self._group: mls.Group | None = None
+        self._device_secret = device_secret
+        self._me = me
+        self._pair = pair
+        self._roster: tuple[Roles, list[Seat]] | None = None
+        self._held: deque[Record] = deque()
+        self._end: int | None = None
+        self._blob: tuple[bytes, bytes | None] = (b"", None)
+        self.wants: Pointer | None = None
+        """The blob that must be fetched before reading goes on."""
+
+    @property
+    def group(self) -> mls.Group:
+        if self._group is None:
+            self._group = self._load(self.state.group)
+        return self._group
+
+    @property
+    def roles(self) -> Roles:
+        return self._members()[0]
+
+    @property
+    def members(self) -> list[Seat]:
+        return self._members()[1]
+
+    def _members(self) -> tuple[Roles, list[Seat]]:
+        if self._roster is None:
+            self._roster = (roles_of(self.group), seats(self.group))
+        return self._roster
+
+    def accounts(self) -> list[bytes]:
+        """The accounts in it, in the order of their leaves."""
+        return list(dict.fromkeys(member.account for member in self.members))
+
+    # -------------------------------------------------------------------------------------------- reading
+
+    def read(self, fetched: Fetched) -> list[LineEvent]:
+        """Apply records in the order of the log."""
+        last = self._held[-1].seq if self._held else self.state.seq
+        self._held += [record for record in fetched.records if record.seq > last]
+        self._end = None if fetched.more else fetched.head.seq
+        return self._drain()
+
+    def supply(self, blob: bytes, data: bytes | None) -> list[LineEvent]:
+        """The blob that an entry points to (None: the relay has it no more), so that reading goes on."""
+        if self.wants is None or self.wants.blob != blob:
+            return []
+        self._blob, self.wants = (blob, data), None
+        return self._drain()
+
+    def _drain(self) -> list[LineEvent]:
+        events: list[LineEvent] = []
+        while self._held and self.state.standing is not Standing.LOST:
+            self.wants = self._lacks(self._held[0])
+            if self.wants is not None:
+                break
+            events += self._record(self._held.popleft())
+        self.caught_up = not self._held and self._end is not None and self._end <= self.state.seq
+        return events
+
+    def _lacks(self, record: Record) -> Pointer | None:
+        """The blob without which this record cannot be applied."""
+        if record.entry is None or self._is_own(record.id):
+            return None
+        pointer = pointer_of(record.entry)
+        return pointer if pointer is not None and pointer.blob != self._blob[0] else None
+
+    def behind(self, head: Head) -> None:
+        """A relay's answer told of a head: is there something to read first?"""
+        if head.seq > self.state.seq:
+            self.caught_up = False
+
+    def _record(self, record: Record) -> list[LineEvent]:
+        state = self.state
+        h = chain.step(state.h, record.seq, record.turn, record.advance, record.id, record.change)
+        if record.seq != state.seq + 1 or record.turn != state.turn or h != record.h:
+            return [self._lose("chain", "The relay shows another history than before.")]
+        events = self._entry(record)
+        state.seq, state.h = record.seq, h
+        state.turn += 1 if record.advance else 0
+        state.seen = [*state.seen[-(SEEN - 1) :], (record.seq, h)]
+        return events
+
+    def _entry(self, record: Record) -> list[LineEvent]:
+        if self._is_own(record.id):
+            return self._own(record)
+        if record.entry is None:
+            return self._after_change(record, [Ignored(record.seq, "expired")])
+        try:
+            entry = codec.decode_entry(record.entry)
+        except WireError:
+            return self._after_change(record, [Ignored(record.seq, "malformed")])
+        if entry.own_tag == self.own_tag(self.state.sent):
+            return [self._lose("copied", "This home was copied or restored: another copy of it writes, too.")]
+        body = self._body(entry, record.entry)
+        if body is None:
+            return self._after_change(record, [Ignored(record.seq, "not for members, or not whole")])
+        try:
+            processed = self.group.process(body)
+        except mls.MlsError as error:
+            return self._after_change(record, [Ignored(record.seq, type(error).__name__)])
+        if processed.kind == "application":
+            events = [self._post(record, processed)]
+        elif processed.kind == "commit" and processed.commit is not None:
+            events = self._commit(record, processed.sender, processed.commit)
+            if events and isinstance(events[0], Committed | Removed):
+                return events
+        else:
+            events = [Ignored(record.seq, processed.kind)]
+        return self._after_change(record, events)
+
+    def _body(self, entry: Entry, encoded: bytes) -> bytes | None:
+        """The MLS message of an entry, from the entry itself or from the blob that it points to."""
+        if entry.kind == EntryKind.MLS:
+            return entry.body
+        pointer = pointer_of(encoded)
+        data, self._blob = self._blob[1], (b"", None)
+        if (
+            pointer is None
+            or data is None
+            or (len(data), sha256(data).digest()) != (pointer.size, pointer.hash)
+        ):
+            return None
+        return data
+
+    def _post(self, record: Record, processed: mls.Processed) -> LineEvent:
+        sender = next((m for m in self.members if m.index == processed.sender), None)
+        if sender is None:
+            return Ignored(record.seq, "no leaf")
+        try:
+            payload = decode_payload(processed.plaintext or b"")
+        except CryptoError:
+            return Ignored(record.seq, "no payload")
+        return Posted(sender.account, payload, record.seq)
+
+    def _commit(self, record: Record, sender: int, info: mls.CommitInfo) -> list[LineEvent]:
+        before, members = self._members()
+        try:
+            if not record.advance:
+                raise Refused("a commit that does not advance the turn")
+            after = check_commit(before, members, sender, info, self._pair is not None)
+        except Refused as refused:
+            self.group.discard_staged()
+            return [Ignored(record.seq, str(refused))]
+        by = next(m.account for m in members if m.index == sender)
+        gone = tuple(m.account for m in members if m.index in info.removes)
+        if info.self_removed:
+            self.group.merge_staged()
+            self.state.standing = Standing.CLOSED
+            self.state.flight = None
+            return [Removed(by)]
+        self.group.merge_staged()
+        return self._new_epoch(record, by, before, members, gone, after)
+
+    def _new_epoch(
+        self,
+        record: Record,
+        by: bytes,
+        before: Roles,
+        members: Sequence[Seat],
+        gone: tuple[bytes, ...],
+        after: Roles,
+    ) -> list[LineEvent]:
+        """After the merge: who is there now, and the tokens, when a change came with it."""
+        self._roster = None
+        had = {m.account for m in members}
+        added = tuple(a for a in self.accounts() if a not in had)
+        removed = tuple(dict.fromkeys(a for a in gone if a not in self.accounts()))
+        committed = Committed(by, added, removed, before, after, record.seq)
+        wanted = bool(gone) or before.admins != after.admins
+        if self._take_change(record, wanted):
+            return [committed]
+        return [committed, self._say("change", "The log's locks are not those that the group derives.")]
+
+    def _take_change(self, record: Record, wanted: bool) -> bool:
+        """Follow the change beside a commit. False: there is none where there must be, or it is another."""
+        if record.change is None:
+            return not wanted
+        self.state.n += 1
+        read, write = self.tokens(self.group.export)
+        try:
+            change = codec.decode_signed_change(record.change).change
+        except WireError:
+            return False
+        if change != derived_change(self.state.n, read, write, self.roles, self.members):
+            return False
+        self.state.read, self.state.write = read, write
+        return True
+
+    def _after_change(self, record: Record, events: list[LineEvent]) -> list[LineEvent]:
+        """A change beside an entry that honest members do not follow: the relay's locks are no longer ours."""
+        if record.change is None:
+            return events
+        self.state.n += 1
+        return [*events, self._say("change", "An admin changed the log's locks without the group.")]
+
+    # ---------------------------------------------------------------------------------------- own entries
+
+    def _is_own(self, id: bytes) -> bool:
+        flight = self.state.flight
+        return id in self.state.landed or (flight is not None and id in flight.ids)
+
+    def _own(self, record: Record) -> list[LineEvent]:
+        """An own entry read back. MLS cannot open it; it is known by its id."""
+        state, events = self.state, list[LineEvent]()
+        flight = state.flight
+        if flight is not None and record.id in flight.ids:
+            if flight.kind is FlightKind.COMMIT:
+                return self._own_commit(record, flight)
+            events += self._land(flight, record.seq + len(flight.ids) - 1 - flight.ids.index(record.id))
+        if record.id in state.landed:
+            state.landed.remove(record.id)
+        return events
+
+    def _own_commit(self, record: Record, flight: Flight) -> list[LineEvent]:
+        before, members = self._members()
+        self.group.merge_pending()
+        self._roster = None
+        present = set(self.accounts())
+        gone = tuple(m.account for m in members if m.account not in present)
+        events: list[LineEvent] = [
+            *self._land(flight, record.seq),
+            *self._new_epoch(record, self._me, before, members, gone, self.roles),
+        ]
+        self.state.landed.clear()
+        if flight.welcome is not None:
+            state, tree = self.state, self.group.tree()
+            at = (record.seq, state.turn + 1, record.h, state.n, state.read, state.write)
+            events.append(LetIn(flight.welcome, flight.joiners, tree, *at))
+        return events
+
+    def _land(self, flight: Flight, last: int) -> list[LineEvent]:
+        """The flight is in the log: once, whether the answer or the record came first."""
+        state = self.state
+        state.flight, self.asked = None, False
+        state.sent += len(flight.ids)
+        state.landed += flight.ids
+        return [Landed(flight.rows, flight.messages, last)]
+
+    def answered(self, first_id: bytes, answer: Answer) -> list[LineEvent]:
+        """The answer to the append that carried `first_id`. One that is not under way any more changes nothing."""
+        state, flight = self.state, self.state.flight
+        if flight is None or flight.ids[0] != first_id:
+            return []
+        self.asked = False
+        if isinstance(answer, Appended):
+            if flight.kind is FlightKind.COMMIT:
+                self.asked = True  # merged when the reader reaches it, not before
+                return []
+            if flight.kind is FlightKind.CLAIM:
+                return self._claimed(flight, answer)
+            return self._land(flight, answer.last)
+        if not isinstance(answer, Failure):
+            return []
+        if answer.status is Status.MISSING and flight.blobs:
+            return []
+        if answer.status is Status.WRONG_TURN:
+            if flight.kind is FlightKind.CLAIM:
+                state.standing = Standing.CLOSED
+                state.flight = None
+                return [ClaimLost()]
+            self._give_up_flight(flight)
+            if answer.head is not None:
+                self.behind(answer.head)
+            return []
+        self._give_up_flight(flight)
+        if answer.status is Status.DENIED:
+            if flight.kind is FlightKind.CLAIM:
+                state.standing = Standing.CLOSED
+                return [ClaimLost()]
+            if not self.caught_up:
+                return []
+            return [self._lose("denied", "The relay does not know this conversation any more.")]
+        return [self._say(answer.status.name.lower(), f"The relay answers: {answer.status.name.lower()}.")]
+
+    def _claimed(self, flight: Flight, answer: Appended) -> list[LineEvent]:
+        """Our claim of a ready log holds: from here on it is this group's."""
+        state = self.state
+        append = codec.decode_operation(flight.operation)
+        assert isinstance(append, Append) and append.change is not None
+        change = codec.encode_signed_change(append.change)
+        h = chain.step(state.h, 1, 0, True, flight.ids[0], change)
+        if (answer.first, answer.turn, answer.h) != (1, 1, h):
+            return [self._lose("chain", "The relay shows another history than before.")]
+        state.seq, state.turn, state.h, state.n = 1, 1, h, 1
+        state.standing = Standing.OPEN
+        events = self._land(flight, 1)
+        state.landed.clear()
+        return events
+
+    def _give_up_flight(self, flight: Flight) -> None:
+        """It is not in the log and will not be: what it carried waits in the outbox and is encrypted anew."""
+        if flight.kind is FlightKind.COMMIT and self.group.has_pending_commit:
+            self.group.clear_pending()
+        self.state.flight = None
+
+    # -------------------------------------------------------------------------------------------- writing
+
+    def may_write(self) -> bool:
+        return (
+            self.state.standing is Standing.OPEN
+            and self.caught_up
+            and self.state.flight is None
+            and not self.group.has_pending_commit
+        )
+
+    def post(self, posts: Sequence[Post], blob: bytes) -> None:
+        """Encrypt these posts into one append and let it fly.
+
+        `blob`: a fresh id, used when a post is too large for an entry; such a one flies alone.
+        """
+        entries: list[bytes] = []
+        blobs: tuple[tuple[bytes, bytes], ...] = ()
+        for post in posts:
+            payload = Payload(post.kind, self.state.seq, self.state.h, post.body)
+            body = self.group.encrypt(encode_payload(payload))
+            entry, blobs = self._pack_entry(body, blob, len(entries))
+            entries.append(entry)
+        needs = tuple(id for id, _ in blobs) + tuple(need for post in posts for need in post.needs)
+        append = Append(self.state.log, self.state.write, self.state.turn, tuple(entries), needs=needs)
+        messages = tuple(post.message for post in posts if post.message is not None)
+        self._fly(FlightKind.POSTS, append, tuple(post.row for post in posts), messages, blobs=blobs)
+
+    def _pack_entry(
+        self, body: bytes, blob: bytes, count: int
+    ) -> tuple[bytes, tuple[tuple[bytes, bytes], ...]]:
+        """The entry for an MLS message, and the blob beside it when it does not fit."""
+        tag = self.own_tag(self.state.sent + count)
+        if len(body) <= POST_MAX:
+            return codec.encode_entry(Entry(EntryKind.MLS, tag, body)), ()
+        pointer = codec.encode_pointer(Pointer(blob, len(body), sha256(body).digest()))
+        return codec.encode_entry(Entry(EntryKind.POINTER, tag, pointer)), ((blob, body),)
+
+    def commit(
+        self,
+        rows: tuple[int, ...],
+        blob: bytes,
+        joiners: tuple[Joiner, ...] = (),
+        removes: Sequence[bytes] = (),
+        roles: Roles | None = None,
+        update: bool = False,
+    ) -> None:
+        """Make one commit of all this and let it fly, with the change that must stand beside it."""
+        before = self.roles
+        leaving = [member.index for member in self.members if member.account in set(removes)]
+        after = roles or before
+        body, welcome = self.group.commit(
+            [joiner.key_package for joiner in joiners],
+            leaving,
+            encode_roles(roles) if roles is not None else None,
+            update,
+            None,
+        )
+        entry, blobs = self._pack_entry(body, blob, 0)
+        append = Append(
+            self.state.log,
+            self.state.write,
+            self.state.turn,
+            (entry,),
+            advance=True,
+            needs=tuple(id for id, _ in blobs),
+        )
+        if leaving or after.admins != before.admins:
+            read, write = self.tokens(self.group.pending_export)
+            staying = [m for m in self.members if m.index not in leaving]
+            change = derived_change(self.state.n + 1, read, write, after, staying)
+            signed = proofs.sign_change(change, self.state.log_key, self.state.relay, self.state.log)
+            append = replace(append, change=signed)
+        if self._me in before.admins:
+            proof = proofs.append_proof(self.state.log_key, self.state.relay, append)
+            append = replace(append, admin=proof)
+        self._fly(FlightKind.COMMIT, append, rows, (), welcome, joiners, blobs)
+
+    def claim(self, append: Append) -> None:
+        """Let the claim of a ready log fly."""
+        self._fly(FlightKind.CLAIM, append, (), ())
+
+    def _fly(
+        self,
+        kind: FlightKind,
+        append: Append,
+        rows: tuple[int, ...],
+        messages: tuple[bytes, ...],
+        welcome: bytes | None = None,
+        joiners: tuple[Joiner, ...] = (),
+        blobs: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
+        ids = tuple(codec.entry_id(entry) for entry in append.entries)
+        operation = codec.encode_operation(append)
+        self.state.flight = Flight(kind, operation, ids, rows, messages, welcome, joiners, blobs)
+
+    # ------------------------------------------------------------------------------------ what is derived
+
+    def own_tag(self, count: int) -> bytes:
+        """The tag of this device's entry number `count` in this log: 16 bytes, meaningless to others."""
+        return own_tag(self._device_secret, self.state.log, count)
+
+    def tokens(self, export: Callable[[str, bytes, int], bytes]) -> tuple[bytes, bytes]:
+        """Read and write token of an epoch."""
+        return epoch_tokens(self.state.group, export)
+
+    # --------------------------------------------------------------------------------------------- trouble
+
+    def _say(self, code: str, text: str) -> Trouble:
+        self.state.trouble = code
+        return Trouble(code, text)
+
+    def _lose(self, code: str, text: str) -> Trouble:
+        self.state.standing = Standing.LOST
+        self.caught_up = False
+        return self._say(code, text)
+
+
+def pointer_of(encoded: bytes) -> Pointer | None:
+    """What an encoded entry points to, when it is a pointer that makes sense."""
+    try:
+        entry = codec.decode_entry(encoded)
+        return codec.decode_pointer(entry.body) if entry.kind == EntryKind.POINTER else None
+    except WireError:
+        return None
+
+
+def own_tag(device_secret: bytes, log: bytes, count: int) -> bytes:
+    return prf(device_secret, "own tag", log, count.to_bytes(8, "big"))[:16]
+
+
+def epoch_tokens(group: bytes, export: Callable[[str, bytes, int], bytes]) -> tuple[bytes, bytes]:
+    """Read and write token from an epoch's exporter (RFC 9420 §8.5), bound to the group."""
+    return export("whimbrel/1 read", group, 32), export("whimbrel/1 write", group, 32)
+
+
+def log_admins(roles: Roles, members: Sequence[Seat]) -> tuple[bytes, ...]:
+    """The relay's admins of a log: the log keys of the leaves of admin accounts, sorted."""
+    return tuple(sorted(m.leaf.log_key for m in members if m.account in roles.admins))
+
+
+def derived_change(n: int, read: bytes, write: bytes, roles: Roles, members: Sequence[Seat]) -> Change:
+    """The change that all members derive for a new set of tokens and admins."""
+    return Change(n, token_hash(read), token_hash(write), log_admins(roles, members))

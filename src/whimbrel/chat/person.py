@@ -1,0 +1,573 @@
+"""A person's whole account as a state machine: what came in and what the person wants, what to remember and to ask.
+
+Pure but for MLS and HPKE drawing their own randomness: time, chance and what was remembered are handed in. The
+shell (`client`) saves the effects of a batch in one transaction and then carries out the rest. When saving fails,
+the shell throws the Person away and restores one from what is on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any
+
+from whimbrel.chat import composing, content
+from whimbrel.chat.attachments import Transfer, file_row
+from whimbrel.chat.composing import Attachment
+from whimbrel.chat.contacts import Contact, NoKeyPackage
+from whimbrel.chat.conversation import Conversation, put_chunk
+from whimbrel.chat.doors import Doors
+from whimbrel.chat.effects import Desk, Effects, Tag, Watching
+from whimbrel.chat.errands import KIND, Errand, Errands
+from whimbrel.chat.founding import found
+from whimbrel.chat.identity import Chance, Identity
+from whimbrel.chat.inbox import Inbox, letter
+from whimbrel.chat.line import LetIn, Line
+from whimbrel.chat.line_state import Joiner, LineState, Standing
+from whimbrel.chat.records import (
+    AddMessage,
+    ChatRow,
+    ContactRow,
+    DropChat,
+    FileRow,
+    MessageRow,
+    OutboxRow,
+    PutFact,
+    PutFile,
+)
+from whimbrel.chat.rules import Seat
+from whimbrel.crypto import mls
+from whimbrel.crypto.cards import decode_card, open_card
+from whimbrel.crypto.envelopes import BlobRef, Position, WelcomeEnvelope, encode_letter
+from whimbrel.crypto.errors import CryptoError
+from whimbrel.crypto.files import seal_whole
+from whimbrel.crypto.leaf import Roles
+from whimbrel.crypto.payload import encode_key_packages
+from whimbrel.wire import cbor
+from whimbrel.wire.answers import Answer, Chunk, Failure, Fetched, Status
+from whimbrel.wire.errors import WireError
+from whimbrel.wire.operations import SEALED_CHUNK, Get
+
+STOCK = 3
+"""Fresh key packages that a contact holds of us."""
+INLINE = 40_000
+"""Bytes of tree and Welcome that still travel inside the letter; larger ones are blobs."""
+
+
+class CannotDo(Exception):
+    """What the person asked cannot be done; `code` is for programs, the text for people, `do` says what next."""
+
+    def __init__(self, code: str, text: str, do: str = "") -> None:
+        super().__init__(text)
+        self.code = code
+        self.do = do
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """A relay that this account uses or has met."""
+
+    identity: bytes
+    routes: tuple[str, ...]
+    admission: bytes | None
+    embedded: bool = False
+
+
+class Person:
+    """The account of this home. Implements what conversations need of their `Surroundings`."""
+
+    def __init__(self, identity: Identity, desk: Desk, chance: Chance) -> None:
+        self.identity = identity
+        self.desk = desk
+        self.chance = chance
+        self.engine = identity.engine()
+        self.errands = Errands()
+        self.inbox = Inbox(identity, self.engine, self.errands, chance)
+        self.doors = Doors(self)
+        self.chats: dict[bytes, Conversation] = {}
+        self.contacts: dict[bytes, Contact] = {}
+        self.relays: dict[bytes, Relay] = {}
+        self._n = 0
+        self._fed: set[bytes] = set()
+        self._cards_asked: set[bytes] = set()
+
+    # -------------------------------------------------------------------------------------- beginnings
+
+    @staticmethod
+    def make(name: str, relay: Relay, desk: Desk, chance: Chance, now: int, fx: Effects) -> Person:
+        """A new account, with an inbox on this relay."""
+        if relay.admission is None:
+            raise CannotDo(
+                "no-place", "That relay did not give you a place.", "Ask its owner for an address."
+            )
+        person = Person(Identity.make(name, chance, now), desk, chance)
+        fx.save(PutFact("identity", person.identity.encode()))
+        person.add_relay(relay, fx)
+        person.inbox.make(relay.identity, relay.routes, relay.admission, person.next_n(), now, fx)
+        person.inbox.publish_card(person.next_n, now, fx)
+        person.inbox.send_grants(person.next_n, fx)
+        fx.watch_changed = True
+        return person
+
+    @staticmethod
+    def restore(
+        facts: dict[str, bytes],
+        chats: Iterable[ChatRow],
+        contacts: Iterable[ContactRow],
+        outbox: Iterable[OutboxRow],
+        desk: Desk,
+        chance: Chance,
+    ) -> Person:
+        """The account as it was remembered."""
+        person = Person(Identity.decode(facts["identity"]), desk, chance)
+        person.engine.feed(desk.mls_rows(b""))
+        person.inbox.restore(facts)
+        person.doors.restore(facts)
+        for identity, routes, admission, embedded in cbor.decode(facts.get("relays", b"\x80")):
+            person.relays[identity] = Relay(identity, tuple(routes), admission, embedded)
+        for contact in contacts:
+            person.contacts[contact.account] = Contact.from_row(contact)
+        for chat in chats:
+            person.chats[chat.id] = Conversation.restore(person, chat)
+        for row in outbox:
+            person._n = max(person._n, row.n)
+            if row.kind == KIND:
+                person.errands.restore(row)
+            elif row.chat in person.chats:
+                person.chats[row.chat].outbox.append(row)
+        return person
+
+    def next_n(self) -> int:
+        self._n += 1
+        return self._n
+
+    def add_relay(self, relay: Relay, fx: Effects) -> None:
+        """Remember a relay; what is known of it already is not forgotten for less."""
+        known = self.relays.get(relay.identity)
+        if known is not None:
+            routes = relay.routes or known.routes
+            relay = replace(
+                relay,
+                routes=routes,
+                admission=relay.admission or known.admission,
+                embedded=relay.embedded or known.embedded,
+            )
+        if relay != known:
+            self.relays[relay.identity] = relay
+            packed = [[r.identity, list(r.routes), r.admission, r.embedded] for r in self.relays.values()]
+            fx.save(PutFact("relays", cbor.encode(packed)))
+            fx.watch_changed = True
+
+    # ------------------------------------------------------------------------------- what conversations need
+
+    def load_group(self, group: bytes) -> mls.Group:
+        if group not in self._fed:
+            self._fed.add(group)
+            self.engine.feed(self.desk.mls_rows(group))
+        loaded = self.engine.load_group(group)
+        if loaded is None:
+            raise CryptoError("the group's state is not in the store")
+        return loaded
+
+    def name_of(self, account: bytes) -> str:
+        if account == self.identity.account:
+            return self.identity.name
+        contact = self.contacts.get(account)
+        return contact.name if contact is not None else ""
+
+    def let_in(
+        self, chat: Conversation, line: Line, let_in: LetIn, now: int, fx: Effects, lane: bytes = b""
+    ) -> None:
+        """Send each joiner their Welcome. `lane`: after which errands, when there are any to wait for."""
+        state = line.state
+        tree: bytes | BlobRef = let_in.tree
+        welcome: bytes | BlobRef = let_in.welcome
+        if len(let_in.tree) + len(let_in.welcome) > INLINE:
+            lane = lane or self.chance(32)
+            tree = self._in_a_blob(state, let_in.write, let_in.tree, lane, fx)
+            if len(let_in.welcome) > INLINE:
+                welcome = self._in_a_blob(state, let_in.write, let_in.welcome, lane, fx)
+        envelope = WelcomeEnvelope(
+            conversation=chat.id,
+            generation=state.generation,
+            kind=chat.kind,
+            parent=None,
+            log=state.log,
+            relay=state.relay,
+            routes=self.relays[state.relay].routes,
+            read=let_in.read,
+            write=let_in.write,
+            position=Position(let_in.seq, let_in.turn, let_in.h),
+            change_n=let_in.n,
+            welcome=welcome,
+            tree=tree,
+            card=self.inbox.here().card,
+        )
+        data = encode_letter(envelope)
+        for joiner in let_in.joiners:
+            self.add_relay(Relay(joiner.relay, joiner.routes, None), fx)
+            append = letter(joiner.inbox, joiner.token, joiner.inbox_key, data, self.chance(16))
+            self.errands.add(
+                fx,
+                self.next_n(),
+                lane or joiner.inbox,
+                joiner.relay,
+                append,
+                "welcome",
+                chat.id,
+                joiner.account,
+            )
+
+    def _in_a_blob(self, state: LineState, token: bytes, data: bytes, lane: bytes, fx: Effects) -> BlobRef:
+        """What does not fit a letter, sealed in a blob of the log, and how to find and open it."""
+        ref = BlobRef(self.chance(32), len(data), sha256(data).digest(), self.chance(32))
+        sealed = b"".join(seal_whole(ref.key, data))
+        for n in range(-(-len(sealed) // SEALED_CHUNK)):
+            put = put_chunk(ref.id, state.log, token, sealed, n)
+            self.errands.add(fx, self.next_n(), lane, state.relay, put, "blob")
+        return ref
+
+    def take_stock(self, account: bytes, packages: Sequence[bytes], fx: Effects) -> None:
+        contact = self.contacts.get(account)
+        if contact is not None:
+            fresh = tuple(p for p in packages if p not in contact.stock)
+            self.put_contact(replace(contact, stock=(*contact.stock, *fresh)[-2 * STOCK :]), fx)
+
+    def give_stock(self, chat: Conversation, count: int, now: int, fx: Effects) -> None:
+        """Hand a contact fresh key packages, inside the chat with them."""
+        packages = [self.inbox.key_package(now, fx) for _ in range(count)]
+        self.inbox.send_grants(self.next_n, fx)
+        chat.put(OutboxRow(chat.id, "stock", encode_key_packages(packages)), fx)
+
+    def met(self, chat: Conversation, line: Line, fx: Effects) -> None:
+        """Learn the names of members that nobody introduced, from the cards that their leaves name."""
+        for member in line.members:
+            known = member.account in self.contacts or member.account == self.identity.account
+            if not known and member.leaf.reach and member.account not in self._cards_asked:
+                self._cards_asked.add(member.account)
+                way = member.leaf.reach[0]
+                self.add_relay(Relay(way.relay, way.routes, None), fx)
+                fx.ask(way.relay, Get(way.card, 0), "card", member.account, way.card_key)
+
+    # ---------------------------------------------------------------------------------- what relays say
+
+    def watching(self) -> list[Watching]:
+        """Every log to be watched, on whichever relay."""
+        logs = [self.inbox.watching(), *self.doors.watching()]
+        for chat in self.chats.values():
+            logs += chat.watching()
+        return logs
+
+    def _line(self, relay: bytes, log: bytes) -> tuple[Conversation, Line] | None:
+        for chat in self.chats.values():
+            for line in chat.lines:
+                if line.state.log == log and line.state.relay == relay:
+                    return chat, line
+        return None
+
+    def records(self, relay: bytes, log: bytes, what: Fetched | Failure, now: int, fx: Effects) -> None:
+        """What a watched log has after its cursor, or why the relay does not show it."""
+        inbox = self.inbox.here()
+        if log == inbox.log and relay == inbox.relay:
+            self._letters(what, now, fx)
+        elif self.doors.is_door(log):
+            self.doors.records(log, what, now, fx)
+        elif (found := self._line(relay, log)) is not None:
+            chat, line = found
+            first = not line.caught_up
+            if isinstance(what, Fetched):
+                chat.records(line, what, now, fx)
+                if first and line.caught_up:
+                    self.met(chat, line, fx)
+            else:
+                self._not_shown(chat, line, what, fx)
+
+    def _not_shown(self, chat: Conversation, line: Line, what: Failure, fx: Effects) -> None:
+        texts = {
+            Status.DENIED: "The relay does not know this conversation any more.",
+            Status.EXPIRED: "This device was away for longer than the relay keeps entries.",
+        }
+        text = texts.get(what.status)
+        if text is None or line.state.standing is not Standing.OPEN:
+            return
+        line.state.standing = Standing.LOST
+        line.state.trouble = what.status.name.lower()
+        fx.tell("trouble", chat=chat.id, code=line.state.trouble, text=text)
+        fx.save(chat.save())
+        fx.watch_changed = True
+
+    def _letters(self, what: Fetched | Failure, now: int, fx: Effects) -> None:
+        inbox = self.inbox.here()
+        if isinstance(what, Failure):
+            fx.tell("trouble", code="inbox", text="The relay does not show your inbox any more.")
+            return
+        for record in what.records:
+            if record.seq <= inbox.seq:
+                continue
+            inbox.seq, inbox.h = record.seq, record.h
+            if record.entry is not None:
+                try:
+                    data = self.inbox.open(record.entry, inbox.log)
+                except (WireError, CryptoError) as error:
+                    fx.tell("ignored", seq=record.seq, why=str(error))
+                    continue
+                self.doors.letter(data, now, fx)
+        self.inbox.save(fx)
+
+    def answer(self, tag: Tag, answer: Answer, now: int, fx: Effects) -> None:
+        """The relay's answer to what was asked with this tag."""
+        match tag:
+            case ("append", chat_id, log, first_id):
+                if (place := self._place(chat_id, log)) is not None:
+                    place[0].answered(place[1], first_id, answer, now, fx)
+                    self.doors.after_append(place[0], place[1], answer, now, fx)
+            case ("flight-blob", chat_id, log, blob, n):
+                if (place := self._place(chat_id, log)) is not None:
+                    place[0].blob_put(place[1], blob, n, answer, fx)
+            case ("pointer", chat_id, log, n, before):
+                if (place := self._place(chat_id, log)) is not None:
+                    self._pointer(*place, n, before, answer, now, fx)
+            case ("errand", lane, n):
+                self._errand(lane, n, answer, now, fx)
+            case ("card", account, key):
+                self._card(account, key, answer, fx)
+            case ("door", *rest):
+                self.doors.answer(tuple(rest), answer, now, fx)
+
+    def _place(self, chat_id: bytes, log: bytes) -> tuple[Conversation, Line] | None:
+        chat = self.chats.get(chat_id)
+        line = next((line for line in chat.lines if line.state.log == log), None) if chat else None
+        return (chat, line) if chat is not None and line is not None else None
+
+    def _pointer(
+        self, chat: Conversation, line: Line, n: int, before: bytes, answer: Answer, now: int, fx: Effects
+    ) -> None:
+        """A chunk of the blob that an entry points to."""
+        if line.wants is None:
+            return
+        blob = line.wants.blob
+        if not isinstance(answer, Chunk):
+            chat.blob(line, blob, None, now, fx)
+            return
+        data = before + answer.chunk
+        if len(data) < min(answer.size, line.wants.size):
+            fx.ask(line.state.relay, Get(blob, n + 1), "pointer", chat.id, line.state.log, n + 1, data)
+        else:
+            chat.blob(line, blob, data, now, fx)
+
+    def _card(self, account: bytes, key: bytes, answer: Answer, fx: Effects) -> None:
+        """The card of somebody met in a group: now they have a name."""
+        self._cards_asked.discard(account)
+        if not isinstance(answer, Chunk) or account in self.contacts:
+            return
+        try:
+            encoded = open_card(key, [answer.chunk])
+            card = decode_card(encoded)
+        except CryptoError:
+            return
+        if card.account == account:
+            self.put_contact(Contact(account, card.name, "known", encoded), fx)
+
+    def _errand(self, lane: bytes, n: int, answer: Answer, now: int, fx: Effects) -> None:
+        errand = self.errands.find(lane, n)
+        if errand is None:
+            return
+        if isinstance(answer, Failure) and answer.status is not Status.EXISTS:
+            if self.errands.later(errand, now, fx):
+                return
+            fx.tell("trouble", code=answer.status.name.lower(), text=self._gave_up(errand))
+        self.errands.done(errand, fx)
+        if not isinstance(answer, Failure):
+            self._errand_done(errand, fx)
+
+    def _gave_up(self, errand: Errand) -> str:
+        if errand.tag[0] == "welcome":
+            return f"{self.name_of(errand.tag[2])} could not be let in: their relay refuses the letter."
+        return f"The relay refuses what must be done there ({errand.tag[0]})."
+
+    def _errand_done(self, errand: Errand, fx: Effects) -> None:
+        if errand.tag[0] == "founded":
+            place = self._place(errand.tag[1], errand.tag[2])
+            if place is not None and place[1].state.standing is Standing.FOUNDING:
+                place[1].state.standing = Standing.OPEN
+                fx.save(place[0].save())
+                fx.watch_changed = True
+
+    # ------------------------------------------------------------------------------------- moving on
+
+    def pump(self, now: int, fx: Effects, hurry: bool = False) -> None:
+        """Whatever is due leaves."""
+        if self.inbox.keep_is_due(now):
+            self.inbox.keep(self.next_n(), now, fx)
+        for chat in self.chats.values():
+            chat.pump(now, fx, hurry)
+        self.errands.pump(now, fx)
+        self.doors.pump(fx)
+
+    def next_time(self) -> int | None:
+        """When something is due next (milliseconds)."""
+        times = [self.errands.next_time(), *(chat.next_time() for chat in self.chats.values())]
+        return min((t for t in times if t is not None), default=None)
+
+    def waiting(self) -> int:
+        """What waits to leave."""
+        return len(self.errands) + sum(len(chat.outbox) for chat in self.chats.values())
+
+    def busy(self) -> bool:
+        """Whether something that this home began is not finished: it waits for a relay, not for a person."""
+        flights = any(chat.line is not None and chat.line.state.flight for chat in self.chats.values())
+        behind = any(line.wants for chat in self.chats.values() for line in chat.lines)
+        return self.waiting() > 0 or flights or behind or self.doors.busy()
+
+    # ----------------------------------------------------------------------------------- what people do
+
+    def put_contact(self, contact: Contact, fx: Effects) -> None:
+        self.contacts[contact.account] = contact
+        fx.save(contact.save())
+        for chat in self.chats.values():
+            if chat.peer == contact.account and chat.name != contact.name:
+                chat.name = contact.name
+                fx.save(chat.save())
+
+    def send(
+        self,
+        chat: Conversation,
+        text: str,
+        files: Sequence[Attachment],
+        reply_to: bytes | None,
+        now: int,
+        fx: Effects,
+    ) -> bytes:
+        """Queue a message; its id. With files it leaves when they are whole on the relay (`file_is_there`)."""
+        if chat.line is None:
+            raise CannotDo("not-a-member", f"You are not a member of {chat.name} any more.")
+        me = self.identity.account
+        try:
+            value = composing.dated(composing.say(self.chance(16), text, files, reply_to), now)
+            body = content.encode(value)
+        except content.ContentError as error:
+            raise CannotDo("too-large", f"That cannot be sent: {error}.") from None
+        id = composing.id_of(body, me, chat.id)
+        row = OutboxRow(chat.id, "content", cbor.encode([body, [file.blob for file in files]]), id)
+        fx.save(AddMessage(MessageRow(id, chat.id, me, True, now, text, body, "queued", reply_to=reply_to)))
+        if files:
+            fx.save(*(file_row(id, chat.id, number, file, "going") for number, file in enumerate(files)))
+            fx.save(PutFact("files:" + id.hex(), row.body))
+        else:
+            chat.put(row, fx)
+        return id
+
+    def place_for(self, transfer: Transfer) -> tuple[bytes, bytes] | None:
+        """The log (and its write token) that a file's space counts against; None when there is none any more."""
+        chat = self.chats.get(transfer.chat)
+        line = chat.line if chat is not None else None
+        if line is None or line.state.relay != transfer.relay or line.state.standing is not Standing.OPEN:
+            return None
+        return line.state.log, line.state.write
+
+    def relay_for_files(self, chat: Conversation) -> bytes:
+        """The relay that a file for this chat goes to."""
+        if chat.line is None:
+            raise CannotDo("not-a-member", f"You are not a member of {chat.name} any more.")
+        return chat.line.state.relay
+
+    def fetch_file(self, row: FileRow, fx: Effects) -> None:
+        fx.save(PutFile(replace(row, state="coming")))
+
+    def file_is_here(self, row: FileRow, fx: Effects) -> None:
+        fx.save(PutFile(replace(row, state="here")))
+
+    def file_is_lost(self, row: FileRow, fx: Effects) -> None:
+        fx.save(PutFile(replace(row, state="failed")))
+
+    def file_is_there(self, row: FileRow, body: bytes, fx: Effects) -> None:
+        """A file of ours is whole on the relay; with the last one of a message, the message leaves."""
+        fx.save(PutFile(replace(row, state="here")))
+        others = [other for other in self.desk.files_of(row.message) if other.id != row.id]
+        chat = self.chats.get(Transfer.decode(row.state_blob).chat)
+        if chat is not None and all(other.state != "going" for other in others):
+            fx.save(PutFact("files:" + row.message.hex(), None))
+            chat.put(OutboxRow(chat.id, "content", body, row.message), fx)
+
+    def keep_document(self, relay: bytes, document: bytes, fx: Effects) -> None:
+        """A relay's newest key document."""
+        fx.save(PutFact("keys:" + relay.hex(), document))
+
+    def make_group(self, name: str, people: Sequence[Contact], now: int, fx: Effects) -> Conversation:
+        """A new group with these people in it, on our own relay."""
+        me = self.identity.account
+        roles = Roles((me,), name=name)
+        chat = Conversation(self, self.chance(32), "group", name)
+        self._found(chat, roles, [self._joiner(person, now, fx) for person in people], now, fx)
+        return chat
+
+    def make_pair(self, contact: Contact, id: bytes, now: int, fx: Effects) -> Conversation:
+        """A conversation of two with somebody whose request was accepted."""
+        both = tuple(sorted((self.identity.account, contact.account)))
+        chat = self.chats.get(id) or Conversation(self, id, "pair", contact.name, contact.account)
+        joiner = self._joiner(contact, now, fx)
+        self._found(chat, Roles(both), [joiner], now, fx)
+        self.give_stock(chat, STOCK, now, fx)
+        return chat
+
+    def _found(
+        self, chat: Conversation, roles: Roles, joiners: Sequence[Joiner], now: int, fx: Effects
+    ) -> None:
+        home = self.relays[self.inbox.here().relay]
+        founded = found(self, roles, joiners, now)
+        state, create = founded.on_new_log(
+            home.identity, chat.next_generation(now), self.chance(32), home.admission
+        )
+        self.inbox.send_grants(self.next_n, fx)
+        line = chat.add_line(state)
+        self.chats[chat.id] = chat
+        fx.save(chat.save())
+        self.errands.add(fx, self.next_n(), state.log, state.relay, create, "founded", chat.id, state.log)
+        if founded.welcome is not None:
+            at = (0, 0, state.h, 0, state.read, state.write)
+            self.let_in(
+                chat, line, LetIn(founded.welcome, tuple(joiners), founded.tree, *at), now, fx, state.log
+            )
+        fx.watch_changed = True
+
+    def _joiner(self, contact: Contact, now: int, fx: Effects) -> Joiner:
+        try:
+            joiner, rest = contact.joiner(now)
+        except NoKeyPackage:
+            raise CannotDo(
+                "no-key-package",
+                f"{contact.name} cannot be added now: there is no key package of theirs.",
+                "Try again after they have been online.",
+            ) from None
+        self.put_contact(rest, fx)
+        return joiner
+
+    def add_to_group(self, chat: Conversation, contact: Contact, now: int, fx: Effects) -> None:
+        joiner = self._joiner(contact, now, fx)
+        chat.put(OutboxRow(chat.id, "add", cbor.encode([joiner.pack()])), fx)
+
+    def intend(self, chat: Conversation, kind: str, value: Any, fx: Effects) -> None:
+        """Queue a change of the group ('remove' [accounts], 'roles' [action, what], 'update')."""
+        chat.put(OutboxRow(chat.id, kind, cbor.encode(value)), fx)
+
+    def leave(self, chat: Conversation, fx: Effects) -> None:
+        """Say goodbye; the last admin hands that to somebody else before."""
+        line = chat.line
+        if line is None:
+            raise CannotDo("not-a-member", f"You are not a member of {chat.name} any more.")
+        me = self.identity.account
+        others = [account for account in line.accounts() if account != me]
+        if line.roles.admins == (me,) and others:
+            self.intend(chat, "roles", ["promote", others[0]], fx)
+        chat.put(OutboxRow(chat.id, "left", b"\x80"), fx)
+
+    def forget(self, chat: Conversation, fx: Effects) -> None:
+        """A chat that never came to be."""
+        self.chats.pop(chat.id, None)
+        fx.save(DropChat(chat.id))
+        fx.watch_changed = True
+
+    def seats(self, chat: Conversation) -> list[Seat]:
+        line = chat.line or (chat.lines[-1] if chat.lines else None)
+        return line.members if line is not None else []

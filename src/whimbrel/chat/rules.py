@@ -1,0 +1,115 @@
+"""Who may change what in a conversation: the rules of validity, version 1 (docs/protocol/conversation.md).
+
+Pure, and of the MLS state and the commit alone: no clock, no contacts, no settings. All honest members come to the
+same answer, so a commit that one refuses is refused by all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from whimbrel.crypto.accounts import open_credential
+from whimbrel.crypto.errors import CryptoError
+from whimbrel.crypto.leaf import LeafExtension, Roles, decode_leaf, decode_roles
+from whimbrel.crypto.mls import CommitInfo, Group
+
+
+class Refused(Exception):
+    """A commit or a group that the rules do not allow; the text says which rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A leaf of the group, understood and verified: one device of one account."""
+
+    index: int
+    account: bytes
+    device: bytes
+    leaf: LeafExtension
+
+
+def seat(index: int, device: bytes, credential: bytes, leaf_extension: bytes | None) -> Seat:
+    """Understand a leaf; Refused when its account did not sign its device, or its extension is not ours."""
+    if leaf_extension is None:
+        raise Refused("a leaf without our extension")
+    try:
+        opened = open_credential(credential, device)
+        return Seat(index, opened.account, device, decode_leaf(leaf_extension))
+    except CryptoError as error:
+        raise Refused(f"a leaf that does not hold: {error}") from None
+
+
+def seats(group: Group) -> list[Seat]:
+    """All leaves of a group, verified."""
+    return [seat(m.index, m.signature_key, m.credential, m.leaf_extension) for m in group.members()]
+
+
+def roles_of(group: Group) -> Roles:
+    """The roles in the group's context; Refused when there are none or they make no sense."""
+    raw = group.roles()
+    if raw is None:
+        raise Refused("a group without roles")
+    try:
+        return decode_roles(raw)
+    except CryptoError as error:
+        raise Refused(f"roles that cannot be read: {error}") from None
+
+
+def check_group(group: Group, pair: frozenset[bytes] | None) -> tuple[Roles, list[Seat]]:
+    """What a joiner asks of the group it was let into. `pair`: the two accounts of a conversation of two."""
+    roles, members = roles_of(group), seats(group)
+    accounts = {member.account for member in members}
+    if not set(roles.admins) & accounts:
+        raise Refused("no admin is a member")
+    if pair is not None:
+        if accounts != pair or set(roles.admins) != pair:
+            raise Refused("a conversation of two that is not of these two")
+    return roles, members
+
+
+def check_commit(roles: Roles, members: Sequence[Seat], sender: int, info: CommitInfo, pair: bool) -> Roles:
+    """The roles after the commit; Refused when the rules do not allow it."""
+    by_index = {member.index: member for member in members}
+    committer = by_index.get(sender)
+    if committer is None:
+        raise Refused("a commit by somebody who has no leaf")
+    if info.others:
+        raise Refused(f"a commit with {', '.join(info.others)}")
+    if info.updates:
+        raise Refused("a commit that updates another's leaf")
+    if info.path is not None:
+        renewed = seat(sender, info.path.signature_key, info.path.credential, info.path.leaf_extension)
+        if (renewed.account, renewed.device) != (committer.account, committer.device):
+            raise Refused("an update that changes who a leaf belongs to")
+    added = [seat(-1, leaf.signature_key, leaf.credential, leaf.leaf_extension) for leaf in info.adds]
+    removed = []
+    for index in info.removes:
+        if index not in by_index:
+            raise Refused("a commit that removes nobody")
+        removed.append(by_index[index])
+    after = roles
+    if info.roles is not None:
+        if not info.required_ok:
+            raise Refused("a change of extensions that drops what is required")
+        try:
+            after = decode_roles(info.roles)
+        except CryptoError as error:
+            raise Refused(f"roles that cannot be read: {error}") from None
+    if committer.account in roles.admins:
+        if pair:
+            both = set(roles.admins)
+            if any(leaf.account not in both for leaf in added) or after.admins != roles.admins:
+                raise Refused("a third person in a conversation of two")
+    else:
+        own = committer.account
+        if any(leaf.account != own for leaf in [*added, *removed]) or info.roles is not None:
+            raise Refused("a change by somebody who is no admin")
+    gone = {leaf.index for leaf in removed}
+    left = {m.account for m in members if m.index not in gone} | {leaf.account for leaf in added}
+    if not set(after.admins) & left:
+        raise Refused("a commit that leaves no admin")
+    devices = [m.device for m in members if m.index not in gone] + [leaf.device for leaf in added]
+    if len(set(devices)) != len(devices):
+        raise Refused("one device twice")
+    return after

@@ -1,0 +1,1 @@
+"""The one async shell: wires store, engine, link and transports, and owns every task."""

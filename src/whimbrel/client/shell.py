@@ -1,0 +1,349 @@
+"""The shell of an account: takes what comes in, lets the engine decide, saves, and then does what was decided.
+
+It decides nothing about the protocol. One batch of events is one turn: the engine (`chat.person`) takes them, all
+that it wants remembered is written in one transaction with the MLS changes, and only then anything leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from whimbrel.chat.effects import Ask, Effects
+from whimbrel.chat.person import Person, Relay
+from whimbrel.chat.records import FileRow, MessageRow
+from whimbrel.client.link_runner import LinkState, RelayConnection
+from whimbrel.client.transfers import Transfers
+from whimbrel.store.errors import StoreError
+from whimbrel.store.home import Home
+from whimbrel.wire.answers import Answer, Failure, Fetched
+from whimbrel.wire.errors import WireError
+from whimbrel.wire.operations import WatchItem
+from whimbrel.wire.texts import parse_route
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Deed = Callable[[Person, int, Effects], T]
+"""Something that happens to the account: gets the engine, the time in milliseconds and where effects go."""
+
+TURN = 64
+"""Events taken into one turn at most: a transaction should not grow without end."""
+PAUSE = 2.0
+"""Seconds to wait after the store refused a turn (a full disk, say) before anything is tried again."""
+
+
+@dataclass(slots=True)
+class _Event:
+    deed: Deed[Any]
+    done: asyncio.Future[Any] | None = None
+
+
+class StoreDesk:
+    """What the engine may look up, from the store. Implements `chat.effects.Desk`."""
+
+    def __init__(self, home: Home) -> None:
+        self._store = home.database
+
+    def message(self, id_or_prefix: bytes | str) -> MessageRow | None:
+        return self._store.message(id_or_prefix)
+
+    def files_of(self, message: bytes) -> list[FileRow]:
+        return self._store.files_of(message)
+
+    def undelivered(self, chat: bytes) -> list[MessageRow]:
+        return self._store.undelivered(chat)
+
+    def mls_rows(self, scope: bytes) -> list[tuple[bytes, bytes, bytes]]:
+        return [(scope, key, value) for key, value in self._store.mls_rows(scope)]
+
+
+class Shell:
+    """One home, open: the engine, its store, and a connection to each relay."""
+
+    def __init__(self, home: Home, clock: Callable[[], float] = time.time) -> None:
+        self.home = home
+        self.desk = StoreDesk(home)
+        self.person: Person | None = None
+        self.connections: dict[bytes, RelayConnection] = {}
+        self.transfers = Transfers(self)
+        self.trouble: list[dict[str, Any]] = []
+        self.hurry = False
+        self._clock = clock
+        self._events: list[_Event] = []
+        self._wake = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._slots: dict[tuple[bytes, bytes], int] = {}
+        self._logs: dict[int, tuple[bytes, bytes]] = {}
+        self._turning = False
+        self._tasks: asyncio.TaskGroup | None = None
+
+    # ----------------------------------------------------------------------------------------- running
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Shell]:
+        """Keep everything going until the block is left."""
+        self._restore()
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            turns = tasks.create_task(self._turns())
+            self._follow_watches()
+            self.transfers.look()
+            try:
+                yield self
+            finally:
+                turns.cancel()
+                self.transfers.stop()
+                for connection in self.connections.values():
+                    connection.stop()
+
+    def start(self, coroutine: Any) -> asyncio.Task[Any]:
+        """Run something for as long as the shell runs."""
+        assert self._tasks is not None
+        return self._tasks.create_task(coroutine)
+
+    def now(self) -> int:
+        """Milliseconds of Unix time."""
+        return int(self._clock() * 1000)
+
+    def _restore(self) -> None:
+        """The engine as it was last saved."""
+        store = self.home.database
+        facts = store.facts()
+        if "identity" in facts:
+            self.person = Person.restore(
+                facts, store.chats(), store.contacts(), store.outbox(), self.desk, os.urandom
+            )
+
+    # -------------------------------------------------------------------------------------------- turns
+
+    async def do(self, deed: Deed[T]) -> T:
+        """Have something done to the account; what it says, once it is on disk."""
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._events.append(_Event(deed, done))
+        self._wake.set()
+        return await done
+
+    def _happen(self, deed: Deed[Any]) -> None:
+        self._events.append(_Event(deed))
+        self._wake.set()
+
+    async def _turns(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            timer = None
+            due = self.person.next_time() if self.person is not None else None
+            if due is not None and not self._events:
+                timer = loop.call_later(max(0.0, (due - self.now()) / 1000), self._wake.set)
+            await self._wake.wait()
+            if timer is not None:
+                timer.cancel()
+            self._wake.clear()
+            if not await self._turn():
+                await asyncio.sleep(PAUSE)
+                self._wake.set()
+
+    async def _turn(self) -> bool:
+        """One batch of events. False: the store did not take it."""
+        events = self._next_events()
+        fx = Effects()
+        try:
+            results = [self._apply(event, fx) for event in events]
+            if self.person is not None:
+                self.person.pump(self.now(), fx, self.hurry)
+            self._save(fx)
+        except Exception as error:
+            return self._fall_back(events, error)
+        for event, result in zip(events, results, strict=True):
+            if event.done is not None and not event.done.done():
+                event.done.set_result(result)
+        self._carry_out(fx)
+        if self._events:
+            self._wake.set()
+        self._changed.set()
+        self._changed = asyncio.Event()
+        await asyncio.sleep(0)
+        return True
+
+    def _next_events(self) -> list[_Event]:
+        """What comes next: a person's wish alone, so that its failure takes nothing else along; else a batch."""
+        if self._events and self._events[0].done is not None:
+            return [self._events.pop(0)]
+        count = 0
+        while count < min(TURN, len(self._events)) and self._events[count].done is None:
+            count += 1
+        batch, self._events = self._events[:count], self._events[count:]
+        return batch
+
+    def _apply(self, event: _Event, fx: Effects) -> Any:
+        assert self.person is not None
+        return event.deed(self.person, self.now(), fx)
+
+    def _save(self, fx: Effects) -> None:
+        changes = self.person.engine.take_changes() if self.person is not None else []
+        if fx.saves or changes:
+            self.home.database.commit(fx.saves, changes)
+
+    def _fall_back(self, events: list[_Event], error: Exception) -> bool:
+        """A turn failed: nothing of it happened. The engine is as it was last saved, and all is asked again."""
+        for event in events:
+            if event.done is not None and not event.done.done():
+                event.done.set_exception(error)
+        lost = [event for event in events if event.done is None]
+        if isinstance(error, StoreError):
+            self._events = lost + self._events
+        self.person = None
+        self._restore()
+        for connection in self.connections.values():
+            for item in self._items(connection.identity):
+                connection.reposition(item.slot, item.after)
+        if events and events[0].done is not None:
+            self._wake.set()
+            return True
+        if isinstance(error, StoreError):
+            self.note("store", str(error))
+        else:
+            self.note("internal", f"Something unexpected came in and was put aside ({type(error).__name__}).")
+            logger.exception("a turn failed", exc_info=error)
+        return False
+
+    def note(self, code: str, text: str, chat: bytes | None = None) -> None:
+        """Something is wrong; `status` says it."""
+        entry = {"code": code, "text": text, "chat": chat, "at": self.now()}
+        self.trouble = [t for t in self.trouble if (t["code"], t["chat"]) != (code, chat)][-49:] + [entry]
+
+    # ----------------------------------------------------------------------------- doing what was decided
+
+    def begin(self, name: str, relay: Relay) -> None:
+        """A new account in an empty home."""
+        fx = Effects()
+        person = Person.make(name, relay, self.desk, os.urandom, self.now(), fx)
+        self.home.database.commit(fx.saves, person.engine.take_changes())
+        self.person = person
+        self._wake.set()
+        self._follow_watches()
+
+    def _carry_out(self, fx: Effects) -> None:
+        if fx.watch_changed:
+            self._follow_watches()
+        for ask in fx.asks:
+            self._ask(ask)
+        for news in fx.news:
+            if news["event"] == "trouble":
+                self.note(news["code"], news["text"], news.get("chat"))
+        self.transfers.look()
+
+    def _ask(self, ask: Ask) -> None:
+        connection = self._connection(ask.relay)
+        if connection is None:
+            return
+        future = connection.submit(ask.operation)
+
+        def answered(done: asyncio.Future[Answer]) -> None:
+            if not done.cancelled() and done.exception() is None:
+                answer = done.result()
+                self._happen(lambda person, now, fx: person.answer(ask.tag, answer, now, fx))
+
+        future.add_done_callback(answered)
+
+    def connection(self, relay: bytes) -> RelayConnection | None:
+        return self._connection(relay)
+
+    def _connection(self, identity: bytes) -> RelayConnection | None:
+        """The connection to a relay, made when it is needed first."""
+        person = self.person
+        known = self.connections.get(identity)
+        if known is not None or person is None or self._tasks is None or identity not in person.relays:
+            return known
+        routes = []
+        for text in person.relays[identity].routes:
+            try:
+                routes.append(parse_route(text))
+            except WireError:
+                self.note("route", "A way to a relay cannot be understood; a newer version may know it.")
+        connection = RelayConnection(
+            identity,
+            routes,
+            load_document=lambda: self.home.database.facts().get("keys:" + identity.hex()),
+            save_document=lambda data: self._happen(
+                lambda person, now, fx: person.keep_document(identity, data, fx)
+            ),
+            on_records=lambda slot, what: self._records(slot, what),
+            on_signal=lambda slot, body: None,
+            on_state=lambda state: self._state(identity, state),
+        )
+        self.connections[identity] = connection
+        self._tasks.create_task(connection.run())
+        return connection
+
+    def _state(self, identity: bytes, state: LinkState) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    # --------------------------------------------------------------------------------------- watching
+
+    def _items(self, relay: bytes) -> list[WatchItem]:
+        person = self.person
+        if person is None:
+            return []
+        items = []
+        for w in person.watching():
+            if w.relay == relay:
+                slot = self._slots.setdefault((w.relay, w.log), len(self._slots) + 1)
+                self._logs[slot] = (w.relay, w.log)
+                items.append(WatchItem(slot, w.log, w.read, w.after))
+        return items
+
+    def _follow_watches(self) -> None:
+        """Tell each connection which logs are to be watched."""
+        if self.person is None or self._tasks is None:
+            return
+        wanted = {w.relay for w in self.person.watching()}
+        for relay in wanted | set(self.connections):
+            connection = self._connection(relay)
+            if connection is not None:
+                connection.watch({item.slot: item for item in self._items(relay)})
+
+    def _records(self, slot: int, what: Fetched | Failure) -> None:
+        relay, log = self._logs[slot]
+        self._happen(lambda person, now, fx: person.records(relay, log, what, now, fx))
+
+    # ---------------------------------------------------------------------------------------- waiting
+
+    async def until(self, condition: Callable[[], bool], timeout: float | None) -> bool:
+        """Wait until something holds; False when it does not in time (seconds)."""
+        try:
+            async with asyncio.timeout(timeout):
+                while not condition():
+                    await self._changed.wait()
+        except TimeoutError:
+            return condition()
+        return True
+
+    async def settle(self, timeout: float) -> bool:
+        """Catch up with every relay and let leave what can; False when that took longer."""
+        end = asyncio.get_running_loop().time() + timeout
+        while (left := end - asyncio.get_running_loop().time()) > 0:
+            connections = list(self.connections.values())
+            settled = [
+                await connection.settle(max(0.0, end - asyncio.get_running_loop().time()))
+                for connection in connections
+            ]
+            if not all(settled):
+                return False
+            quiet = not self._events and (self.person is None or not self.person.busy())
+            if quiet and not self.transfers.busy() and len(connections) == len(self.connections):
+                return True
+            changed = self._changed
+            try:
+                async with asyncio.timeout(min(left, 0.05)):
+                    await changed.wait()
+            except TimeoutError:
+                pass
+        return False

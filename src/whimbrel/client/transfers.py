@@ -1,0 +1,176 @@
+"""Transfers of files: chunks up and down, a few at a time, going on after a restart where they stood.
+
+Up: the relay says which chunks it has (`stat`), the others go; a chunk that was answered is never sent again. Down:
+chunks are asked in order and appended to a sealed copy; its length is how far it came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from whimbrel.chat.attachments import Transfer, missing
+from whimbrel.chat.records import FileRow
+from whimbrel.crypto.errors import CryptoError
+from whimbrel.crypto.files import chunk_count, open_part, sealed_size
+from whimbrel.wire.answers import Answer, Chunk, Done, Extent, Failure, Status
+from whimbrel.wire.operations import SEALED_CHUNK, Get, Put, Stat
+
+if TYPE_CHECKING:
+    from whimbrel.client.shell import Shell
+
+WINDOW = 8
+"""Chunks under way at once for one file."""
+PATIENCE = 30.0
+"""Seconds before what a relay refused for now is tried again."""
+BY_ITSELF = 64 * 1024 * 1024
+"""Bytes up to which a running app fetches a file without being asked."""
+
+
+class Transfers:
+    """All files on their way, of one home."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+        self._tasks: dict[bytes, asyncio.Task[None]] = {}
+        self._wanted: set[bytes] = set()
+        self._stopped = False
+        self.by_itself = False
+
+    def path(self, blob: bytes) -> Path:
+        """Where the sealed copy of a blob lies."""
+        return self._shell.home.folder("files") / blob.hex()
+
+    def look(self) -> None:
+        """Start what is not under way yet."""
+        if self._stopped or self._shell.person is None:
+            return
+        for row in self._shell.home.database.files_under_way():
+            if row.id in self._tasks:
+                continue
+            if row.state == "going" or row.state == "coming":
+                run = self._up(row) if row.state == "going" else self._down(row)
+                self._tasks[row.id] = self._shell.start(self._until_done(row.id, run))
+
+    def busy(self) -> bool:
+        return bool(self._tasks)
+
+    def stop(self) -> None:
+        self._stopped = True
+        for task in self._tasks.values():
+            task.cancel()
+
+    async def fetch(self, row: FileRow) -> None:
+        """Begin to fetch a file; it goes on by itself."""
+        await self._shell.do(lambda person, now, fx: person.fetch_file(row, fx))
+        self.look()
+
+    async def _until_done(self, id: bytes, run: Coroutine[None, None, None]) -> None:
+        try:
+            await run
+        finally:
+            self._tasks.pop(id, None)
+
+    async def _ask(self, relay: bytes, operation: Put | Get | Stat) -> Answer:
+        connection = self._shell.connection(relay)
+        if connection is None:
+            await asyncio.sleep(PATIENCE)
+            return Failure(Status.BUSY)
+        return await connection.submit(operation)
+
+    # --------------------------------------------------------------------------------------------- up
+
+    async def _up(self, row: FileRow) -> None:
+        transfer = Transfer.decode(row.state_blob)
+        path = self.path(transfer.blob)
+        total = -(-sealed_size(transfer.size) // SEALED_CHUNK)
+        while True:
+            extent = await self._ask(transfer.relay, Stat(transfer.blob))
+            ranges = extent.ranges if isinstance(extent, Extent) else ()
+            todo = deque(missing(ranges, total))
+            if not todo:
+                break
+            trouble = await self._put(transfer, path, todo)
+            if trouble is not None:
+                self._shell.note("upload", f"The relay does not take a file for now: {trouble.name.lower()}.")
+                await asyncio.sleep(PATIENCE)
+        body = self._shell.home.database.facts().get("files:" + row.message.hex(), b"")
+        await self._shell.do(lambda person, now, fx: person.file_is_there(row, body, fx))
+
+    async def _put(self, transfer: Transfer, path: Path, todo: deque[int]) -> Status | None:
+        """Send chunks, a few at a time. A status when the relay refuses one."""
+        size = sealed_size(transfer.size)
+        under_way: set[asyncio.Task[Answer]] = set()
+        refused: Status | None = None
+        with path.open("rb") as sealed:
+            while (todo and refused is None) or under_way:
+                while todo and refused is None and len(under_way) < WINDOW:
+                    n = todo.popleft()
+                    sealed.seek(n * SEALED_CHUNK)
+                    place = self._place(transfer)
+                    if place is None:
+                        return Status.DENIED
+                    put = Put(transfer.blob, place[0], place[1], size, n, sealed.read(SEALED_CHUNK))
+                    under_way.add(self._shell.start(self._ask(transfer.relay, put)))
+                done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    answer = task.result()
+                    if not isinstance(answer, Done):
+                        refused = answer.status if isinstance(answer, Failure) else Status.UNKNOWN
+        return refused
+
+    def _place(self, transfer: Transfer) -> tuple[bytes, bytes] | None:
+        person = self._shell.person
+        return person.place_for(transfer) if person is not None else None
+
+    # ------------------------------------------------------------------------------------------- down
+
+    async def _down(self, row: FileRow) -> None:
+        transfer = Transfer.decode(row.state_blob)
+        path = self.path(transfer.blob)
+        part = path.with_name(path.name + ".part")
+        total = chunk_count(transfer.size)
+        descriptor = os.open(part, os.O_RDWR | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "r+b") as sealed:
+            have = os.fstat(sealed.fileno()).st_size // SEALED_CHUNK
+            sealed.seek(have * SEALED_CHUNK)
+            sealed.truncate()
+            failed = await self._get(transfer, sealed.write, have, total)
+            sealed.flush()
+            os.fsync(sealed.fileno())
+        if failed:
+            part.unlink(missing_ok=True)
+            await self._shell.do(lambda person, now, fx: person.file_is_lost(row, fx))
+            return
+        part.rename(path)
+        await self._shell.do(lambda person, now, fx: person.file_is_here(row, fx))
+
+    async def _get(self, transfer: Transfer, write: Callable[[bytes], int], have: int, total: int) -> bool:
+        """Fetch chunks in order, a few ahead. True: the relay has it no more, or it is not what was said."""
+        ahead: deque[asyncio.Task[Answer]] = deque()
+        asked = n = have
+        try:
+            while n < total:
+                while asked < total and len(ahead) < WINDOW:
+                    ahead.append(self._shell.start(self._ask(transfer.relay, Get(transfer.blob, asked))))
+                    asked += 1
+                answer = await ahead.popleft()
+                if isinstance(answer, Failure) and answer.status is Status.BUSY:
+                    ahead.appendleft(self._shell.start(self._ask(transfer.relay, Get(transfer.blob, n))))
+                    continue
+                if not isinstance(answer, Chunk):
+                    return True
+                try:
+                    open_part(transfer.key, transfer.size, n, answer.chunk)
+                except CryptoError:
+                    return True
+                write(answer.chunk)
+                n += 1
+        finally:
+            for task in ahead:
+                task.cancel()
+        return False
