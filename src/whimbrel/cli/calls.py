@@ -12,21 +12,22 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from whimbrel.app.channel import AppGone, Channel, reach_app
 from whimbrel.cli.output import Item, Paper
-from whimbrel.cli.trouble import CANNOT, Trouble
+from whimbrel.cli.trouble import Trouble
 
-if TYPE_CHECKING:
-    from whimbrel.client.errors import ServiceError
+T = TypeVar("T")
 
 # How long a command waits for another command that has the home open, beside its own --wait.
 _PATIENCE_S = 10.0
 _ASK_AGAIN_S = 0.1
+
+_PASSPHRASE_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def carry_out(home: Path, calls: Sequence[Call], wait: float) -> None:
                     _ask_app(channel, call)
             return
         try:
-            _with_passphrase(lambda passphrase: _open_and_ask(home, calls, wait, passphrase))
+            with_passphrase(lambda passphrase: run_async(_open_and_ask(home, calls, wait, passphrase), home))
             return
         except Trouble as trouble:
             if trouble.code != "home-locked" or time.monotonic() > patience:
@@ -69,65 +70,58 @@ def _ask_app(channel: Channel, call: Call) -> None:
     except AppGone:
         raise Trouble(
             "app-stopped",
-            "The app on this home stopped before it had answered.",
+            "The app on this home ended before it had answered.",
             "Try again: without the app the command opens the home by itself.",
         ) from None
 
 
-def _open_and_ask(home: Path, calls: Sequence[Call], wait: float, passphrase: str | None) -> None:
-    import asyncio
-
-    from whimbrel.client.errors import ServiceError
+async def _open_and_ask(home: Path, calls: Sequence[Call], wait: float, passphrase: str | None) -> None:
     from whimbrel.client.service import Service
 
-    async def ask() -> None:
-        opened = Service.open(
-            home, passphrase=passphrase, embedded=True, listen_port=None, wait=wait, reporter=say_aside
-        )
-        async with opened as service:
-            for call in calls:
-                async for item in service.call(call.method, call.parameters):
-                    call.on_item(item)
+    opened = Service.open(
+        home, passphrase=passphrase, embedded=True, listen=None, wait=wait, reporter=say_aside
+    )
+    async with opened as service:
+        for call in calls:
+            async for item in service.call(call.method, call.parameters):
+                call.on_item(item)
 
+
+def run_async(work: Coroutine[Any, Any, T], home: Path) -> T:
+    """Run it to its end. Raises Trouble for what the client says; other errors come out of their groups."""
+    import asyncio
+
+    from whimbrel.app.answers import the_only
+    from whimbrel.app.logs import keep_off_the_terminal
+    from whimbrel.client.errors import ServiceError
+
+    keep_off_the_terminal(home)
     try:
-        asyncio.run(ask())
-    except ServiceError as error:
-        raise as_trouble(error) from error
-    except BaseExceptionGroup as group:
-        only = the_only(group)
-        if isinstance(only, ServiceError):
-            raise as_trouble(only) from only
-        raise only from group
+        return asyncio.run(work)
+    except BaseException as error:
+        cause = the_only(error)
+        if isinstance(cause, ServiceError):
+            raise Trouble(cause.code, cause.message, cause.do, cause.exit, cause.candidates) from error
+        raise cause from None
+
+
+def with_passphrase(attempt: Callable[[str | None], T]) -> T:
+    """Try with the passphrase of the environment. On a terminal, ask where one is needed; a few times at most."""
+    passphrase = os.environ.get("WHIMBREL_PASSPHRASE") or None
+    tries = _PASSPHRASE_TRIES if passphrase is None and sys.stdin.isatty() and sys.stderr.isatty() else 0
+    while True:
+        try:
+            return attempt(passphrase)
+        except Trouble as trouble:
+            if trouble.code != "home-key" or tries == 0:
+                raise
+        import getpass
+
+        tries -= 1
+        passphrase = getpass.getpass("Passphrase of this home: ", sys.stderr)
 
 
 def say_aside(sentence: str) -> None:
     """What a person should know while the command goes on; never among its answers."""
     aside = Paper(sys.stderr)
     aside.line(aside.dim(sentence))
-
-
-def the_only(error: BaseException) -> BaseException:
-    """Task groups wrap what happened inside; the first thing that happened is what is told."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-def as_trouble(error: ServiceError) -> Trouble:
-    return Trouble(error.code, error.message, error.do, error.exit, error.candidates)
-
-
-def _with_passphrase(attempt: Callable[[str | None], None]) -> None:
-    """Try with the passphrase of the environment. On a terminal, ask where one is needed; three times at most."""
-    passphrase = os.environ.get("WHIMBREL_PASSPHRASE") or None
-    may_ask = passphrase is None and sys.stdin.isatty() and sys.stderr.isatty()
-    for last in (False, False, False, True):
-        try:
-            return attempt(passphrase)
-        except Trouble as trouble:
-            if trouble.code != "home-key" or not may_ask or last:
-                raise
-            import getpass
-
-            passphrase = getpass.getpass("Passphrase of this home: ", sys.stderr)
-    raise Trouble("home-key", "The home was not opened.", "Try again.", CANNOT)

@@ -9,15 +9,9 @@ from whimbrel.cli.command import Program, Words, folder, port
 
 
 def _app(words: Words) -> int:
-    from whimbrel.app.main import run
+    from whimbrel.cli.app import run
 
-    return run(
-        words.home,
-        port=words.port,
-        relay=not words.no_relay,
-        relay_listen=words.relay_listen,
-        as_json=words.json,
-    )
+    return run(words)
 
 
 def _define_app(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +56,14 @@ def _define_relay(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cert", metavar="FILE", type=Path, help="speak TLS with this certificate")
     parser.add_argument("--key", metavar="FILE", type=Path, help="and this key")
     parser.add_argument("--site", metavar="DIR", type=folder, help="the web site that strangers see")
+    parser.add_argument(
+        "--public",
+        metavar="ROUTE",
+        action="append",
+        default=[],
+        help="a way to it from outside, e.g. wss://relay.example:443 behind a proxy; may be repeated",
+    )
+    parser.add_argument("--metrics", metavar="N", type=port, help="a port on 127.0.0.1 for Prometheus")
 
 
 APP = Program(

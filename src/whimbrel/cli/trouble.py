@@ -6,11 +6,7 @@ Exit codes: 1 what was asked cannot be done, 2 wrong use, 3 no such person, chat
 
 from __future__ import annotations
 
-import os
-import tempfile
-import traceback
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 CANNOT = 1
@@ -44,28 +40,7 @@ def wrong_use(message: str, do: str) -> Trouble:
 
 
 def unexpected(error: BaseException, home: Path) -> Trouble:
-    """An error that nobody foresaw: the details go to a file that only its owner can read, not to the terminal."""
-    place = _write_details(error, home)
-    where = f"The details are in {place}." if place else "The details could not be written to a file."
-    return Trouble(
-        "unexpected",
-        f"Something happened that Whimbrel was not made for ({type(error).__name__}). {where}",
-        "Try again. If it happens again, send that file to the people who make Whimbrel.",
-    )
+    """An error that nobody foresaw."""
+    from whimbrel.app import unforeseen
 
-
-def _write_details(error: BaseException, home: Path) -> Path | None:
-    """Code lines and messages, no values of variables. In the home; without one, in the folder for temporary files."""
-    text = f"{datetime.now(UTC).isoformat(timespec='seconds')}\n" + "".join(traceback.format_exception(error))
-    try:
-        if home.is_dir():
-            place = home / "last-error.txt"
-            handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        else:
-            handle, name = tempfile.mkstemp(prefix="whimbrel-error-", suffix=".txt")
-            place = Path(name)
-        with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-    except OSError:
-        return None
-    return place
+    return Trouble(unforeseen.CODE, unforeseen.told(error, home), unforeseen.DO)
