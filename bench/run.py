@@ -1,0 +1,85 @@
+"""Run the benchmarks one after the other, and show their figures in one table.
+
+    python bench/run.py                  all of them
+    python bench/run.py relay store      those whose names begin so
+
+Each file in bench/ is one question and a program of its own; it leaves a record in bench/out/ (see _record.py).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from _record import OUT, Figure, machine, versions
+
+HERE = Path(__file__).parent
+
+
+def main() -> int:
+    wanted = sys.argv[1:]
+    benches = [
+        path
+        for path in sorted(HERE.glob("*.py"))
+        if not path.name.startswith("_") and path.name != "run.py"
+        if not wanted or path.stem.startswith(tuple(wanted))
+    ]
+    if not benches:
+        print(
+            f"There is no benchmark in {HERE} whose name begins with {' or '.join(wanted)}.", file=sys.stderr
+        )
+        return 2
+    OUT.mkdir(exist_ok=True)
+    here = machine()
+    print(f"{here['processor']}, {here['usable_cores']} cores, {here['memory_mib']:,} MiB, {here['system']}")
+    print(", ".join(f"{name} {version}" for name, version in versions().items()))
+    if here["load"] > 0.5:
+        print(f"The machine is busy (load {here['load']}): the figures are worse than they could be.")
+
+    failed = []
+    for path in benches:
+        started = time.monotonic()
+        print(f"\n{path.stem}: {question(path)}", flush=True)
+        ran = subprocess.run([sys.executable, str(path)], cwd=HERE.parent, check=False)
+        if ran.returncode != 0:
+            failed.append(path.stem)
+            print(f"  FAILED with exit code {ran.returncode}")
+        print(f"  ({time.monotonic() - started:.0f} s)", flush=True)
+
+    missed = [
+        f"{path.stem}: {figure.what}"
+        for path in benches
+        for figure in recorded(path)
+        if figure.holds is False
+    ]
+    print()
+    for miss in missed:
+        print(f"aim missed   {miss}")
+    for name in failed:
+        print(f"failed       {name}")
+    print(f"The records are in {OUT.relative_to(HERE.parent)}/.")
+    return 1 if failed else 0
+
+
+def question(path: Path) -> str:
+    """The first line of a benchmark's docstring is the question that it answers."""
+    return path.read_text("utf-8").partition('"""')[2].partition("\n")[0].rstrip('"')
+
+
+def recorded(path: Path) -> list[Figure]:
+    """The figures that a benchmark left; none when its record is of another shape."""
+    try:
+        record = json.loads((OUT / f"{path.stem}.json").read_text())
+        return [
+            Figure(*(figure[name] for name in ("what", "value", "unit", "at_most", "at_least")))
+            for figure in record["figures"]
+        ]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
