@@ -63,9 +63,9 @@ def filled(path: Path, messages: int) -> list[Figure]:
                 AddMessage(a_message(number, words, chance))
                 for number in range(first, min(first + BATCH, messages))
             ]
-            times.append(timed(lambda batch=batch: home.database.commit(batch)))  # type: ignore[misc]
+            times.append(timed(lambda batch=batch: home.database.commit(batch)))
         one = [
-            timed(lambda n=n: home.database.commit([AddMessage(a_message(messages + n, words, chance))]))  # type: ignore[misc]
+            timed(lambda n=n: home.database.commit([AddMessage(a_message(messages + n, words, chance))]))
             for n in range(100)
         ]
     return [
@@ -106,7 +106,7 @@ def searched(path: Path) -> list[Figure]:
     figures = []
     with open_home(path, create=False, find_keyring=no_keyring) as home:
         for what, (question, chat) in questions.items():
-            slowest = max(timed(lambda q=question, c=chat: home.database.search(q, c)) for _ in range(5))  # type: ignore[misc]
+            slowest = max(timed(lambda q=question, c=chat: home.database.search(q, c)) for _ in range(5))
             figures.append(Figure(f"search: {what}", slowest, "ms", at_most=30))
     return figures
 

@@ -1,5 +1,6 @@
 """What a home remembers: each change, alone and in batches."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -341,6 +342,24 @@ def test_a_batch_that_fails_in_the_middle_changes_nothing(database: Database) ->
     assert database.messages() == []
     assert database.mls_rows(b"g") == []
     assert database.commit([AddMessage(message(1))]) == [1]
+
+
+def test_who_reads_in_another_thread_sees_whole_batches_only(database: Database) -> None:
+    seen: set[int] = set()
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            seen.add(len(database.messages()))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for batch in range(30):
+        database.commit([AddMessage(message(batch * 20 + n)) for n in range(20)])
+    done.set()
+    reader.join()
+    assert len(seen) > 2
+    assert {count % 20 for count in seen} == {0}
 
 
 def test_a_test_can_stop_the_program_before_and_after_a_commit(tmp_path: Path) -> None:

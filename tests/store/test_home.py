@@ -393,8 +393,9 @@ def test_every_error_says_what_happened_and_what_to_do() -> None:
 
 
 def test_a_home_is_closed_when_its_block_ends(tmp_path: Path) -> None:
-    with pytest.raises(KeyError), new_home(tmp_path):
+    with pytest.raises(KeyError), new_home(tmp_path) as home:
         raise KeyError
+    home.close()
     same_home(tmp_path).close()
 
 

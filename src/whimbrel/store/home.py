@@ -68,10 +68,14 @@ class Home:
         return path
 
     def close(self) -> None:
+        """Close the database and let other programs in. Doing it again changes nothing."""
+        lock, self._lock = self._lock, -1
+        if lock < 0:
+            return
         try:
             self.database.close()
         finally:
-            os.close(self._lock)
+            os.close(lock)
 
     def __enter__(self) -> Self:
         return self
