@@ -119,7 +119,8 @@ class Page:
         try:
             response = await handler(request)
         except web.HTTPException as refused:
-            response = refused
+            refused.headers.update(_HEADERS)
+            raise
         if not response.prepared:
             response.headers.update(_HEADERS)
         return response
@@ -155,7 +156,7 @@ class Page:
         """The token leaves the address bar at once: the answer sends the browser to the page without it."""
         if not self.gate.spend(token):
             if self.gate.has_cookie(request):
-                return web.HTTPSeeOther("/")
+                raise web.HTTPSeeOther("/")
             raise web.HTTPForbidden(text=_page("closed.html"), content_type="text/html")
         response = web.Response(status=303, headers={"Location": "/"})
         self.gate.admit(response)
