@@ -170,7 +170,7 @@ def credential_of(request: ReAdd) -> Credential:
 
 
 def encode_letter(letter: Letter) -> bytes:
-    """`[tag, …]`. ValueError for a letter that nobody could read."""
+    """`[tag, …]`. Raises what `decode_letter` would raise for a letter that is not signed or not as it should be."""
     match letter:
         case WelcomeEnvelope():
             value = [_WELCOME, *_welcome_body(letter)]
