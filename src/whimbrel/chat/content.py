@@ -159,7 +159,7 @@ def encode(value: MimiContent) -> bytes:
     """The one encoding of a content. Raises ContentError for a value that `decode` would refuse."""
     try:
         data = _encode(value)
-    except (AttributeError, TypeError, ValueError, RecursionError, OverflowError, cbor2.CBORError):
+    except (AttributeError, TypeError, ValueError, RecursionError, cbor2.CBORError, NotCbor):
         raise ContentError("a value of a kind that MIMI content does not have") from None
     decode(data)
     return data
@@ -316,7 +316,15 @@ def _head_of_map(count: int) -> bytes:
 
 
 def _encode_extension(value: ExtensionValue) -> bytes:
-    return value.cbor if isinstance(value, Opaque) else cbor2.dumps(value)
+    if isinstance(value, Opaque):
+        if Reader(value.cbor).plain() is not None:
+            raise ValueError("a plain value that is given as an opaque one")
+        return value.cbor
+    if type(value) is int and not -(1 << 64) <= value < 1 << 64:
+        raise ValueError("a number of more than 64 bits")
+    if value is not None and type(value) not in (int, bytes, str, bool):
+        raise TypeError(type(value).__name__)
+    return cbor2.dumps(value)
 
 
 def _pack_part(nested: NestedPart) -> list[object]:
