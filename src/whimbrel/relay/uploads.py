@@ -1,0 +1,292 @@
+"""What a relay does with each operation on blobs: put, keep, get, stat, and their end.
+
+A chunk goes to the disk in a thread of its own (one at work at a time; what comes meanwhile forms the next batch), then
+the storage's group says that it is there, then the app hears of it. So `put` answers later, all others at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from whimbrel.wire.answers import Answer, Chunk, Done, Extent, Failure, Status
+from whimbrel.wire.operations import SEALED_CHUNK, Get, Keep, Put, Stat
+
+from .blobs import BlobFolder, ChunkWrite
+from .engine import Budget
+from .places import DENIED, FULL, Payer, Places
+from .settings import Limits
+from .storage import BlobRow, Storage
+
+EXISTS = Failure(Status.EXISTS)
+
+Reply = Callable[[Answer], None]
+DiskWork = Callable[[Callable[[], None], Callable[[Exception | None], None]], None]
+"""Runs blocking work in the disk thread, then calls what comes second in the loop, with what went wrong."""
+
+
+@dataclass(slots=True)
+class _Chunking:
+    """One chunk under way and who waits for it."""
+
+    write: ChunkWrite
+    replies: list[Reply] = field(default_factory=list)
+
+
+class Uploads:
+    """All rules for blobs, over one storage and one folder."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        places: Places,
+        folder: BlobFolder,
+        limits: Limits,
+        disk: DiskWork,
+        clock: Callable[[], float],
+    ) -> None:
+        """`clock`: Unix seconds, for what ends outside of a request."""
+        self._storage = storage
+        self._places = places
+        self._folder = folder
+        self._limits = limits
+        self._disk = disk
+        self._under_way: dict[tuple[bytes, int], _Chunking] = {}
+        self._waiting: list[_Chunking] = []
+        self._waiting_bytes = 0
+        self._writing = False
+        self._to_delete: list[bytes] = []
+        self._clock = clock
+        self.changed: Callable[[], None] = lambda: None
+        """Called after answers were given outside of any request: the group wants to be committed."""
+        self.disk_full = False
+
+    # --------------------------------------------------------------------------------------------- put
+
+    def put(self, put: Put, now: int, reply: Reply) -> Answer | None:
+        """Write a chunk. None: `reply` will be called; otherwise the answer."""
+        blob = self._storage.blob(put.blob)
+        if blob is not None:
+            if blob.size != put.size:
+                return EXISTS
+            if _has(blob, put.n):
+                return self._again(blob, put, reply)
+        under_way = self._under_way.get((put.blob, put.n))
+        if under_way is not None and under_way.write.chunk != put.chunk:
+            return EXISTS
+
+        payer = self._places.payer(put.place, put.token, now)
+        if isinstance(payer, Failure):
+            return payer
+        if blob is not None and (blob.place != payer.place or blob.links != payer.links):
+            return DENIED
+        if under_way is not None:
+            under_way.replies.append(reply)
+            return None
+        if self._waiting_bytes + len(put.chunk) > self._limits.upload_queue:
+            return Failure(Status.BUSY, retry_after=1)
+        if blob is None:
+            refused = self._begin(put, payer, now)
+            if refused is not None:
+                return refused
+        chunking = _Chunking(ChunkWrite(put.blob, put.n, put.chunk), [reply])
+        self._under_way[put.blob, put.n] = chunking
+        self._waiting.append(chunking)
+        self._waiting_bytes += len(put.chunk)
+        self._write_next()
+        return None
+
+    def _again(self, blob: BlobRow, put: Put, reply: Reply) -> Answer | None:
+        try:
+            there = self._folder.read(blob.id, put.n, blob.size)
+        except OSError:
+            return Failure(Status.BUSY, retry_after=60)
+        if there != put.chunk:
+            return EXISTS
+        if not blob.whole and _ranges(blob) == ((0, _chunks(blob)),):
+            # All chunks are there, the last name is not: under way just now, or cut short by a crash.
+            self._finish(blob, _Chunking(ChunkWrite(blob.id, put.n, put.chunk), [reply]))
+            return None
+        return Done()
+
+    def _begin(self, put: Put, payer: Payer, now: int) -> Failure | None:
+        if put.size > self._limits.blob_bytes:
+            return Failure(Status.TOO_LARGE)
+        if self._storage.was_dropped(put.blob):
+            return DENIED
+        if self.disk_full:
+            return FULL
+        refused = self._places.take_space(payer, put.size)
+        if refused is not None:
+            return refused
+        chunks = -(-put.size // SEALED_CHUNK)
+        self._storage.save_blob(
+            BlobRow(
+                put.blob,
+                payer.place,
+                payer.links,
+                put.size,
+                now + self._limits.upload_life,
+                False,
+                bytes(-(-chunks // 8)),
+            )
+        )
+        return None
+
+    def _write_next(self) -> None:
+        if self._writing or not self._waiting:
+            return
+        self._writing = True
+        batch, self._waiting = self._waiting, []
+
+        def write() -> None:
+            self._folder.write(chunking.write for chunking in batch)
+
+        def written(fault: Exception | None) -> None:
+            self._writing = False
+            self._waiting_bytes -= sum(len(chunking.write.chunk) for chunking in batch)
+            self._note(batch, fault)
+            self._write_next()
+            self.changed()
+
+        self._disk(write, written)
+
+    def _note(self, batch: list[_Chunking], fault: Exception | None) -> None:
+        for chunking in batch:
+            blob_id, n = chunking.write.blob, chunking.write.n
+            blob = self._storage.blob(blob_id)
+            if fault is not None:
+                self._end(chunking, Failure(Status.BUSY, retry_after=10))
+            elif blob is None:
+                # Dropped or rolled back meanwhile; the file has come back by our writing.
+                self._to_delete.append(blob_id)
+                self._end(chunking, Failure(Status.BUSY, retry_after=1))
+            elif blob.have is None:
+                self._end(chunking, Done())
+            else:
+                have = bytearray(blob.have)
+                have[n >> 3] |= 1 << (n & 7)
+                blob = replace(blob, have=bytes(have))
+                self._storage.save_blob(blob)
+                if _ranges(blob) == ((0, _chunks(blob)),):
+                    self._finish(blob, chunking)
+                else:
+                    self._end(chunking, Done())
+
+    def _finish(self, blob: BlobRow, chunking: _Chunking) -> None:
+        def finished(fault: Exception | None) -> None:
+            there = self._storage.blob(blob.id)
+            if fault is not None:
+                self._end(chunking, Failure(Status.BUSY, retry_after=10))
+            elif there is None:
+                self._to_delete.append(blob.id)
+                self._end(chunking, Failure(Status.BUSY, retry_after=1))
+            else:
+                until = max(there.until, int(self._clock()) + self._limits.blob_life)
+                self._storage.save_blob(replace(there, until=until, whole=True, have=None))
+                self._end(chunking, Done())
+            self.changed()
+
+        self._disk(lambda: self._folder.finish(blob.id), finished)
+
+    def _end(self, chunking: _Chunking, answer: Answer) -> None:
+        self._under_way.pop((chunking.write.blob, chunking.write.n), None)
+        for reply in chunking.replies:
+            reply(answer)
+
+    # -------------------------------------------------------------------------------- keep, get, stat
+
+    def keep(self, keep: Keep, now: int) -> Answer:
+        """Let whole blobs live on from now; all of them have to be at this place."""
+        payer = self._places.payer(keep.place, keep.token, now)
+        if isinstance(payer, Failure):
+            return payer
+        found: list[BlobRow] = []
+        missing: list[bytes] = []
+        for blob_id in keep.blobs:
+            blob = self._storage.blob(blob_id)
+            ours = blob is not None and (blob.place, blob.links) == (payer.place, payer.links)
+            if blob is not None and blob.whole and ours:
+                found.append(blob)
+            else:
+                missing.append(blob_id)
+        if missing:
+            return Failure(Status.MISSING, missing=tuple(missing))
+        until = now + self._limits.blob_life
+        for blob in found:
+            if blob.until < until:
+                self._storage.save_blob(replace(blob, until=until))
+        return Done()
+
+    def get(self, get: Get, budget: Budget) -> Answer:
+        """A chunk, for whoever knows the id."""
+        blob = self._storage.blob(get.blob)
+        if blob is None or get.n >= _chunks(blob) or not _has(blob, get.n):
+            return Failure(Status.MISSING, missing=(get.blob,))
+        cost = min(SEALED_CHUNK, blob.size - get.n * SEALED_CHUNK) + 32
+        if cost > budget.left:
+            return Failure(Status.BUSY, retry_after=0)
+        try:
+            chunk = self._folder.read(get.blob, get.n, blob.size)
+        except FileNotFoundError:
+            return Failure(Status.MISSING, missing=(get.blob,))
+        except OSError:
+            return Failure(Status.BUSY, retry_after=60)
+        budget.left -= cost
+        return Chunk(chunk, blob.size)
+
+    def stat(self, stat: Stat, budget: Budget) -> Answer:
+        """What of a blob is there."""
+        blob = self._storage.blob(stat.blob)
+        if blob is None:
+            return Failure(Status.MISSING, missing=(stat.blob,))
+        ranges = _ranges(blob)
+        cost = 32 + 12 * len(ranges)
+        if cost > budget.left:
+            return Failure(Status.BUSY, retry_after=0)
+        budget.left -= cost
+        return Extent(blob.size, ranges, blob.until)
+
+    # --------------------------------------------------------------------------------------------- end
+
+    def delete(self, blob: BlobRow) -> None:
+        """Forget a blob, in the group; its file goes when the group is on disk."""
+        self._storage.delete_blob(blob.id)
+        self._places.give_space(blob.place, blob.links, blob.size)
+        self._to_delete.append(blob.id)
+
+    def committed(self) -> None:
+        """The group is on disk: files that nothing refers to any more can go."""
+        if self._to_delete:
+            gone, self._to_delete = self._to_delete, []
+            self._disk(lambda: self._folder.delete(gone), lambda fault: None)
+
+    def rolled_back(self) -> None:
+        """The group has not happened: its blobs are still there."""
+        self._to_delete.clear()
+
+
+def _chunks(blob: BlobRow) -> int:
+    return -(-blob.size // SEALED_CHUNK)
+
+
+def _has(blob: BlobRow, n: int) -> bool:
+    return blob.have is None or bool(blob.have[n >> 3] >> (n & 7) & 1)
+
+
+def _ranges(blob: BlobRow) -> tuple[tuple[int, int], ...]:
+    """Half-open ranges of the chunks that are there."""
+    chunks = _chunks(blob)
+    if blob.have is None:
+        return ((0, chunks),)
+    ranges: list[tuple[int, int]] = []
+    bits = int.from_bytes(blob.have, "little")
+    at = 0
+    while bits:
+        skip = (bits & -bits).bit_length() - 1
+        bits >>= skip
+        run = (~bits & (bits + 1)).bit_length() - 1
+        ranges.append((at + skip, at + skip + run))
+        bits >>= run
+        at += skip + run
+    return tuple(ranges)
