@@ -10,7 +10,6 @@ PY := .venv/bin/python
 BIN := .venv/bin
 MODULE := src/whimbrel/crypto/_mls.abi3.so
 RUST := native/Cargo.toml native/Cargo.lock $(wildcard native/src/*.rs native/src/*/*.rs)
-BENCHES := $(sort $(filter-out bench/_%,$(wildcard bench/*.py)))
 
 # Two workers unless asked otherwise: a test file stays on one of them, and files with real processes come last.
 WORKERS ?= 2
@@ -42,9 +41,8 @@ check: setup ## format, lint, types, import directions, and the same for the cra
 	cargo clippy --quiet --manifest-path native/Cargo.toml --release --all-targets --locked -- -D warnings
 
 .PHONY: bench
-bench: setup ## one figure for each question; records in bench/out/
-	@mkdir -p bench/out
-	@set -e; for bench in $(BENCHES); do echo "== $$bench"; $(PY) $$bench $(ARGS); done
+bench: setup ## one figure for each question, against its aim; records in bench/out/
+	@$(PY) bench/run.py $(ARGS)
 
 .PHONY: clean
 clean: ## remove what setup, tests and builds made; homes and relays of people are not touched

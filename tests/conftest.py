@@ -39,7 +39,9 @@ def pytest_make_collect_report(
     report = yield
     if MISSING_IS_FAILURE and report.skipped:
         report.outcome = "failed"
-        report.longrepr = f"{collector.nodeid} was skipped, and with CI=true that is a failure: {_reason(report)}"
+        report.longrepr = (
+            f"{collector.nodeid} was skipped, and with CI=true that is a failure: {_reason(report)}"
+        )
     return report
 
 

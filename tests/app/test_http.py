@@ -9,8 +9,8 @@ from typing import Any
 
 import aiohttp
 import pytest
-from support.small_service import BO, SmallService
 
+from support.small_service import BO, SmallService
 from whimbrel.app import http
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.small_service import BO, SmallService
 
+from support.small_service import BO, SmallService
 from whimbrel.app import socket as app_socket
 from whimbrel.app.channel import SOCKET_NAME, AppGone, reach_app, socket_path
 
@@ -97,8 +97,7 @@ async def test_what_was_asked_is_cancelled_when_the_command_goes_away(
 ) -> None:
     reader, writer = await asyncio.open_unix_connection(str(tmp_path / SOCKET_NAME))
     writer.write(b'{"method": "read", "params": {"follow": true}}\n')
-    while not service.asked:
-        await asyncio.sleep(0.01)
+    await asyncio.wait_for(service.was_asked.wait(), 5)
     assert not service.cancelled.is_set()
     writer.close()
     await asyncio.wait_for(service.cancelled.wait(), 5)
@@ -195,6 +194,5 @@ async def test_a_command_notices_that_the_app_ended(tmp_path: Path) -> None:
     async with asyncio.TaskGroup() as tasks:
         async with serving(service, tmp_path):
             following = tasks.create_task(asyncio.to_thread(follow))
-            while not service.asked:
-                await asyncio.sleep(0.01)
+            await asyncio.wait_for(service.was_asked.wait(), 5)
         assert await asyncio.wait_for(following, 5) == "gone"

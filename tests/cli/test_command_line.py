@@ -1,7 +1,6 @@
 """What is typed: where options may stand, what is asked of the client, wrong use, help."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +25,11 @@ class Asked:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Asked]:
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     asked = Asked()
     monkeypatch.setattr(calls, "carry_out", asked.carry_out)
     monkeypatch.delenv("WHIMBREL_HOME", raising=False)
-    yield asked
+    return asked
 
 
 HERE = str(Path.cwd())
@@ -94,7 +93,7 @@ def test_each_command_asks_one_method(
 
 
 def test_following_all_chats_for_people_asks_for_their_names_first(asked: Asked) -> None:
-    assert main("read --follow --events --timeout 1.5".split()) == 0
+    assert main(["read", "--follow", "--events", "--timeout", "1.5"]) == 0
     assert asked.calls == [("chats", {}), ("read", {"follow": True, "events": True, "timeout": 1.5})]
 
 

@@ -12,11 +12,13 @@ BO = {"id": "b0" * 32, "name": "Bo", "kind": "pair", "unread": 2, "last": "2026-
 class SmallService:
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.was_asked = asyncio.Event()
         self.cancelled = asyncio.Event()
         self.answers: dict[str, list[dict[str, Any]]] = {"chats": [BO], "status": [{"name": "Ada"}]}
 
     async def call(self, method: str, params: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
         self.asked.append((method, params))
+        self.was_asked.set()
         if method == "verify":
             raise ServiceError("ambiguous", "Several people fit.", "Say more.", AMBIGUOUS, ["Bo", "Bob"])
         if method == "save":

@@ -6,25 +6,21 @@ import argparse
 from typing import Any
 
 from whimbrel.cli.command import Ask, Words
-from whimbrel.cli.foreign import in_lines, in_one_line
+from whimbrel.cli.foreign import in_one_line
 from whimbrel.cli.output import Item, Paper
+from whimbrel.cli.times import day_and_clock
 from whimbrel.cli.trouble import wrong_use
 
 
 class Made:
     def __init__(self, paper: Paper, words: Words) -> None:
         self._paper = paper
-        self._name = words.name
         self._home = words.home
 
     def item(self, item: Item) -> None:
         paper = self._paper
-        paper.line(
-            f"{in_one_line(self._name)}, your account is in {self._home}. Nobody else has a copy of it."
-        )
-        for note in in_lines(item.get("note") or ""):
-            if note:
-                paper.line(note)
+        name = in_one_line(item["name"])
+        paper.line(f"{name}, your account is in {self._home}. Nobody else has a copy of it.")
         paper.line(
             "Next: `whimbrel invite` makes a text for a friend, who types `whimbrel accept` and that text."
         )
@@ -33,46 +29,42 @@ class Made:
 
 
 class Status:
-    """Each fact on a line of its own. A fact that this version does not know is shown as it is named."""
+    """Who this is, each way, what waits, what was found wrong: a sentence each, and what happens by itself."""
 
     def __init__(self, paper: Paper, words: Words) -> None:
         self._paper = paper
 
     def item(self, item: Item) -> None:
-        for name, value in item.items():
-            self._fact(name.replace("_", " "), value, "")
-
-    def _fact(self, name: str, value: Any, margin: str) -> None:
         paper = self._paper
-        if isinstance(value, dict):
-            paper.line(f"{margin}{in_one_line(name)}:")
-            for inner, one in value.items():
-                self._fact(str(inner).replace("_", " "), one, margin + "  ")
-        elif isinstance(value, list):
-            if not value:
-                paper.line(f"{margin}{in_one_line(name)}: none")
-                return
-            paper.line(f"{margin}{in_one_line(name)}:")
-            for one in value:
-                if isinstance(one, dict):
-                    paper.line(
-                        f"{margin}  - "
-                        + ", ".join(f"{k}: {_plain(v)}" for k, v in one.items() if v is not None)
-                    )
-                else:
-                    paper.line(f"{margin}  - {_plain(one)}")
+        if item["name"] is None:
+            paper.line(f"There is no account in {item['home']} yet. `whimbrel init --name NAME` makes one.")
+            return
+        paper.line(f"{paper.bold(in_one_line(item['name']))}  {paper.dim(item['account'])}")
+        paper.line(f"The account is in {item['home']}. {item['key']}")
+        for way in item["ways"]:
+            self._way(way)
+        if waiting := item["waiting"]:
+            things = "One thing waits" if waiting == 1 else f"{waiting} things wait"
+            paper.line(f"{things} to be sent. It happens by itself when there is a way; nothing is lost.")
         else:
-            paper.line(f"{margin}{in_one_line(name)}: {_plain(value)}")
+            paper.line("Nothing waits to be sent.")
+        for wrong in item["wrong"]:
+            at = f"{day_and_clock(wrong['at'])}  " if wrong["at"] else ""
+            paper.line(paper.warning(f"{at}{in_one_line(wrong['text'])}"))
+        if not item["wrong"]:
+            paper.line("Nothing was found wrong.")
+
+    def _way(self, way: Item) -> None:
+        paper = self._paper
+        relay = "the relay inside this home" if way["embedded"] else f"the relay {way['relay'][:10]}"
+        if way["up"]:
+            since = f" since {day_and_clock(way['since'])}" if way["since"] else ""
+            paper.line(f"There is a way to {relay}{since}: {in_one_line(way['way'] or '')}")
+        else:
+            why = f" ({in_one_line(way['trouble'])})" if way["trouble"] else ""
+            paper.line(f"No way to {relay} now{why}. Whimbrel goes on trying while it runs.")
 
     def end(self) -> None: ...
-
-
-def _plain(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return in_one_line(str(value))
 
 
 def _define_init(parser: argparse.ArgumentParser) -> None:

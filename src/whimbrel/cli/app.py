@@ -42,7 +42,7 @@ async def _app(words: Words, passphrase: str | None, name: str | None) -> bool:
         words.home,
         passphrase=passphrase,
         embedded=not words.no_relay,
-        listen=words.relay_listen,
+        listen_port=words.relay_listen,
         wait=0,
         reporter=say_aside,
     )

@@ -25,7 +25,7 @@ class Chats:
         self._rows.append(
             [
                 self._paper.bold(fit(in_one_line(item["name"]), 40)),
-                "group" if item.get("kind") == "group" else "",
+                _kind(item),
                 f"{unread} new" if unread else "",
                 self._paper.dim(_last(item.get("last"))),
                 self._paper.dim(item["id"][:10]),
@@ -38,6 +38,12 @@ class Chats:
             self._paper.line(
                 f"{self._nothing} `whimbrel invite` makes a text for somebody; they type `whimbrel accept`."
             )
+
+
+def _kind(item: Item) -> str:
+    if item.get("standing") == "asked":
+        return "asked"
+    return "group" if item["kind"] == "group" else ""
 
 
 def _last(last: Any) -> str:
@@ -68,12 +74,17 @@ class Group:
 class Left:
     def __init__(self, paper: Paper, words: Words) -> None:
         self._paper = paper
-        self._group = words.group
 
-    def item(self, item: Item) -> None: ...
+    def item(self, item: Item) -> None:
+        name = in_one_line(item["name"])
+        if item["state"] == "left":
+            self._paper.line(f"You have left {name}. What was said there stays in your home.")
+        else:
+            self._paper.line(
+                f"You leave {name} as soon as there is a way to the relay. It happens by itself."
+            )
 
-    def end(self) -> None:
-        self._paper.line(f"You have left {in_one_line(self._group)}. What was said there stays in your home.")
+    def end(self) -> None: ...
 
 
 CHATS = Ask(

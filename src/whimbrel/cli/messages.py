@@ -19,14 +19,14 @@ from whimbrel.cli.trouble import wrong_use
 _ID_SHOWN = 10
 
 _EVENTS = {
-    "joined": "{person} came in",
-    "added": "{person} came in",
-    "removed": "{person} was removed",
-    "left": "{person} left",
-    "promoted": "{person} is an admin now",
-    "demoted": "{person} is no admin any more",
-    "renamed": "the name is now {name}",
+    "joined": "{whom} came in, brought by {who}",
+    "removed": "{whom} was removed by {who}",
+    "left": "{whom} left",
+    "promoted": "{whom} is an admin now, by {who}",
+    "demoted": "{whom} is no admin any more, by {who}",
+    "renamed": "{who} gave it the name {name}",
     "moved": "the conversation goes on under another address",
+    "reaction": "{who}: {text}",
 }
 
 
@@ -88,9 +88,16 @@ class Messages:
 
 def _happened(item: Item) -> str:
     """An event in words; one of a newer version is shown by its name."""
-    said = {"person": "somebody", "name": "another one"}
-    said |= {key: in_one_line(str(value)) for key, value in item.items() if value is not None}
-    return _EVENTS.get(item["event"], "{event}").format_map(said)
+    facts = {
+        "event": item["event"],
+        "who": "you" if item.get("mine") else item.get("from") or "somebody",
+        "whom": item.get("person") or "somebody",
+        "name": item.get("name") or "another one",
+        "text": item.get("text") or "",
+    }
+    return _EVENTS.get(item["event"], "{event}").format_map(
+        {name: in_one_line(fact) for name, fact in facts.items()}
+    )
 
 
 class Sent:

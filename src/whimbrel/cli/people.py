@@ -8,9 +8,8 @@ from typing import Any
 
 from whimbrel.cli.chats import Chats
 from whimbrel.cli.command import Ask, Words
-from whimbrel.cli.foreign import in_lines, in_one_line
+from whimbrel.cli.foreign import fit, in_lines, in_one_line
 from whimbrel.cli.output import Item, Paper
-from whimbrel.cli.times import day_and_clock
 from whimbrel.cli.trouble import wrong_use
 
 
@@ -53,8 +52,12 @@ class Accepted:
         if item.get("chat"):
             self._paper.line(f'You and {name} can talk now: whimbrel send "{name}" "hello"')
             self._paper.line(f'When you next meet or speak, compare your numbers: whimbrel verify "{name}"')
-        else:
+        elif item.get("state") == "asked":
             self._paper.line(f"{name} was asked. The chat is there when they accept.")
+        else:
+            self._paper.line(
+                f"There is no way to {name}'s relay now. It goes on by itself; the chat is there then."
+            )
 
     def end(self) -> None: ...
 
@@ -72,7 +75,14 @@ class Requests:
         elif self._action == "refuse":
             self._paper.line(f"{name} was refused. They are not told.")
         else:
-            self._rows.append([name, day_and_clock(item["at"]) if item.get("at") else ""])
+            self._rows.append(
+                [
+                    self._paper.bold(fit(name, 40)),
+                    fit(in_one_line(item.get("text") or ""), 60),
+                    in_one_line(item.get("came") or ""),
+                    self._paper.dim(item["id"][:10]),
+                ]
+            )
 
     def end(self) -> None:
         self._paper.table(self._rows)
