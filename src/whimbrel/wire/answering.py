@@ -29,9 +29,9 @@ from .asking import BLOB_MAX, FETCH_MAX, HANDLE, NEEDS_MAX, OPERATIONS_MAX, SLOT
 from .cbor import MESSAGE_MAX, decode, encode_ordered
 from .errors import Malformed
 from .fields import array, at_most, exactly, fields, ids, listing, number, some
-from .operations import CHUNK, ENTRY_MAX, ID, SEALED_CHUNK
+from .operations import CHUNK, ID, SEALED_CHUNK
 from .purpose import SIGNATURE
-from .stored import SIGNED_CHANGE_MAX, entry_id
+from .stored import SIGNED_CHANGE_MAX, check_entry, entry_id
 
 ROUTES_MAX = 64
 """Ways in a route list."""
@@ -190,7 +190,7 @@ def _read_fetched(value: Any) -> Fetched:
         if not records:
             raise Malformed("where the log stands is missing")
         last = records[-1]
-        head = Head(last.seq, last.turn + last.advance, last.h, number(stands))
+        head = Head(last.seq, number(last.turn + last.advance), last.h, number(stands))
     else:
         head = _read_head(stands)
         if records and _head_follows(head, records[-1]):
@@ -202,8 +202,9 @@ def _read_record(value: Any) -> Record:
     seq, turn, advance, entry, change, h = array(value, 6)
     if type(advance) is not bool:
         raise Malformed("a flag is missing")
-    at_most(entry, ENTRY_MAX, ID)
-    expired = len(entry) == ID
+    expired = type(entry) is bytes and len(entry) == ID
+    if not expired:
+        check_entry(entry)
     if change is not None:
         at_most(change, SIGNED_CHANGE_MAX)
     return Record(
