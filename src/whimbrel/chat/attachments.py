@@ -39,9 +39,10 @@ def file_row(message: bytes, chat: bytes, number: int, file: Attachment, state: 
 
 
 def offered(message: bytes, chat: bytes, files: Iterable[Attachment]) -> Iterator[PutFile]:
-    """The rows of the files that somebody's message names; one that is larger than any may be is failed at once."""
+    """The rows of the files that somebody's message names; those that no honest program sends are left out."""
     for number, file in enumerate(files):
-        yield file_row(message, chat, number, file, "offered" if file.size <= FILE_MAX else "failed")
+        if file.size <= FILE_MAX:
+            yield file_row(message, chat, number, file, "offered")
 
 
 def missing(ranges: Iterable[tuple[int, int]], total: int) -> list[int]:

@@ -184,7 +184,7 @@ class Conversation:
                 case Committed():
                     self._committed(line, event, now, fx)
                 case Landed():
-                    self._landed(line, event, fx)
+                    self._landed(line, event, now, fx)
                 case LetIn():
                     self.around.let_in(self, line, event, now, fx)
                 case Removed():
@@ -322,11 +322,18 @@ class Conversation:
             )
         )
 
-    def _landed(self, line: Line, event: Landed, fx: Effects) -> None:
+    def _landed(self, line: Line, event: Landed, now: int, fx: Effects) -> None:
+        left = any(row.kind == "left" for row in self.outbox if row.n in event.rows)
         for n in event.rows:
             self._drop(n, fx)
         for id in event.messages:
             fx.save(SetMessageState(id, "sent"), SetMessageSeq(id, event.last))
+        if left:
+            me = self.around.identity.account
+            self.left = True
+            line.state.standing = Standing.CLOSED
+            self.note(line, "left", me, [me], now, fx)
+            self._give_up("You left.", fx)
 
     # ----------------------------------------------------------------------------------------- sending
 

@@ -576,7 +576,11 @@ def missing_of(envelope: WelcomeEnvelope) -> BlobRef | None:
 def key_of(invite: Invite) -> bytes:
     """What an invite is known by: the log that a one-use invite stands for, or the card of an open one."""
     secret = invite.secret
-    return codec.log_id(codec.encode_log_body(ready_log(secret.seed))) if isinstance(secret, OneUse) else secret.card
+    return (
+        codec.log_id(codec.encode_log_body(ready_log(secret.seed)))
+        if isinstance(secret, OneUse)
+        else secret.card
+    )
 
 
 def card_of(invite: Invite) -> tuple[bytes, bytes]:

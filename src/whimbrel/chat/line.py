@@ -397,8 +397,6 @@ class Line:
             return self._land(flight, answer.last)
         if not isinstance(answer, Failure):
             return []
-        if answer.status is Status.MISSING and flight.blobs:
-            return []
         if answer.status is Status.WRONG_TURN:
             if flight.kind is FlightKind.CLAIM:
                 state.standing = Standing.CLOSED

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from whimbrel.chat.effects import Ask, Effects
 from whimbrel.chat.person import Person, Relay
-from whimbrel.chat.records import FileRow, MessageRow
+from whimbrel.client.desk import StoreDesk
 from whimbrel.client.link_runner import LinkState, RelayConnection
 from whimbrel.client.transfers import Transfers
 from whimbrel.store.errors import StoreError
@@ -45,25 +45,6 @@ class _Event:
     done: asyncio.Future[Any] | None = None
 
 
-class StoreDesk:
-    """What the engine may look up, from the store. Implements `chat.effects.Desk`."""
-
-    def __init__(self, home: Home) -> None:
-        self._store = home.database
-
-    def message(self, id_or_prefix: bytes | str) -> MessageRow | None:
-        return self._store.message(id_or_prefix)
-
-    def files_of(self, message: bytes) -> list[FileRow]:
-        return self._store.files_of(message)
-
-    def undelivered(self, chat: bytes) -> list[MessageRow]:
-        return self._store.undelivered(chat)
-
-    def mls_rows(self, scope: bytes) -> list[tuple[bytes, bytes, bytes]]:
-        return [(scope, key, value) for key, value in self._store.mls_rows(scope)]
-
-
 class Shell:
     """One home, open: the engine, its store, and a connection to each relay."""
 
@@ -81,7 +62,7 @@ class Shell:
         self._changed = asyncio.Event()
         self._slots: dict[tuple[bytes, bytes], int] = {}
         self._logs: dict[int, tuple[bytes, bytes]] = {}
-        self._turning = False
+        self._connected: list[asyncio.Task[None]] = []
         self._tasks: asyncio.TaskGroup | None = None
 
     # ----------------------------------------------------------------------------------------- running
@@ -93,15 +74,14 @@ class Shell:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             turns = tasks.create_task(self._turns())
-            self._follow_watches()
             self.transfers.look()
             try:
                 yield self
             finally:
                 turns.cancel()
                 self.transfers.stop()
-                for connection in self.connections.values():
-                    connection.stop()
+                for task in self._connected:
+                    task.cancel()
 
     def start(self, coroutine: Any) -> asyncio.Task[Any]:
         """Run something for as long as the shell runs."""
@@ -279,12 +259,21 @@ class Shell:
             on_state=lambda state: self._state(identity, state),
         )
         self.connections[identity] = connection
-        self._tasks.create_task(connection.run())
+        self._connected.append(self._tasks.create_task(connection.run()))
         return connection
 
     def _state(self, identity: bytes, state: LinkState) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+
+    def connect(self) -> None:
+        """Begin to reach the relays that are needed."""
+        self._follow_watches()
+        self._wake.set()
+
+    async def nudge(self) -> None:
+        """Have a turn now, whatever is due."""
+        await self.do(lambda person, now, fx: None)
 
     # --------------------------------------------------------------------------------------- watching
 
@@ -315,6 +304,10 @@ class Shell:
         self._happen(lambda person, now, fx: person.records(relay, log, what, now, fx))
 
     # ---------------------------------------------------------------------------------------- waiting
+
+    def next_change(self) -> asyncio.Event:
+        """Set when anything has changed after this was called."""
+        return self._changed
 
     async def until(self, condition: Callable[[], bool], timeout: float | None) -> bool:
         """Wait until something holds; False when it does not in time (seconds)."""

@@ -1,0 +1,101 @@
+"""The account itself: its beginning, and how things stand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+from whimbrel.chat.person import Relay
+from whimbrel.client.errors import WRONG_USE, ServiceError
+from whimbrel.client.views import Item, moment
+from whimbrel.crypto.names import fault_of_name
+from whimbrel.wire.admission import encode_admission
+from whimbrel.wire.errors import TextError
+from whimbrel.wire.texts import parse_address
+
+if TYPE_CHECKING:
+    from whimbrel.client.service import Service
+
+
+async def init(service: Service, name: str, relay: str | None = None) -> AsyncIterator[Item]:
+    """A new account, on a relay elsewhere or on the home's own."""
+    if service.shell.person is not None:
+        raise ServiceError(
+            "exists",
+            f"This home has an account already: {service.shell.person.identity.name}.",
+            "Choose another home with --home for another account.",
+        )
+    if (fault := fault_of_name(name)) is not None:
+        raise ServiceError("name", f"That name cannot be used: {fault}.", "Choose another one.", WRONG_USE)
+    home = relay_of(relay) if relay else await service.embedded_relay()
+    service.shell.begin(name, home)
+    if not await service.shell.settle(service.wait or 5.0):
+        service.report(
+            "No way to the relay yet. The account is made; the rest goes by itself when there is a way."
+        )
+    person = service.person()
+    yield {
+        "name": name,
+        "account": person.identity.account.hex(),
+        "relay": "embedded" if home.embedded else home.identity.hex(),
+    }
+
+
+def relay_of(address: str) -> Relay:
+    """The relay that a pasted address speaks of."""
+    try:
+        parsed = parse_address(address)
+    except TextError as error:
+        raise ServiceError(
+            "address", str(error), "Paste the whole line that the relay printed.", WRONG_USE
+        ) from None
+    if parsed.admission is None:
+        raise ServiceError(
+            "no-place",
+            "This address does not give you a place on the relay.",
+            "Ask its owner for an address with an admission in it.",
+        )
+    routes = tuple(route.text for route in parsed.routes)
+    return Relay(parsed.relay, routes, encode_admission(parsed.admission))
+
+
+async def status(service: Service) -> AsyncIterator[Item]:
+    """Which way is up, what waits, and what was found wrong."""
+    shell = service.shell
+    person = shell.person
+    ways = []
+    for identity, connection in shell.connections.items():
+        state = connection.state
+        relay = person.relays.get(identity) if person is not None else None
+        ways.append(
+            {
+                "relay": identity.hex(),
+                "embedded": relay is not None and relay.embedded,
+                "up": state.up,
+                "way": state.route,
+                "since": moment(int(state.since * 1000)) if state.since else None,
+                "trouble": state.trouble,
+            }
+        )
+    yield {
+        "name": person.identity.name if person is not None else None,
+        "account": person.identity.account.hex() if person is not None else None,
+        "ways": ways,
+        "waiting": person.waiting() if person is not None else 0,
+        "wrong": [
+            {
+                "code": entry["code"],
+                "text": entry["text"],
+                "chat": entry["chat"].hex() if entry["chat"] else None,
+                "at": moment(entry["at"]),
+            }
+            for entry in service.what_is_wrong()
+        ],
+        "key": shell.home.where_the_key_is,
+        "home": str(shell.home.path),
+    }
+
+
+async def catch_up(service: Service, wait: float = 5.0) -> AsyncIterator[Item]:
+    """Catch up with the relays."""
+    yield {"caught_up": await service.shell.settle(wait)}

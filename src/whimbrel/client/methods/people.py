@@ -1,0 +1,125 @@
+"""People: invites, requests, contacts, safety numbers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from whimbrel.chat.doors import Acceptance, key_of
+from whimbrel.client.errors import WRONG_USE, ServiceError
+from whimbrel.client.lookup import find_contact
+from whimbrel.client.views import Item, chat_item, contact_item
+from whimbrel.crypto.accounts import pair_id, safety_number
+from whimbrel.wire.errors import TextError
+from whimbrel.wire.texts import parse_invite
+
+if TYPE_CHECKING:
+    from whimbrel.client.service import Service
+
+ACCEPT_WAIT = 10.0
+"""Seconds that `accept` waits for the relay at least: opening an invite takes a few exchanges."""
+
+
+async def invite(service: Service, open: bool = False) -> AsyncIterator[Item]:
+    """An invite to give to somebody: for one person, or open to whoever has it."""
+    service.person()
+    made = await service.shell.do(
+        lambda person, now, fx: person.doors.invite_openly(now, fx) if open else person.doors.invite(now, fx)
+    )
+    there = await service.shell.settle(service.wait or 5.0)
+    item: Item = {"invite": made.text}
+    notes = [] if there else ["It works as soon as your relay was reached; that happens by itself."]
+    if (reach := service.reach_of_embedded()) is not None:
+        notes.append(reach)
+    if notes:
+        item["note"] = " ".join(notes)
+    yield item
+
+
+async def accept(service: Service, invite: str, text: str = "") -> AsyncIterator[Item]:
+    """Open somebody's invite."""
+    service.person()
+    try:
+        parsed = parse_invite(invite)
+    except TextError as error:
+        raise ServiceError("invite", str(error), "Copy the whole invite, or ask for a new one.") from None
+    await service.shell.do(lambda person, now, fx: person.doors.accept(parsed, text, fx))
+    key = key_of(parsed)
+
+    def stands() -> Acceptance:
+        return service.person().doors.acceptances[key]
+
+    await service.shell.until(lambda: stands().stage not in ("card", "claim"), max(service.wait, ACCEPT_WAIT))
+    acceptance = stands()
+    if acceptance.stage in ("used", "failed"):
+        raise ServiceError(f"invite-{acceptance.stage}", acceptance.why, "Ask for a new invite.")
+    if acceptance.stage == "done":
+        await service.shell.settle(service.wait or 2.0)
+    item: Item = {"chat": acceptance.chat.hex() or None, "name": acceptance.name}
+    if acceptance.stage != "done":
+        item["state"] = "asked" if acceptance.stage == "asked" else "queued"
+    yield item
+
+
+async def requests(
+    service: Service, action: str | None = None, name: str | None = None
+) -> AsyncIterator[Item]:
+    """Contacts that ask; accept or refuse one."""
+    person = service.person()
+    if action is None:
+        for contact in person.contacts.values():
+            if contact.standing == "asking":
+                yield {
+                    "id": contact.account.hex(),
+                    "name": contact.name,
+                    "text": contact.text,
+                    "came": contact.came,
+                }
+        return
+    if name is None:
+        raise ServiceError("name", f"Whose request is to be {action}ed?", "Give the name.", WRONG_USE)
+    asking = find_contact(person, name, ("asking",))
+    if action == "refuse":
+        refused = replace(asking, standing="refused")
+        await service.shell.do(lambda person, now, fx: person.put_contact(refused, fx))
+        yield {"name": asking.name, "state": "refused"}
+        return
+    if action != "accept":
+        raise ServiceError("action", f"A request cannot be {action}ed.", "accept or refuse it.", WRONG_USE)
+    id = pair_id(person.identity.account, asking.account)
+    contact = replace(asking, standing="contact")
+    await service.shell.do(lambda person, now, fx: person.make_pair(contact, id, now, fx))
+    await service.shell.settle(service.wait or 5.0)
+    yield {"chat": id.hex(), "name": asking.name}
+
+
+async def chats(service: Service) -> AsyncIterator[Item]:
+    """All chats, the newest first."""
+    service.person()
+    rows = [row for row in service.shell.home.database.chats() if not row.hidden]
+    for row in sorted(rows, key=lambda row: -row.last_at):
+        yield chat_item(row)
+
+
+async def contacts(service: Service) -> AsyncIterator[Item]:
+    """The people whom this account has accepted, or has asked."""
+    person = service.person()
+    rows = {row.id: row for row in service.shell.home.database.chats() if not row.hidden}
+    people = [c for c in person.contacts.values() if c.standing in ("contact", "asked")]
+    for contact in sorted(people, key=lambda contact: contact.name.casefold()):
+        yield contact_item(contact, rows.get(pair_id(person.identity.account, contact.account)))
+
+
+async def verify(service: Service, name: str, confirm: bool = False) -> AsyncIterator[Item]:
+    """The safety number that both see; with `confirm` it was compared."""
+    person = service.person()
+    contact = find_contact(person, name)
+    if confirm and not contact.verified:
+        contact = replace(contact, verified=True)
+        await service.shell.do(lambda person, now, fx: person.put_contact(contact, fx))
+    yield {
+        "name": contact.name,
+        "safety_number": safety_number(person.identity.account, contact.account),
+        "verified": contact.verified,
+    }

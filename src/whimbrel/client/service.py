@@ -1,0 +1,217 @@
+"""Everything that a person can have done, behind one call: for the commands, the page and bots alike."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from whimbrel.chat.person import CannotDo, Person, Relay
+from whimbrel.client.embedded import Embedded
+from whimbrel.client.errors import CANNOT, HOME, REFUSED, WRONG_USE, ServiceError
+from whimbrel.client.methods import account, groups, messages, people
+from whimbrel.client.shell import Shell
+from whimbrel.client.views import Item
+from whimbrel.store.errors import (
+    HomeDamaged,
+    HomeFull,
+    HomeKeyMissing,
+    HomeKeyWrong,
+    HomeLocked,
+    HomeMissing,
+    HomeNewer,
+    HomeReadOnly,
+    StoreError,
+)
+from whimbrel.store.home import Home, home_exists, open_home
+
+METHODS: Mapping[str, Callable[..., AsyncIterator[Item]]] = {
+    "init": account.init,
+    "status": account.status,
+    "catch_up": account.catch_up,
+    "invite": people.invite,
+    "accept": people.accept,
+    "requests": people.requests,
+    "chats": people.chats,
+    "contacts": people.contacts,
+    "verify": people.verify,
+    "group_new": groups.group_new,
+    "group_add": groups.group_add,
+    "group_remove": groups.group_remove,
+    "group_promote": groups.group_promote,
+    "group_demote": groups.group_demote,
+    "group_leave": groups.group_leave,
+    "group_show": groups.group_show,
+    "send": messages.send,
+    "read": messages.read,
+    "save": messages.save,
+    "search": messages.search,
+}
+
+FAREWELL = 2.0
+"""Seconds at most that a command stays for what it would only have sent in a while (receipts)."""
+
+
+class Service:
+    """One home, open and running. Made by `open`."""
+
+    def __init__(
+        self, shell: Shell, embedded: Embedded | None, wait: float, reporter: Callable[[str], None]
+    ) -> None:
+        self.shell = shell
+        self.wait = wait
+        self.report = reporter
+        self._embedded = embedded
+
+    @staticmethod
+    @asynccontextmanager
+    async def open(
+        home: Path,
+        *,
+        passphrase: str | None = None,
+        embedded: bool = True,
+        listen_port: str | None = None,
+        wait: float = 5.0,
+        reporter: Callable[[str], None] = lambda sentence: None,
+    ) -> AsyncIterator[Service]:
+        """Open the home, its relay if it has one of its own, and the ways to relays; with `wait` (seconds) catch up.
+
+        `wait` of 0 is for an app: it stays up and needs not hurry. Raises ServiceError.
+        """
+        async with AsyncExitStack() as stack:
+            opened = stack.enter_context(_opened(home, passphrase))
+            shell = Shell(opened)
+            own = Embedded(opened.folder("relay"), listen_port) if embedded else None
+            service = Service(shell, own, wait, reporter)
+            if own is not None:
+                stack.push_async_callback(own.close)
+            await stack.enter_async_context(shell.running())
+            await service._begin()
+            try:
+                yield service
+            finally:
+                if wait and shell.person is not None:
+                    shell.hurry = True
+                    await shell.nudge()
+                    await shell.settle(min(wait, FAREWELL))
+
+    async def _begin(self) -> None:
+        person = self.shell.person
+        self.shell.transfers.by_itself = not self.wait
+        if person is None:
+            return
+        if self._embedded is not None and any(relay.embedded for relay in person.relays.values()):
+            home = await self.embedded_relay()
+            await self.shell.do(lambda person, now, fx: person.add_relay(home, fx))
+        self.shell.connect()
+        if self.wait and not await self.shell.settle(self.wait):
+            self.report("No way to the relay now. Going on with what is here; nothing is lost.")
+
+    # ----------------------------------------------------------------------------------------- calling
+
+    async def call(self, method: str, params: Mapping[str, Any]) -> AsyncIterator[Item]:
+        """Have something done. Raises ServiceError, and nothing else that a person could bring about."""
+        function = METHODS.get(method)
+        if function is None:
+            raise ServiceError("unknown-method", f"There is nothing called {method}.", "", WRONG_USE)
+        given = {name: value for name, value in params.items() if value is not None}
+        try:
+            inspect.signature(function).bind(self, **given)
+        except TypeError as error:
+            raise ServiceError("parameters", f"{method}: {error}.", "", WRONG_USE) from None
+        try:
+            async for item in function(self, **given):
+                yield item
+        except CannotDo as error:
+            exit = REFUSED if error.code == "not-a-member" else CANNOT
+            raise ServiceError(error.code, str(error), error.do, exit) from None
+        except StoreError as error:
+            raise store_error(error) from None
+
+    def person(self) -> Person:
+        """The account. ServiceError when there is none yet."""
+        if self.shell.person is None:
+            raise ServiceError(
+                "no-account",
+                "There is no account in this home yet.",
+                "Make one with `whimbrel init --name NAME`.",
+            )
+        return self.shell.person
+
+    # ------------------------------------------------------------------------------------ its own relay
+
+    async def embedded_relay(self) -> Relay:
+        """The home's own relay, running from now on."""
+        if self._embedded is None:
+            raise ServiceError(
+                "no-relay",
+                "This home's own relay is switched off.",
+                "Give the address of one with --relay ADDRESS.",
+            )
+        try:
+            return await self._embedded.running()
+        except OSError as error:
+            raise ServiceError(
+                "relay",
+                f"The home's own relay cannot start: {error.strerror or error}.",
+                "Close what uses its port.",
+            ) from None
+
+    def reach_of_embedded(self) -> str | None:
+        """From where invites on the home's own relay can be opened; None when they are on another relay."""
+        person = self.person()
+        home = person.relays.get(person.inbox.here().relay)
+        if home is None or not home.embedded or self._embedded is None:
+            return None
+        return self._embedded.reach()
+
+    def what_is_wrong(self) -> list[dict[str, Any]]:
+        """What was found wrong: since the start, and what lines remember."""
+        wrong = list(self.shell.trouble)
+        person = self.shell.person
+        if person is not None:
+            told = {(entry["code"], entry["chat"]) for entry in wrong}
+            for chat in person.chats.values():
+                for line in chat.lines:
+                    code = line.state.trouble
+                    if code and (code, chat.id) not in told:
+                        text = TROUBLES.get(code, "Something is wrong with the relay of this conversation.")
+                        wrong.append({"code": code, "text": f"{chat.name}: {text}", "chat": chat.id, "at": 0})
+        return wrong
+
+
+TROUBLES = {
+    "chain": "The relay shows another history than before: it lost data, was restored, or shows people different logs.",
+    "copied": "This home was copied or restored from a backup, and another copy of it writes, too.",
+    "denied": "The relay does not know this conversation any more.",
+    "expired": "This device was away for longer than the relay keeps entries.",
+    "change": "The locks of the conversation's log are not those that the group derives.",
+    "full": "The relay has no more room for this conversation.",
+}
+
+
+def _opened(home: Path, passphrase: str | None) -> Home:
+    try:
+        return open_home(home, create=not home_exists(home), passphrase=passphrase, interactive=False)
+    except StoreError as error:
+        raise store_error(error) from None
+
+
+def store_error(error: StoreError) -> ServiceError:
+    """An error of the home, told by its own words."""
+    code = next((code for kind, code in STORE_CODES.items() if isinstance(error, kind)), "home")
+    return ServiceError(code, error.message, error.do, HOME)
+
+
+STORE_CODES = {
+    HomeMissing: "no-home",
+    HomeLocked: "home-locked",
+    HomeNewer: "home-newer",
+    HomeDamaged: "home-damaged",
+    HomeKeyWrong: "home-key",
+    HomeKeyMissing: "home-key",
+    HomeFull: "home-full",
+    HomeReadOnly: "home-read-only",
+}

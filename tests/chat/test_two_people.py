@@ -1,0 +1,163 @@
+"""Two people: an invite, a chat, receipts, and what happens when things break in between."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.support.village import Village
+from whimbrel.crypto.accounts import pair_id
+from whimbrel.wire.answers import Fetched, Head
+from whimbrel.wire.operations import Fetch
+
+
+@pytest.fixture
+def village(tmp_path: Path) -> Iterator[Village]:
+    village = Village(tmp_path)
+    yield village
+    village.close()
+
+
+def test_an_invite_makes_a_chat_in_which_both_can_write(village: Village) -> None:
+    ada, bo = village.person("Ada"), village.person("Bo")
+    assert bo.accept(ada.invite()) == "done"
+    ada.send("Bo", "are you there?")
+    bo.send("Ada", "yes")
+    village.settle()
+    assert ada.texts("Bo") == ["are you there?", "yes"] or ada.texts("Bo") == ["yes", "are you there?"]
+    assert sorted(bo.texts("Ada")) == sorted(ada.texts("Bo"))
+    assert ada.chat("Bo").id == bo.chat("Ada").id
+    assert ada.news and not ada.troubles() and not bo.troubles()
+
+
+def test_a_message_becomes_sent_then_delivered(village: Village) -> None:
+    ada, bo = village.friends("Ada", "Bo")
+    ada.send("Bo", "hello")
+    assert [row.state for row in ada.rows("Bo")] == ["queued"]
+    village.settle()
+    assert [row.state for row in ada.rows("Bo")] == ["delivered"]
+    assert [row.state for row in bo.rows("Ada")] == ["delivered"]
+
+
+def test_who_opens_an_invite_later_is_told_that_it_was_opened_already(village: Village) -> None:
+    ada, bo, cy = village.person("Ada"), village.person("Bo"), village.person("Cy")
+    invite = ada.invite()
+    assert bo.accept(invite) == "done"
+    assert cy.accept(invite) == "used"
+    assert not cy.person.chats and [c.name for c in ada.person.contacts.values()] == ["Bo"]
+
+
+def test_both_open_each_others_invites_and_have_one_chat(village: Village) -> None:
+    ada, bo = village.person("Ada"), village.person("Bo")
+    for_bo, for_ada = ada.invite(), bo.invite()
+    ada.do(lambda person, now, fx: person.doors.accept(for_ada, "", fx))
+    bo.do(lambda person, now, fx: person.doors.accept(for_bo, "", fx))
+    village.settle()
+    ada.send("Bo", "one"), bo.send("Ada", "two")
+    village.settle()
+    assert len(ada.person.chats) == len(bo.person.chats) == 1
+    assert ada.chat("Bo").line.state.log == bo.chat("Ada").line.state.log
+    assert sorted(ada.texts("Bo")) == sorted(bo.texts("Ada")) == ["one", "two"]
+
+
+def test_an_open_invite_leads_to_a_request_that_is_accepted(village: Village) -> None:
+    ada, bo, cy = village.person("Ada"), village.person("Bo"), village.person("Cy")
+    invite = ada.do(lambda person, now, fx: person.doors.invite_openly(now, fx))
+    village.settle()
+    assert (bo.accept(invite), cy.accept(invite)) == ("asked", "asked")
+    assert sorted((c.name, c.standing) for c in ada.person.contacts.values()) == [
+        ("Bo", "asking"),
+        ("Cy", "asking"),
+    ]
+    request = ada.contact("Bo")
+    id = pair_id(ada.person.identity.account, request.account)
+    ada.do(lambda person, now, fx: person.make_pair(replace(request, standing="contact"), id, now, fx))
+    village.settle()
+    ada.send("Bo", "come in")
+    village.settle()
+    assert bo.texts("Ada") == ["come in"] and bo.contact("Ada").standing == "contact"
+    assert not cy.person.chats
+
+
+def test_a_text_of_a_megabyte_of_combining_characters_arrives(village: Village) -> None:
+    ada, bo = village.friends("Ada", "Bo")
+    text = "a" + "\u0301" * 400_000
+    ada.send("Bo", text)
+    ada.send("Bo", "after it")
+    village.settle()
+    assert bo.texts("Ada") == [text, "after it"]
+
+
+def test_what_is_sent_before_the_other_is_there_waits_and_keeps_its_order(village: Village) -> None:
+    ada, bo = village.person("Ada"), village.person("Bo")
+    invite = ada.invite()
+    bo.do(lambda person, now, fx: person.doors.accept(invite, "", fx))
+    while not bo.person.chats:
+        bo.step()
+    for n in range(200):
+        bo.send("Ada", f"{n}")
+    village.settle()
+    assert ada.texts("Bo") == [str(n) for n in range(200)]
+    assert village.relay.appends < 100, "posts that wait go together"
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_nothing_is_lost_or_doubled_when_answers_are_lost_and_both_crash(village: Village, seed: int) -> None:
+    ada, bo = village.friends("Ada", "Bo")
+    chance = random.Random(seed)
+    sent = {"Ada": [], "Bo": []}
+    for n in range(60):
+        one, to = (ada, "Bo") if chance.random() < 0.5 else (bo, "Ada")
+        one.send(to, f"{one.name} {n}")
+        sent[one.name].append(f"{one.name} {n}")
+        for _ in range(chance.randrange(4)):
+            who = chance.choice((ada, bo))
+            who.step(lose=lambda ask: chance.random() < 0.3)
+            if chance.random() < 0.15:
+                who.crash()
+    ada.crash(), bo.crash()
+    village.settle()
+    for one, to in ((ada, "Bo"), (bo, "Ada")):
+        texts = one.texts(to)
+        assert sorted(texts) == sorted(sent["Ada"] + sent["Bo"])
+        other = [text for text in texts if text.startswith(to)]
+        assert other == sent[to], "what somebody said stands in the order in which they said it"
+        assert not one.troubles()
+    assert {row.state for row in ada.rows("Bo") if row.mine} == {"delivered"}
+
+
+def test_a_copied_home_is_noticed(village: Village) -> None:
+    ada, bo = village.friends("Ada", "Bo")
+    ada.home.close()
+    shutil.copytree(ada.path, village.folder / "backup")
+    ada.crash()
+    ada.send("Bo", "after the backup")
+    village.settle()
+    ada.home.close()
+    shutil.rmtree(ada.path)
+    shutil.copytree(village.folder / "backup", ada.path)
+    ada.crash()
+    village.settle()
+    assert "copied" in ada.troubles()
+    assert bo.texts("Ada") == ["after the backup"]
+
+
+def test_a_relay_that_changes_history_is_noticed(village: Village) -> None:
+    ada, bo = village.friends("Ada", "Bo")
+    ada.send("Bo", "one")
+    record = village.relay.ask(
+        Fetch(ada.chat("Bo").line.state.log, ada.chat("Bo").line.state.read, 0)
+    ).records[-1]
+    forged = replace(record, seq=record.seq + 1, h=bytes(32))
+    line = bo.chat("Ada").line
+    head = Head(forged.seq, forged.turn, forged.h, 1)
+    bo.do(
+        lambda person, now, fx: person.records(
+            line.state.relay, line.state.log, Fetched((forged,), head, False, False), now, fx
+        )
+    )
+    assert "chain" in bo.troubles()

@@ -1,0 +1,237 @@
+"""A village: people with real stores and engines, and one relay's real engine, with time and the post in the test's hands.
+
+Nothing runs by itself: `village.settle()` carries asks and records about until nobody has anything left to say. Between
+two steps a test may lose answers, crash somebody (what was not saved is gone) or let time pass.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from whimbrel.chat.contacts import Contact
+from whimbrel.chat.conversation import Conversation
+from whimbrel.chat.doors import key_of
+from whimbrel.chat.effects import Ask, Effects
+from whimbrel.chat.person import Person, Relay
+from whimbrel.chat.records import MessageRow
+from whimbrel.client.desk import StoreDesk
+from whimbrel.relay.engine import Budget, Engine, Identity
+from whimbrel.relay.places import Places
+from whimbrel.relay.settings import Limits
+from whimbrel.relay.storage import BlobRow, Storage
+from whimbrel.store.home import Home, open_home
+from whimbrel.wire import codec
+from whimbrel.wire.admission import Limits as AdmissionLimits
+from whimbrel.wire.admission import encode_admission, mint
+from whimbrel.wire.answers import Answer, Chunk, Done, Failure, Fetched, Status
+from whimbrel.wire.operations import Alter, Append, Create, Fetch, Get, Keep, Put
+from whimbrel.wire.purpose import public_of
+from whimbrel.wire.texts import Invite, parse_invite
+
+Deed = Callable[[Person, int, Effects], Any]
+
+
+class VillageRelay:
+    """The relay's engine over its real storage. Blobs lie in memory here: their own tests have the folder."""
+
+    def __init__(self, folder: Path, clock: Callable[[], int], limits: Limits | None = None) -> None:
+        self.private, self.root = os.urandom(32), os.urandom(32)
+        self.identity = public_of(self.private)
+        self.clock = clock
+        folder.mkdir()
+        self.storage = Storage(folder / "relay.db")
+        limits = limits or Limits(create_burst=10_000)
+        places = Places(self.storage, limits, self.root)
+        self.engine = Engine(self.storage, places, Identity(self.private, self.identity), limits, ())
+        self.blobs: dict[tuple[bytes, int], bytes] = {}
+        self.sizes: dict[bytes, int] = {}
+        self.appends = 0
+
+    def known(self) -> Relay:
+        admission = encode_admission(mint(self.root, b"\x00" * 8, AdmissionLimits()))
+        return Relay(self.identity, ("ws://127.0.0.1:4711/relay",), admission)
+
+    def ask(self, operation: Any) -> Answer:
+        now = self.clock() // 1000
+        # Through their bytes, as on the way.
+        operation = codec.decode_operation(codec.encode_operation(operation))
+        match operation:
+            case Create():
+                answer = self.engine.create(operation, now)
+            case Append():
+                self.appends += 1
+                answer = self.engine.append(operation, now)
+            case Alter():
+                answer = self.engine.alter(operation)
+            case Fetch():
+                answer = self.engine.fetch(operation, Budget(1 << 20))
+            case Put():
+                answer = self._put(operation, now)
+            case Get():
+                chunk = self.blobs.get((operation.blob, operation.n))
+                size = self.sizes.get(operation.blob, 0)
+                answer = Chunk(chunk, size) if chunk is not None else Failure(Status.MISSING)
+            case Keep():
+                answer = Done()
+            case _:
+                raise AssertionError(operation)
+        self.engine.news.clear()
+        self.storage.commit()
+        return codec.decode_answer(codec.encode_answer(answer))
+
+
+    def _put(self, put: Put, now: int) -> Answer:
+        self.blobs[put.blob, put.n] = put.chunk
+        self.sizes[put.blob] = put.size
+        have = sum(len(chunk) for (blob, _), chunk in self.blobs.items() if blob == put.blob)
+        if have == put.size and self.storage.blob(put.blob) is None:
+            self.storage.save_blob(BlobRow(put.blob, None, b"", put.size, now + 10**6, True, None))
+        return Done()
+
+
+class Villager:
+    """A person with a home on disk. `crash` forgets whatever was not saved."""
+
+    def __init__(self, village: Village, name: str) -> None:
+        self.village = village
+        self.name = name
+        self.path = village.folder / name
+        self.home: Home = open_home(self.path, create=True, find_keyring=lambda interactive: None)
+        self.asks: list[Ask] = []
+        self.news: list[dict[str, Any]] = []
+        fx = Effects()
+        self.person = Person.make(
+            name, village.relay.known(), StoreDesk(self.home), os.urandom, village.now, fx
+        )
+        self._keep(fx)
+
+    def _keep(self, fx: Effects) -> None:
+        self.home.database.commit(fx.saves, self.person.engine.take_changes())
+        self.asks += fx.asks
+        self.news += fx.news
+
+    def do(self, deed: Deed) -> Any:
+        fx = Effects()
+        result = deed(self.person, self.village.now, fx)
+        self.person.pump(self.village.now, fx)
+        self._keep(fx)
+        return result
+
+    def crash(self) -> None:
+        """Everything in memory is gone; the home is opened again."""
+        self.home.close()
+        self.asks = []
+        self.home = open_home(self.path, create=False, find_keyring=lambda interactive: None)
+        store = self.home.database
+        self.person = Person.restore(
+            store.facts(), store.chats(), store.contacts(), store.outbox(), StoreDesk(self.home), os.urandom
+        )
+
+    # ---------------------------------------------------------------------------------------- the post
+
+    def step(self, lose: Callable[[Ask], bool] = lambda ask: False) -> bool:
+        """Have one ask answered, or read what one watched log has. False: nothing was to be done."""
+        if self.asks:
+            ask = self.asks.pop(0)
+            answer = self.village.relay.ask(ask.operation)
+            if not lose(ask):
+                self.do(lambda person, now, fx: person.answer(ask.tag, answer, now, fx))
+            return True
+        for watching in self.person.watching():
+            fetch = Fetch(watching.log, watching.read, watching.after)
+            what = self.village.relay.ask(fetch)
+            found = self.person._line(watching.relay, watching.log)
+            behind = found is not None and not found[1].caught_up
+            if isinstance(what, Fetched) and (what.records or behind):
+                self.do(lambda person, now, fx: person.records(watching.relay, watching.log, what, now, fx))
+                return True
+            if isinstance(what, Failure) and found is not None:
+                self.do(lambda person, now, fx: person.records(watching.relay, watching.log, what, now, fx))
+                return True
+        before = len(self.asks)
+        self.do(lambda person, now, fx: None)
+        return len(self.asks) > before
+
+    # ------------------------------------------------------------------------------------- what people do
+
+    def invite(self) -> Invite:
+        invite = self.do(lambda person, now, fx: person.doors.invite(now, fx))
+        self.village.settle()
+        return parse_invite(invite.text)
+
+    def accept(self, invite: Invite) -> str:
+        """Open an invite; how far it came."""
+        self.do(lambda person, now, fx: person.doors.accept(invite, "", fx))
+        self.village.settle()
+        return self.person.doors.acceptances[key_of(invite)].stage
+
+    def chat(self, name: str) -> Conversation:
+        return next(chat for chat in self.person.chats.values() if chat.name == name)
+
+    def contact(self, name: str) -> Contact:
+        return next(c for c in self.person.contacts.values() if c.name == name)
+
+    def send(self, chat: str, text: str) -> bytes:
+        return self.do(lambda person, now, fx: person.send(self.chat(chat), text, [], None, now, fx))
+
+    def group(self, name: str, *people: str) -> Conversation:
+        members = [self.contact(each) for each in people]
+        return self.do(lambda person, now, fx: person.make_group(name, members, now, fx))
+
+    def rows(self, chat: str, events: bool = False) -> list[MessageRow]:
+        return self.home.database.messages(self.chat(chat).id, None, None, events)
+
+    def texts(self, chat: str) -> list[str]:
+        return [row.text for row in self.rows(chat)]
+
+    def events(self, chat: str) -> list[str]:
+        return [row.event for row in self.rows(chat, True) if row.event is not None]
+
+    def troubles(self) -> list[str]:
+        return [news["code"] for news in self.news if news["event"] == "trouble"]
+
+
+class Village:
+    """Everybody, one relay, and the time (milliseconds)."""
+
+    def __init__(self, folder: Path, limits: Limits | None = None) -> None:
+        self.folder = folder
+        self.now = 1_790_000_000_000
+        self.relay = VillageRelay(folder / "relay", lambda: self.now, limits)
+        self.people: dict[str, Villager] = {}
+
+    def person(self, name: str) -> Villager:
+        villager = Villager(self, name)
+        self.people[name] = villager
+        self.settle()
+        return villager
+
+    def friends(self, *names: str) -> list[Villager]:
+        """People of whom each knows each."""
+        people = [self.person(name) for name in names]
+        for i, one in enumerate(people):
+            for other in people[i + 1 :]:
+                assert other.accept(one.invite()) == "done"
+        return people
+
+    def settle(self, steps: int = 100_000, patience: int = 10_000) -> None:
+        """Let everything happen that happens by itself within `patience` milliseconds."""
+        end = self.now + patience
+        while steps:
+            steps -= 1
+            if any([villager.step() for villager in self.people.values()]):
+                continue
+            times = [villager.person.next_time() for villager in self.people.values()]
+            later = min((time for time in times if time is not None), default=None)
+            if later is None or max(later, self.now + 1) > end:
+                return
+            self.now = max(later, self.now + 1)
+        raise AssertionError("it does not come to rest")
+
+    def close(self) -> None:
+        for villager in self.people.values():
+            villager.home.close()
+        self.relay.storage.close()
