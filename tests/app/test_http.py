@@ -55,7 +55,7 @@ async def app(tmp_path: Path) -> AsyncIterator[Running]:
 async def test_a_token_opens_the_page_once(app: Running) -> None:
     token = app.page.gate.token()
     async with app.session.get(f"{app.base}/?token={token}", allow_redirects=False) as response:
-        assert (response.status, response.headers["Location"]) == (303, "/")
+        assert (response.status, response.headers["Location"]) == (303, f"/#{app.page.gate.page_secret}")
         cookie = response.headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
@@ -108,12 +108,20 @@ async def test_wrong_secrets_of_any_kind_open_nothing(app: Running) -> None:
     assert app.service.asked == []
 
 
-async def test_the_page_holds_the_header_and_nothing_is_written_into_its_markup(app: Running) -> None:
+async def test_the_cookie_alone_never_leads_to_the_second_secret(app: Running) -> None:
+    """Cookies do not know ports: a server on another one may have it, and may ask for whatever it likes."""
+    token = app.page.gate.token()
+    assert (await app.get(f"/?token={token}"))[0] == 303
+    for path in ("/", "/page.js", "/page.css", f"/?token={token}", "/?token=", "/api/chats", "/api/events"):
+        async with app.session.get(app.base + path, allow_redirects=False) as response:
+            assert app.page.gate.page_secret not in await response.text() + str(response.headers), path
+
+
+async def test_nothing_is_written_into_the_markup_of_the_page(app: Running) -> None:
     await app.enter()
     async with app.session.get(app.base + "/") as response:
         text = await response.text()
         policy = response.headers["Content-Security-Policy"]
-    assert f'content="{app.page.gate.page_secret}"' in text
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert "<script>" not in text

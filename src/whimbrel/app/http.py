@@ -4,8 +4,9 @@ Three things stand between the API and everything else that runs on the machine 
 
 - *The cookie.* The url that the app prints has a token that works once; it is turned into a cookie that scripts cannot
   read. Cookies do not know ports, so its name holds an id of the home: two homes do not overwrite each other's.
-- *The header.* A second secret stands inside the page and goes back in `X-Whimbrel`. Another program on another port
-  of 127.0.0.1 is sent our cookie by the browser; it cannot read our page, so it lacks the header.
+- *The header.* A second secret is given away with the token's answer and never again, in the fragment of a url, which
+  a browser keeps to itself. The page stores it under its origin, port included, and sends it in `X-Whimbrel`. Another
+  program on another port of 127.0.0.1 is sent our cookie by the browser; with that alone nothing here answers to it.
 - *Host and Origin.* A name of the network that was pointed at 127.0.0.1 (DNS rebinding) is another Host; a web site
   that sends something here is another Origin. Both are refused, and nothing is ever allowed across origins.
 """
@@ -16,7 +17,6 @@ import asyncio
 import contextlib
 import hashlib
 import hmac
-import html
 import json
 import secrets
 import socket
@@ -153,20 +153,19 @@ class Page:
         return await handler(request)
 
     def _enter(self, token: str, request: web.Request) -> web.StreamResponse:
-        """The token leaves the address bar at once: the answer sends the browser to the page without it."""
+        """The token leaves the address bar at once, and the page takes the second secret out of it."""
         if not self.gate.spend(token):
             if self.gate.has_cookie(request):
                 raise web.HTTPSeeOther("/")
             raise web.HTTPForbidden(text=_page("closed.html"), content_type="text/html")
-        response = web.Response(status=303, headers={"Location": "/"})
+        response = web.Response(status=303, headers={"Location": f"/#{self.gate.page_secret}"})
         self.gate.admit(response)
         return response
 
     # -- what is served ------------------------------------------------------------------------------------
 
     async def _index(self, request: web.Request) -> web.StreamResponse:
-        text = _page("index.html").replace("{{secret}}", html.escape(self.gate.page_secret))
-        return web.Response(text=text, content_type="text/html")
+        return web.Response(text=_page("index.html"), content_type="text/html")
 
     async def _script(self, request: web.Request) -> web.StreamResponse:
         return web.Response(text=_page("page.js"), content_type="text/javascript")

@@ -1,6 +1,12 @@
 // Shows how things stand, again every few seconds. Everything that others wrote goes in as text, never as markup.
-const secret = document.querySelector('meta[name="whimbrel-secret"]').content;
 const place = (id) => document.getElementById(id);
+
+// The link brings the second secret behind the #, once. It is kept for this origin, where only this page can read it.
+if (location.hash.length > 1) {
+  localStorage.setItem("whimbrel", location.hash.slice(1));
+  history.replaceState(null, "", "/");
+}
+const secret = localStorage.getItem("whimbrel") ?? "";
 
 // The items that answer one call of the client, or an error with the client's own words.
 async function call(method, params = {}) {
