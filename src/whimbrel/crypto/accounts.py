@@ -20,7 +20,7 @@ DEVICES_MAX = 64
 DEVICE_LIST_MAX = 8 * 1024
 CREDENTIAL_MAX = 256
 SAFETY_ITERATIONS = 5200
-"""Signal's NumericFingerprintGenerator: 5200 rounds make a collision in 30 digits cost 2^112 hashes and more."""
+"""As in Signal's numeric fingerprints: to find another key with the same 30 digits costs 2^112 hashes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ def safety_number(a: bytes, b: bytes) -> str:
 
 
 def _fingerprint(account: bytes) -> str:
-    """30 digits: SHA-512 over label and key, then 5199 times over the last hash and the key; six groups of 5 bytes."""
+    """30 digits: from label and key, SHA-512 over the last value and the key, 5200 times; then six groups of 5 bytes."""
     last = labelled("safety number") + account
     for _ in range(SAFETY_ITERATIONS):
         last = hashlib.sha512(last + account).digest()
