@@ -38,11 +38,15 @@ def file_row(message: bytes, chat: bytes, number: int, file: Attachment, state: 
     return PutFile(FileRow(id, message, number, file.name, file.size, file.type, state, transfer.encode()))
 
 
-def offered(message: bytes, chat: bytes, files: Iterable[Attachment]) -> Iterator[PutFile]:
-    """The rows of the files that somebody's message names; those that no honest program sends are left out."""
+def offered(message: bytes, chat: bytes, files: Iterable[Attachment], fetch_up_to: int) -> Iterator[PutFile]:
+    """The rows of the files that somebody's message names; those that no honest program sends are left out.
+
+    Files of up to `fetch_up_to` bytes are fetched at once, larger ones when they are asked for.
+    """
     for number, file in enumerate(files):
         if file.size <= FILE_MAX:
-            yield file_row(message, chat, number, file, "offered")
+            state: FileState = "coming" if file.size <= fetch_up_to else "offered"
+            yield file_row(message, chat, number, file, state)
 
 
 def missing(ranges: Iterable[tuple[int, int]], total: int) -> list[int]:

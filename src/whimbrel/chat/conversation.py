@@ -82,6 +82,7 @@ class Surroundings(Protocol):
     identity: Identity
     desk: Desk
     chance: Chance
+    fetch_up_to: int
 
     def load_group(self, group: bytes) -> mls.Group: ...
     def next_n(self) -> int: ...
@@ -239,7 +240,8 @@ class Conversation:
             reply_to=value.in_reply_to,
             seq=event.seq,
         )
-        fx.save(AddMessage(row), *attachments.offered(id, self.id, composing.attachments_of(value)))
+        files = composing.attachments_of(value)
+        fx.save(AddMessage(row), *attachments.offered(id, self.id, files, self.around.fetch_up_to))
         delivered.append(id)
 
     def _replace(self, event: Posted, value: content.MimiContent, text: str, fx: Effects) -> None:

@@ -488,7 +488,8 @@ class Doors:
 
         person = self._person
         me = person.identity.account
-        assert isinstance(envelope.welcome, bytes) and isinstance(envelope.tree, bytes)
+        assert isinstance(envelope.welcome, bytes)
+        assert isinstance(envelope.tree, bytes)
         own = person.inbox.use_package(envelope.welcome, fx)
         if own is None:
             raise Refused("a Welcome for a key package that is not ours, or was used")

@@ -420,7 +420,8 @@ class Line:
         """Our claim of a ready log holds: from here on it is this group's."""
         state = self.state
         append = codec.decode_operation(flight.operation)
-        assert isinstance(append, Append) and append.change is not None
+        assert isinstance(append, Append)
+        assert append.change is not None
         change = codec.encode_signed_change(append.change)
         h = chain.step(state.h, 1, 0, True, flight.ids[0], change)
         if (answer.first, answer.turn, answer.h) != (1, 1, h):

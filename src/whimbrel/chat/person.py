@@ -88,6 +88,8 @@ class Person:
         self.chats: dict[bytes, Conversation] = {}
         self.contacts: dict[bytes, Contact] = {}
         self.relays: dict[bytes, Relay] = {}
+        self.fetch_up_to = -1
+        """Bytes up to which a file is fetched without being asked for."""
         self._n = 0
         self._fed: set[bytes] = set()
         self._cards_asked: set[bytes] = set()

@@ -62,9 +62,8 @@ def check_group(group: Group, pair: frozenset[bytes] | None) -> tuple[Roles, lis
     accounts = {member.account for member in members}
     if not set(roles.admins) & accounts:
         raise Refused("no admin is a member")
-    if pair is not None:
-        if accounts != pair or set(roles.admins) != pair:
-            raise Refused("a conversation of two that is not of these two")
+    if pair is not None and (accounts != pair or set(roles.admins) != pair):
+        raise Refused("a conversation of two that is not of these two")
     return roles, members
 
 

@@ -50,6 +50,8 @@ METHODS: Mapping[str, Callable[..., AsyncIterator[Item]]] = {
     "search": messages.search,
 }
 
+FETCHED_BY_ITSELF = 64 * 1024 * 1024
+"""Bytes up to which a running app fetches a file without being asked."""
 FAREWELL = 2.0
 """Seconds at most that a command stays for what it would only have sent in a while (receipts)."""
 
@@ -83,6 +85,7 @@ class Service:
         async with AsyncExitStack() as stack:
             opened = stack.enter_context(_opened(home, passphrase))
             shell = Shell(opened)
+            shell.fetch_up_to = -1 if wait else FETCHED_BY_ITSELF
             own = Embedded(opened.folder("relay"), listen_port) if embedded else None
             service = Service(shell, own, wait, reporter)
             if own is not None:
@@ -99,7 +102,6 @@ class Service:
 
     async def _begin(self) -> None:
         person = self.shell.person
-        self.shell.transfers.by_itself = not self.wait
         if person is None:
             return
         if self._embedded is not None and any(relay.embedded for relay in person.relays.values()):

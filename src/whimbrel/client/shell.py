@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from whimbrel.chat.effects import Ask, Effects
 from whimbrel.chat.person import Person, Relay
+from whimbrel.chat.records import PutFile
 from whimbrel.client.desk import StoreDesk
 from whimbrel.client.link_runner import LinkState, RelayConnection
 from whimbrel.client.transfers import Transfers
@@ -56,6 +57,7 @@ class Shell:
         self.transfers = Transfers(self)
         self.trouble: list[dict[str, Any]] = []
         self.hurry = False
+        self.fetch_up_to = -1
         self._clock = clock
         self._events: list[_Event] = []
         self._wake = asyncio.Event()
@@ -100,6 +102,7 @@ class Shell:
             self.person = Person.restore(
                 facts, store.chats(), store.contacts(), store.outbox(), self.desk, os.urandom
             )
+            self.person.fetch_up_to = self.fetch_up_to
 
     # -------------------------------------------------------------------------------------------- turns
 
@@ -196,7 +199,8 @@ class Shell:
     def note(self, code: str, text: str, chat: bytes | None = None) -> None:
         """Something is wrong; `status` says it."""
         entry = {"code": code, "text": text, "chat": chat, "at": self.now()}
-        self.trouble = [t for t in self.trouble if (t["code"], t["chat"]) != (code, chat)][-49:] + [entry]
+        self.trouble = [t for t in self.trouble if (t["code"], t["chat"]) != (code, chat)][-49:]
+        self.trouble.append(entry)
 
     # ----------------------------------------------------------------------------- doing what was decided
 
@@ -205,6 +209,7 @@ class Shell:
         fx = Effects()
         person = Person.make(name, relay, self.desk, os.urandom, self.now(), fx)
         self.home.database.commit(fx.saves, person.engine.take_changes())
+        person.fetch_up_to = self.fetch_up_to
         self.person = person
         self._wake.set()
         self._follow_watches()
@@ -217,7 +222,8 @@ class Shell:
         for news in fx.news:
             if news["event"] == "trouble":
                 self.note(news["code"], news["text"], news.get("chat"))
-        self.transfers.look()
+        if any(isinstance(save, PutFile) for save in fx.saves):
+            self.transfers.look()
 
     def _ask(self, ask: Ask) -> None:
         connection = self._connection(ask.relay)
@@ -250,19 +256,18 @@ class Shell:
         connection = RelayConnection(
             identity,
             routes,
-            load_document=lambda: self.home.database.facts().get("keys:" + identity.hex()),
-            save_document=lambda data: self._happen(
-                lambda person, now, fx: person.keep_document(identity, data, fx)
+            load_document=lambda relay: self.home.database.facts().get("keys:" + relay.hex()),
+            save_document=lambda relay, data: self._happen(
+                lambda person, now, fx: person.keep_document(relay, data, fx)
             ),
-            on_records=lambda slot, what: self._records(slot, what),
-            on_signal=lambda slot, body: None,
-            on_state=lambda state: self._state(identity, state),
+            on_records=self._records,
+            on_state=self._state,
         )
         self.connections[identity] = connection
         self._connected.append(self._tasks.create_task(connection.run()))
         return connection
 
-    def _state(self, identity: bytes, state: LinkState) -> None:
+    def _state(self, state: LinkState) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
 

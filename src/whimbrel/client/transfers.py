@@ -27,8 +27,6 @@ WINDOW = 8
 """Chunks under way at once for one file."""
 PATIENCE = 30.0
 """Seconds before what a relay refused for now is tried again."""
-BY_ITSELF = 64 * 1024 * 1024
-"""Bytes up to which a running app fetches a file without being asked."""
 
 
 class Transfers:
@@ -37,9 +35,7 @@ class Transfers:
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
         self._tasks: dict[bytes, asyncio.Task[None]] = {}
-        self._wanted: set[bytes] = set()
         self._stopped = False
-        self.by_itself = False
 
     def path(self, blob: bytes) -> Path:
         """Where the sealed copy of a blob lies."""
