@@ -1,0 +1,41 @@
+"""Ways as the dialer sees them: what a route's text says about order, carrying and neighbourhood. No dialling here."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Carries(Enum):
+    """A stream keeps a conversation open; an exchange takes one letter there and brings one back."""
+
+    STREAM = "stream"
+    EXCHANGE = "exchange"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A way that can be dialled.
+
+    `text` is the route's canonical text and names it in the memory. The lower `cost` is, the better and the plainer the way.
+    `near` is on this machine: it may be tried again quickly. `subnet` groups ways for the budget of new connections.
+    """
+
+    text: str
+    carries: Carries
+    cost: int
+    near: bool
+    subnet: str
+
+
+def neighbourhood(host: str, addresses: tuple[str, ...] = ()) -> tuple[bool, str]:
+    """(on this machine, subnet) of a host: a /24 or /48 where an address is known, else the name itself."""
+    for text in (*addresses, host):
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            continue
+        prefix = 24 if address.version == 4 else 48  # a /48 is what one site gets (RFC 6177)
+        return address.is_loopback, str(ipaddress.ip_network((address, prefix), strict=False))
+    return host.lower() == "localhost", host.lower()

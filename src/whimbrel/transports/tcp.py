@@ -1,0 +1,179 @@
+"""TCP: resolve a host, connect to the first of its addresses that answers, carry bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Sequence
+
+from whimbrel.link.trouble import Reason, Stage
+from whimbrel.link.ways import neighbourhood
+from whimbrel.transports.errors import TransportError, of_os
+from whimbrel.transports.policy import is_address, is_private
+
+RECEIVE_MAX = 64 * 1024
+"""Bytes that one `receive` gives at most; twice as many wait in memory before the peer is slowed."""
+ADDRESSES_MAX = 4
+"""Addresses of one name that are tried: more would be a storm (the dialer counts them)."""
+NEXT_ADDRESS = 0.25
+"""Seconds until the next address is tried beside the last (RFC 8305 §5)."""
+
+
+class TcpStream:
+    """A ByteStream over a connected socket."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, subnets: tuple[str, ...] = ()
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self.subnets = subnets
+        """One for each connection that was tried until this one stood."""
+
+    @property
+    def peer(self) -> str:
+        """The address that this stream is connected to. Never for logs."""
+        name = self._writer.get_extra_info("peername")
+        return str(name[0]) if name else ""
+
+    async def send(self, data: bytes) -> None:
+        if self._writer.is_closing():
+            raise TransportError(Stage.SEND, Reason.ENDED)
+        try:
+            self._writer.write(data)
+            await self._writer.drain()
+        except OSError as error:
+            raise of_os(Stage.SEND, error) from None
+
+    async def receive(self) -> bytes:
+        try:
+            data = await self._reader.read(RECEIVE_MAX)
+        except OSError as error:
+            raise of_os(Stage.RECEIVE, error) from None
+        if not data and self._writer.is_closing():
+            raise TransportError(Stage.RECEIVE, Reason.ENDED)
+        return data
+
+    async def end(self) -> None:
+        try:
+            if self._writer.can_write_eof():
+                self._writer.write_eof()
+        except (OSError, RuntimeError):
+            raise TransportError(Stage.SEND, Reason.ENDED) from None
+
+    async def close(self) -> None:
+        self._writer.transport.abort()
+        # A reader that waits is told by the transport, in the loop's next round.
+        await asyncio.sleep(0)
+
+
+async def connect(
+    host: str, port: int, *, known: Sequence[str] = (), private_only: bool = False
+) -> TcpStream:
+    """Connect to `host` (a name or an address). `known`: addresses to use in place of resolving. `private_only`: refuse
+    to connect to anything but this machine and private networks. Raises TransportError (resolve or connect)."""
+    addresses = list(known) or await _resolve(host, port)
+    if private_only:
+        addresses = [a for a in addresses if is_private(a)]
+        if not addresses:
+            raise TransportError(Stage.CONNECT, Reason.PLAIN_FORBIDDEN)
+    tried: list[str] = []
+    try:
+        stream = await _first_of(addresses[:ADDRESSES_MAX], port, tried)
+    except TransportError as error:
+        error.subnets = tuple(tried)
+        raise
+    if private_only and not is_private(stream.peer):
+        await stream.close()
+        raise TransportError(Stage.CONNECT, Reason.PLAIN_FORBIDDEN)
+    return stream
+
+
+async def _resolve(host: str, port: int) -> list[str]:
+    """The addresses of a host, each once, the system's preference first."""
+    if is_address(host):
+        return [host]
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    except OSError as error:
+        raise of_os(Stage.RESOLVE, error) from None
+    except UnicodeError:
+        raise TransportError(Stage.RESOLVE, Reason.NO_SUCH_NAME) from None
+    addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
+    if not addresses:
+        raise TransportError(Stage.RESOLVE, Reason.NO_SUCH_NAME)
+    return _families_in_turn(addresses)
+
+
+def _families_in_turn(addresses: list[str]) -> list[str]:
+    """One of the first family, one of the other, and so on (RFC 8305 §4): a broken IPv6 costs one attempt, not all."""
+    first = [a for a in addresses if (":" in a) == (":" in addresses[0])]
+    other = [a for a in addresses if (":" in a) != (":" in addresses[0])]
+    mixed: list[str] = []
+    while first or other:
+        mixed += first[:1] + other[:1]
+        first, other = first[1:], other[1:]
+    return mixed
+
+
+async def _first_of(addresses: Sequence[str], port: int, tried: list[str]) -> TcpStream:
+    """The first address that answers, each a little later than the one before, or as soon as that has failed."""
+    race = _Race()
+    try:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for address in addresses:
+                    failed = asyncio.Event()
+                    tried.append(neighbourhood(address)[1])
+                    group.create_task(race.attempt(address, port, failed))
+                    try:
+                        async with asyncio.timeout(NEXT_ADDRESS):
+                            await failed.wait()
+                    except TimeoutError:
+                        pass
+        except* _Won:
+            pass
+    except BaseException:
+        if race.winner is not None:
+            await race.winner.close()
+        raise
+    if race.winner is None:
+        raise race.failures[0]
+    race.winner.subnets = tuple(tried)
+    return race.winner
+
+
+class _Won(Exception):
+    """An attempt has succeeded: the others end."""
+
+
+class _Race:
+    """Attempts at the addresses of one host."""
+
+    def __init__(self) -> None:
+        self.winner: TcpStream | None = None
+        self.failures: list[TransportError] = []
+
+    async def attempt(self, address: str, port: int, failed: asyncio.Event) -> None:
+        try:
+            stream = await _connect_one(address, port)
+        except TransportError as error:
+            self.failures.append(error)
+            failed.set()
+            return
+        if self.winner is not None:
+            await stream.close()
+            return
+        self.winner = stream
+        raise _Won
+
+
+async def _connect_one(address: str, port: int) -> TcpStream:
+    try:
+        reader, writer = await asyncio.open_connection(address, port, limit=RECEIVE_MAX)
+    except OSError as error:
+        raise of_os(Stage.CONNECT, error) from None
+    connected = writer.get_extra_info("socket")
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return TcpStream(reader, writer)
