@@ -14,6 +14,8 @@ from pathlib import Path
 
 from whimbrel.wire.operations import SEALED_CHUNK
 
+from .keys import sync_folder
+
 
 @dataclass(frozen=True, slots=True)
 class ChunkWrite:
@@ -48,21 +50,21 @@ class BlobFolder:
             finally:
                 os.close(descriptor)
             if is_new:
-                _sync_folder(path.parent)
+                sync_folder(path.parent)
 
     def finish(self, blob: bytes) -> None:
         """All chunks are there and synced: give the upload its last name. Again is harmless. Raises OSError."""
         target = self._path(blob)
         if not target.parent.is_dir():
             target.parent.mkdir(mode=0o700, exist_ok=True)
-            _sync_folder(self._whole)
+            sync_folder(self._whole)
         try:
             os.rename(self._incoming / blob.hex(), target)
         except FileNotFoundError:
             if not target.exists():
                 raise
-        _sync_folder(target.parent)
-        _sync_folder(self._incoming)
+        sync_folder(target.parent)
+        sync_folder(self._incoming)
 
     def read(self, blob: bytes, n: int, size: int) -> bytes:
         """Chunk `n` of a blob of `size` bytes. Raises OSError; FileNotFoundError also when the file is too short."""
@@ -115,11 +117,3 @@ def _write_all(descriptor: int, data: bytes, offset: int) -> None:
     while rest:
         written = os.pwrite(descriptor, rest, offset)
         rest, offset = rest[written:], offset + written
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -116,7 +116,7 @@ class Desk:
             # A disk that fails, or a fault of ours half-way through a change: the group is rolled back, and all who
             # share it are told to come again. One client's request must not end everybody's service.
             self._outbox.append(asked)
-            self._fail(error)
+            self.fail(error)
             return asked
         if asked.open == 0:
             self._ready(asked)
@@ -237,7 +237,7 @@ class Desk:
             try:
                 self._storage.commit()
             except StorageError as error:
-                self._fail(error)
+                self.fail(error)
                 return
             self._counts.commits += 1
         self._uploads.committed()
@@ -254,7 +254,7 @@ class Desk:
             else:
                 watching.pass_on(one, by)
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
         """The disk refused: nothing of the group has happened, and whoever had a part in it may come again."""
         self._engine.news.clear()
         self._news.clear()

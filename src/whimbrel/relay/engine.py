@@ -113,6 +113,10 @@ class Engine:
         self.disk_full = False
         """Set from outside when the disk has less than its reserve left: then nothing more is taken."""
 
+    def set_routes(self, routes: tuple[str, ...]) -> None:
+        """The relay's ways, as texts, when they are known."""
+        self._routes = routes
+
     # ------------------------------------------------------------------------------------------ create
 
     def create(self, create: Create, now: int) -> Answer:

@@ -1,0 +1,198 @@
+"""The relay's secrets in its data folder: identity, path, root of admissions, port, and the keys of letters by the week.
+
+All are files readable by the owner only. The identity is what routes and invites pin: who loses it has another relay. The
+private keys of letters are destroyed after two weeks, so that recorded letters cannot be opened with a relay that is
+seized later.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from base64 import b32encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from whimbrel.wire import keydoc
+from whimbrel.wire.admission import Admission, mint
+from whimbrel.wire.admission import Limits as NoLimits
+from whimbrel.wire.cbor import decode, encode_ordered
+from whimbrel.wire.errors import WireError
+from whimbrel.wire.fields import array, exactly, number
+from whimbrel.wire.keydoc import KeyDocument, Limit
+from whimbrel.wire.letters import RelayKeys
+from whimbrel.wire.purpose import prf, public_of
+
+from .engine import Identity
+from .settings import DAY, Limits
+
+WEEK = 7 * DAY
+KEY_LIFE = 2 * WEEK
+"""Seconds after which a private key is destroyed, counted from its first day."""
+KEY_FILE_MAX = 8192
+
+
+class DataFolderDamaged(Exception):
+    """A file of the data folder is not what this program wrote there; says which one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What stays the same for the life of a relay."""
+
+    identity: Identity
+    path: str
+    """The way in, with its slash: 80 random bits in small letters and digits."""
+    root: bytes
+
+    @property
+    def admission(self) -> Admission:
+        """The one that is in the relay's address: without limits of its own, always the same."""
+        return mint(self.root, prf(self.root, "address")[:8], NoLimits())
+
+
+def open_secrets(folder: Path) -> Secrets:
+    """Read the relay's secrets, or make them at the first start."""
+    identity = _keep(folder / "identity", lambda: secrets.token_bytes(32), 32)
+    path = _keep(folder / "path", lambda: b32encode(secrets.token_bytes(10)).lower(), 16)
+    root = _keep(folder / "root", lambda: secrets.token_bytes(32), 32)
+    return Secrets(Identity(identity, public_of(identity)), "/" + path.decode("ascii"), root)
+
+
+def kept_port(folder: Path) -> int | None:
+    """The port that was picked at the first start without one."""
+    path = folder / "port"
+    try:
+        text = path.read_text("ascii").strip()
+    except FileNotFoundError:
+        return None
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise DataFolderDamaged(f"{path.name} in the data folder holds no port")
+    return int(text)
+
+
+def keep_port(folder: Path, port: int) -> None:
+    """Keep a port that was picked, so that addresses stay true."""
+    write_whole(folder / "port", str(port).encode())
+
+
+class LetterKeys:
+    """The keys of letters: this week's, last week's, and none that is older."""
+
+    def __init__(self, folder: Path, identity: Identity, limits: Limits, now: int) -> None:
+        self._folder = folder
+        self._identity = identity
+        self._limits = limits
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self._held = dict(self._read(path) for path in folder.glob("*.key"))
+        self._destroy_old(now)
+        if not self._held:
+            self._add(now)
+        self.current = self._current()
+        self.rotate(now)
+
+    def rotate(self, now: int) -> bool:
+        """Make this week's key when it is due and destroy those whose time is over. Whether anything changed."""
+        newest = self._held[max(self._held)][1]
+        due = newest.start + WEEK <= now
+        if due:
+            self._add(now)
+        destroyed = self._destroy_old(now)
+        if due or destroyed:
+            self.current = self._current()
+        return due or destroyed
+
+    def _current(self) -> RelayKeys:
+        newest = max(self._held)
+        return RelayKeys(self._held[newest][1], {n: private for n, (private, _) in self._held.items()})
+
+    def _add(self, now: int) -> None:
+        # Counted in weeks of Unix time, so that a relay restored from an old copy does not fall behind what apps know.
+        number_now = max(max(self._held, default=0) + 1, now // WEEK)
+        private = secrets.token_bytes(keydoc.KEM_PRIVATE)
+        document = keydoc.make(
+            self._identity.private,
+            number_now,
+            now,
+            now + KEY_LIFE,
+            keydoc.public_kem_key(private),
+            limits=_stated(self._limits),
+        )
+        write_whole(
+            self._folder / f"{number_now}.key", encode_ordered((number_now, private, document.encoded))
+        )
+        self._held[number_now] = (private, document)
+
+    def _destroy_old(self, now: int) -> bool:
+        old = [n for n, (_, document) in self._held.items() if document.start + KEY_LIFE <= now]
+        for n in old:
+            del self._held[n]
+            destroy(self._folder / f"{n}.key")
+        return bool(old)
+
+    def _read(self, path: Path) -> tuple[int, tuple[bytes, KeyDocument]]:
+        try:
+            n, private, document = array(decode(path.read_bytes(), KEY_FILE_MAX), 3)
+            held = (exactly(private), keydoc.decode(document, self._identity.public))
+        except (WireError, TypeError):
+            raise DataFolderDamaged(f"keys/{path.name} in the data folder is damaged") from None
+        return number(n), held
+
+
+def _stated(limits: Limits) -> dict[int, int]:
+    """What the key document says of the limits: only what is not as usual."""
+    ours = {
+        Limit.ENTRY_DAYS: limits.entry_life // DAY,
+        Limit.ADVANCE_DAYS: limits.advance_life // DAY,
+        Limit.ID_DAYS: limits.id_life // DAY,
+        Limit.BLOB_BYTES: limits.blob_bytes,
+        Limit.SET_DAYS: limits.watch_set_life // DAY,
+    }
+    return {int(limit): value for limit, value in ours.items() if keydoc.USUAL_LIMITS[limit] != value}
+
+
+def _keep(path: Path, make: Callable[[], bytes], size: int) -> bytes:
+    try:
+        found = path.read_bytes()
+    except FileNotFoundError:
+        found = make()
+        write_whole(path, found)
+    if len(found) != size:
+        raise DataFolderDamaged(f"{path.name} in the data folder is damaged")
+    return found
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a small file so that after a crash it is there wholly or not at all."""
+    beside = path.with_name(path.name + ".new")
+    descriptor = os.open(beside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    beside.rename(path)
+    sync_folder(path.parent)
+
+
+def destroy(path: Path) -> None:
+    """Overwrite a secret and remove it. (What a disk keeps of overwritten blocks is beyond us: the threat model says so.)"""
+    try:
+        with path.open("r+b") as file:
+            file.write(secrets.token_bytes(path.stat().st_size))
+            file.flush()
+            os.fsync(file.fileno())
+    except FileNotFoundError:
+        return
+    path.unlink()
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Make names in a folder durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,156 @@
+"""`whimbrel relay`: a relay on its own."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import json
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from . import journal as journals
+from .journal import Journal
+from .keys import DataFolderDamaged
+from .server import Relay, RelayError, RelayInfo, allow_many_files
+from .settings import Limits, RelaySettings
+from .site import SiteUnfit
+from .storage import StorageError, StorageInUse, StorageNewer
+
+GC_THRESHOLD = 50_000
+"""Objects made before the collector looks: what a message makes is freed by counting; cycles are rare here."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `whimbrel relay`."""
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="where everything is kept")
+    parser.add_argument(
+        "--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="port 0 picks one and keeps it"
+    )
+    parser.add_argument("--cert", type=Path, metavar="FILE", help="certificate chain (PEM), for TLS")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="its private key (PEM)")
+    parser.add_argument("--site", type=Path, metavar="DIR", help="the web site that strangers see")
+    parser.add_argument("--metrics", type=int, metavar="PORT", help="Prometheus metrics on 127.0.0.1:PORT")
+    parser.add_argument(
+        "--public", action="append", default=[], metavar="URL", help="a way from outside: wss://host (repeat)"
+    )
+
+
+def settings_of(args: argparse.Namespace) -> RelaySettings:
+    """What the arguments say. Raises RelayError."""
+    host, port = split_listen(args.listen)
+    return RelaySettings(
+        data=Path(args.data),
+        host=host,
+        port=port,
+        cert=args.cert,
+        key=args.key,
+        site=args.site,
+        metrics_port=args.metrics,
+        public=tuple(args.public or ()),
+    )
+
+
+def split_listen(text: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT`; an IPv6 address stands in brackets. Raises RelayError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise RelayError(f"--listen {text}: give HOST:PORT, for example 127.0.0.1:8080 or [::1]:0")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise RelayError(f"--listen {text}: an IPv6 address stands in brackets, for example [::1]:8080")
+    return host, int(port)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run a relay until SIGTERM or SIGINT; the exit code. The first line on stdout says that it is ready."""
+    try:
+        settings = settings_of(args)
+        connections = allow_many_files(settings.limits.connections)
+        settings = replace(settings, limits=_with_connections(settings.limits, connections))
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_run(settings, journals.stderr()))
+    except (RelayError, SiteUnfit, DataFolderDamaged, StorageError, OSError) as error:
+        code, what_to_do = _explain(error)
+        message = (
+            str(error) if not isinstance(error, OSError) else (error.strerror or "an error of the system")
+        )
+        _print({"error": code, "message": message, "do": what_to_do})
+        return 6 if code in ("in-use", "newer", "damaged", "disk") else 1
+    return 0
+
+
+async def _run(settings: RelaySettings, journal: Journal) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_safe_handler(journal))
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    relay = Relay(settings, journal)
+    await relay.start()
+    try:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GC_THRESHOLD, 20, 100)
+        _print_ready(relay.info())
+        await stop.wait()
+    finally:
+        await relay.close()
+
+
+def _print_ready(info: RelayInfo) -> None:
+    _print({"event": "ready", "address": info.address, "identity": info.identity.hex(), "port": info.port})
+
+
+def _print(line: dict[str, str | int]) -> None:
+    sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.flush()
+
+
+def _safe_handler(
+    journal: Journal,
+) -> Callable[[asyncio.AbstractEventLoop, dict[str, object]], None]:
+    """What goes wrong in a callback is written without its words, which may hold what nobody may see."""
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        error = context.get("exception")
+        if isinstance(error, BaseException) and not isinstance(error, ConnectionError):
+            journal.fault(error)
+
+    return handle
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # not made for Windows: slower there, not otherwise different
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+def _with_connections(limits: Limits, connections: int) -> Limits:
+    return replace(limits, connections=connections)
+
+
+def _explain(error: Exception) -> tuple[str, str]:
+    """A short name for what is wrong, and what the operator can do."""
+    if isinstance(error, StorageInUse):
+        return "in-use", "stop the other relay, or give another folder with --data"
+    if isinstance(error, StorageNewer):
+        return "newer", "update whimbrel"
+    if isinstance(error, DataFolderDamaged):
+        return "damaged", "bring the folder back from a copy; without its identity it is another relay"
+    if isinstance(error, StorageError):
+        return "disk", "look whether the disk is full or failing"
+    if isinstance(error, SiteUnfit):
+        return "site", "give a folder with an index.html, or leave --site out"
+    if isinstance(error, RelayError):
+        return "cannot-start", "change the arguments; `whimbrel relay --help` names them"
+    return "system", "look whether the folders exist and may be written"
