@@ -61,8 +61,8 @@ class Status:
             since = f" since {day_and_clock(way['since'])}" if way["since"] else ""
             paper.line(f"There is a way to {relay}{since}: {in_one_line(way['way'] or '')}")
         else:
-            why = f" ({in_one_line(way['trouble'])})" if way["trouble"] else ""
-            paper.line(f"No way to {relay} now{why}. Whimbrel goes on trying while it runs.")
+            why = f" {in_one_line(way['trouble'])}" if way["trouble"] else ""
+            paper.line(f"There is no way to {relay} now.{why} Whimbrel goes on trying while it runs.")
 
     def end(self) -> None: ...
 

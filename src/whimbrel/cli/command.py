@@ -187,9 +187,3 @@ def port(text: str) -> int:
             f"wants a port from 0 to 65535 (0 takes any that is free), not {text!r}"
         )
     return int(text)
-
-
-def folder(text: str) -> Path:
-    if not text:
-        raise argparse.ArgumentTypeError("wants a folder, and the name is empty")
-    return Path(text)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from whimbrel.cli.command import Program, Words, folder, port
+from whimbrel.cli.command import Program, Words, port
 
 
 def _app(words: Words) -> int:
@@ -47,23 +46,9 @@ def _relay(words: Words) -> int:
 
 
 def _define_relay(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--data", metavar="DIR", type=folder, required=True, help="what the relay keeps, and its keys"
-    )
-    parser.add_argument(
-        "--listen", metavar="HOST:PORT", type=host_and_port, required=True, help="where it listens"
-    )
-    parser.add_argument("--cert", metavar="FILE", type=Path, help="speak TLS with this certificate")
-    parser.add_argument("--key", metavar="FILE", type=Path, help="and this key")
-    parser.add_argument("--site", metavar="DIR", type=folder, help="the web site that strangers see")
-    parser.add_argument(
-        "--public",
-        metavar="ROUTE",
-        action="append",
-        default=[],
-        help="a way to it from outside, e.g. wss://relay.example:443 behind a proxy; may be repeated",
-    )
-    parser.add_argument("--metrics", metavar="N", type=port, help="a port on 127.0.0.1 for Prometheus")
+    from whimbrel.relay.main import add_arguments
+
+    add_arguments(parser)
 
 
 APP = Program(

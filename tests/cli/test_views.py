@@ -1,0 +1,251 @@
+"""What people see: the views of the commands, given what the client says."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.homes import plain
+from whimbrel.cli.catalogue import COMMANDS
+from whimbrel.cli.command import Ask, Words, read_words
+from whimbrel.cli.output import Paper
+
+ADA, BO, ROWING = "ad" * 32, "b0" * 32, "60" * 32
+MESSAGE: dict[str, Any] = {
+    "id": "3f0a9c2d17" + "0" * 54,
+    "chat": BO,
+    "from": "Bo",
+    "mine": False,
+    "at": "2026-11-23T21:04:05.123Z",
+    "text": "are you there?",
+    "files": [],
+    "reply_to": None,
+    "state": "read",
+}
+
+
+@pytest.fixture(autouse=True)
+def in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+
+
+def shown(typed: str, *items: dict[str, Any], chats: list[dict[str, Any]] | None = None) -> str:
+    """What a command prints when the client answers with these items."""
+    name = next(name for name in sorted(COMMANDS, key=len, reverse=True) if typed.startswith(name))
+    command = COMMANDS[name]
+    assert isinstance(command, Ask)
+    values = read_words(command, typed.removeprefix(name).split())
+    stream = io.StringIO()
+    view = command.view(Paper(stream), Words(name, Path("/home/ada/.whimbrel"), False, 5.0, values))
+    for chat in chats or []:
+        view.chat(chat)  # type: ignore[attr-defined]
+    for item in items:
+        view.item(item)
+    view.end()
+    return stream.getvalue()
+
+
+def test_a_conversation_reads_as_one() -> None:
+    mine = MESSAGE | {
+        "id": "91be20c4aa" + "0" * 54,
+        "mine": True,
+        "from": "Ada",
+        "text": "yes\nhere",
+        "state": "delivered",
+    }
+    mine |= {"reply_to": MESSAGE["id"], "at": "2026-11-23T21:05:00Z"}
+    mine |= {"files": [{"id": "00", "name": "map.pdf", "size": 2_345_678, "type": "application/pdf"}]}
+    tomorrow = MESSAGE | {"id": "aa" * 32, "at": "2026-11-24T00:00:00Z", "text": "", "reply_to": "77" * 32}
+    assert shown("read Bo", MESSAGE, mine, tomorrow) == (
+        "Monday 23 November 2026\n"
+        "21:04  Bo  3f0a9c2d17\n"
+        "       are you there?\n"
+        "21:05  you  91be20c4aa delivered\n"
+        "       > are you there?\n"
+        "       yes\n"
+        "       here\n"
+        "       [file] map.pdf  2.3 MB, application/pdf\n"
+        "Tuesday 24 November 2026\n"
+        "00:00  Bo  aaaaaaaaaa\n"
+        "       > 7777777777\n"
+    )
+
+
+def test_the_times_are_those_of_the_local_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    assert shown("read Bo", MESSAGE).startswith("Tuesday 24 November 2026\n06:04  Bo")
+
+
+def test_messages_of_all_chats_are_told_apart_by_the_names_of_the_chats() -> None:
+    chats = [{"id": BO, "name": "Bo"}, {"id": ROWING, "name": "Tuesday rowing"}]
+    text = shown("read", MESSAGE, MESSAGE | {"chat": ROWING}, MESSAGE | {"chat": "77" * 32}, chats=chats)
+    assert [line for line in text.splitlines() if line.startswith("──")] == [
+        "── Bo ──",
+        "── Tuesday rowing ──",
+        "── 7777777777 ──",
+    ]
+
+
+def test_what_others_wrote_cannot_speak_to_the_terminal() -> None:
+    hostile = "\x1b]0;x\x07\u202egnp.exe\r\n"
+    text = shown(
+        "read Bo",
+        MESSAGE
+        | {
+            "from": hostile,
+            "text": hostile,
+            "files": [{"id": "0", "name": hostile, "size": 0, "type": hostile}],
+        },
+    )
+    text += shown("chats", {"id": BO, "name": hostile, "kind": "pair", "unread": 0, "last": None})
+    text += shown("save 3f", {"path": f"/tmp/{hostile}"})
+    text += shown("verify Bo", {"name": hostile, "safety_number": "0" * 60, "verified": False})
+    text += shown("requests", {"id": BO, "name": hostile, "text": hostile, "came": hostile})
+    text += shown("accept x", {"chat": BO, "name": hostile})
+    text += shown(
+        "group show x",
+        {"id": BO, "name": hostile, "members": [{"name": hostile, "role": "member", "present": True}]},
+    )
+    text += shown(
+        "read Bo --events",
+        {"event": "joined", "chat": BO, "at": MESSAGE["at"], "person": hostile, "from": hostile},
+    )
+    for character in "\x1b\x07\r\u202e":
+        assert character not in text
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        ({"event": "joined", "person": "Cleo", "from": "Bo"}, "Cleo came in, brought by Bo"),
+        ({"event": "removed", "person": "Cleo", "from": "Ada", "mine": True}, "Cleo was removed by you"),
+        ({"event": "promoted", "person": "Cleo", "from": "Bo"}, "Cleo is an admin now, by Bo"),
+        ({"event": "renamed", "name": "Rowers", "from": "Bo"}, "Bo gave it the name Rowers"),
+        ({"event": "reaction", "text": "👍", "from": "Bo"}, "Bo: 👍"),
+        ({"event": "from-a-newer-version"}, "from-a-newer-version"),
+        ({"event": "{who}", "person": "{name}"}, "{who}"),
+        ({"event": "joined", "person": "{event}"}, "{event} came in, brought by somebody"),
+    ],
+)
+def test_events_are_sentences(event: dict[str, Any], line: str) -> None:
+    assert (
+        shown("read Bo --events", {"chat": BO, "at": MESSAGE["at"], **event}).splitlines()[-1]
+        == f"21:04  · {line}"
+    )
+
+
+def test_lists_stand_in_columns_whatever_the_letters() -> None:
+    names = ["Bo", "ばしょう", "مها", "Zoë", "👍🏽"]
+    text = shown(
+        "chats",
+        *({"id": BO, "name": name, "kind": "pair", "unread": 1, "last": MESSAGE["at"]} for name in names),
+    )
+    from whimbrel.cli.foreign import width
+
+    columns = {width(line[: line.index("1 new")]) for line in text.splitlines()}
+    assert len(columns) == 1
+
+
+def test_empty_lists_say_what_to_do() -> None:
+    assert "whimbrel invite" in shown("chats")
+    assert "whimbrel invite" in shown("contacts")
+    assert shown("requests") == "Nobody asks.\n"
+    assert shown("read Bo") == "No messages.\n"
+    assert shown("search harbour") == "Nothing found.\n"
+
+
+def test_a_safety_number_stands_in_groups_that_can_be_read_aloud() -> None:
+    digits = "".join(str(n % 10) for n in range(60))
+    text = shown("verify Bo", {"name": "Bo", "safety_number": digits, "verified": False})
+    assert text.splitlines()[:3] == [
+        "  01234  56789  01234  56789",
+        "  01234  56789  01234  56789",
+        "  01234  56789  01234  56789",
+    ]
+    assert "--confirm" in text
+    assert "--confirm" not in shown("verify Bo", {"name": "Bo", "safety_number": digits, "verified": True})
+
+
+def test_what_waits_is_said_to_be_safe() -> None:
+    assert "Nothing is lost" in shown("send Bo hi", {"id": MESSAGE["id"], "state": "queued"})
+    assert shown("send Bo hi", {"id": MESSAGE["id"], "state": "sent"}) == "Sent (3f0a9c2d17).\n"
+
+
+def test_a_qr_code_is_read_back_from_the_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """The modules that are drawn are those of the code of the text, in a quiet zone of two."""
+    import segno
+
+    text = "whimbrel:" + "abcdefgh234567" * 10
+    lines = shown("invite --qr", {"invite": text}).splitlines()
+    assert lines[-1] == text
+    drawn = lines[:-1]
+    rows = []
+    for line in drawn:
+        rows.append([character in " ▄" for character in line])
+        rows.append([character in " ▀" for character in line])
+    wanted = [
+        [bool(module) for module in row]
+        for row in segno.make(text.upper(), error="l", micro=False).matrix_iter(border=2)
+    ]
+    assert rows[: len(wanted)] == wanted
+    assert "once" in capsys.readouterr().err
+
+
+def test_colours_are_for_terminals_that_want_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert Paper(Terminal()).bold("x") == "\x1b[1mx\x1b[0m"
+    assert plain(Paper(Terminal()).bold("x")) == "x"
+    assert Paper(io.StringIO()).bold("x") == "x"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert Paper(Terminal()).bold("x") == "x"
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    assert Paper(Terminal()).bold("x") == "x"
+
+
+def test_status_says_what_is_so_and_what_happens_by_itself() -> None:
+    way = {
+        "relay": "ab" * 32,
+        "embedded": False,
+        "up": False,
+        "way": None,
+        "since": None,
+        "trouble": "The relay is silent.",
+    }
+    item = {
+        "name": "Ada",
+        "account": ADA,
+        "ways": [
+            way,
+            way
+            | {
+                "up": True,
+                "embedded": True,
+                "way": "ws://127.0.0.1:1",
+                "since": MESSAGE["at"],
+                "trouble": None,
+            },
+        ],
+        "waiting": 2,
+        "wrong": [{"code": "chain", "text": "Bo: the relay shows another history.", "chat": BO, "at": None}],
+        "key": "The key is in the keyring.",
+        "home": "/home/ada/.whimbrel",
+    }
+    text = shown("status", item)
+    assert "There is no way to the relay ababababab now. The relay is silent. Whimbrel goes on trying" in text
+    assert "There is a way to the relay inside this home since 2026-11-23 21:04: ws://127.0.0.1:1" in text
+    assert "2 things wait to be sent. It happens by itself" in text
+    assert "another history" in text
+    assert "whimbrel init" in shown("status", item | {"name": None})
