@@ -37,6 +37,8 @@ ROUTES_MAX = 64
 """Ways in a route list."""
 ROUTE_TEXT_MAX = 1024
 """Characters of one."""
+RANGES_MAX = 32768
+"""Ranges of an extent: every other chunk of 4 GiB."""
 RETRY_MAX = 86400
 """Seconds that `busy` can ask for."""
 
@@ -321,7 +323,7 @@ def _read_extent(value: Any) -> Extent:
     content = fields(value, _EXTENT)
     ranges = []
     free = 0
-    for part in listing(content[2], MESSAGE_MAX, 1) if 2 in content else ():
+    for part in listing(content[2], RANGES_MAX, 1) if 2 in content else ():
         start, end = array(part, 2)
         if number(start) < free or number(end, BLOB_MAX // CHUNK) <= start:
             raise Malformed("ranges that overlap, touch or are out of order")

@@ -23,8 +23,8 @@ MESSAGE_MAX = 1085 * 1024
 """Bytes at most of what one letter or frame carries: sixteen chunks of a blob and room for what stands beside them."""
 DEPTH_MAX = 12
 """Containers within containers; the deepest of this protocol (records of a watch in a frame) takes eight."""
-PARTS_MAX = 100_000
-"""Values in one value; the most that can be meant (answers for a full watch set) takes 60,000."""
+PARTS_MAX = 150_000
+"""Values in one value; the most that can be meant (answers for a full watch set) takes under 100,000."""
 KEY_MAX = 65535
 """The largest key of a map."""
 
