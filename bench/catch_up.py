@@ -9,7 +9,6 @@ from pathlib import Path
 
 from _record import Figure, tell
 from _town import befriend, home, relay
-
 from whimbrel.chat.effects import Effects
 from whimbrel.chat.person import Person
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from _record import Figure, tell
 from _town import befriend, home, one, relay
-
+from whimbrel.client.service import Service
 from whimbrel.wire.texts import parse_address
 
 TIMES = 10
@@ -61,16 +61,23 @@ class Meter:
             writer.close()
 
 
+async def arrived(bo: Service, count: int) -> None:
+    """Wait until so many messages are in the one chat."""
+    store, [chat] = bo.shell.home.database, bo.person().chats
+    assert await bo.shell.until(lambda: len(store.messages(chat, 0, None, False)) == count, 10)
+
+
 async def main() -> None:
     assert len(TEXT) == 100
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder)
         certificate, key = base / "cert.pem", base / "key.pem"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+        make = await asyncio.create_subprocess_exec(
+            *["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
              "-subj", "/CN=localhost", "-days", "2", "-out", certificate, "-keyout", key],
-            check=True, capture_output=True,
+            stderr=subprocess.DEVNULL,
         )  # fmt: skip
+        assert await make.wait() == 0
         async with relay(base / "relay", "--cert", str(certificate), "--key", str(key)) as text:
             address = parse_address(text)
             of_ada, of_bo = Meter(address.routes[0].port), Meter(address.routes[0].port)
@@ -91,12 +98,7 @@ async def main() -> None:
                     await asyncio.sleep(2.6)  # the receipts of the last one are through
                     before = (of_ada.up, of_ada.down, of_bo.up, of_bo.down)
                     await one(ada, "send", chat="Bo", text=TEXT)
-                    store = bo.shell.home.database
-                    chat = next(iter(bo.person().chats))
-                    expected = n + 1
-                    assert await bo.shell.until(
-                        lambda: len(store.messages(chat, 0, None, False)) == expected, 10
-                    )
+                    await arrived(bo, n + 1)
                     await asyncio.sleep(0.2)
                     after = (of_ada.up, of_ada.down, of_bo.up, of_bo.down)
                     up, echo, back, down = (b - a for a, b in zip(before, after, strict=True))
