@@ -50,6 +50,10 @@ METHODS: Mapping[str, Callable[..., AsyncIterator[Item]]] = {
     "search": messages.search,
 }
 
+NO_ACCOUNT = ServiceError(
+    "no-account", "There is no account in this home yet.", "Make one with `whimbrel init --name NAME`."
+)
+
 FETCHED_BY_ITSELF = 64 * 1024 * 1024
 """Bytes up to which a running app fetches a file without being asked."""
 FAREWELL = 2.0
@@ -73,17 +77,18 @@ class Service:
         home: Path,
         *,
         passphrase: str | None = None,
+        create: bool = True,
         embedded: bool = True,
         listen_port: str | None = None,
         wait: float = 5.0,
         reporter: Callable[[str], None] = lambda sentence: None,
     ) -> AsyncIterator[Service]:
-        """Open the home, its relay if it has one of its own, and the ways to relays; with `wait` (seconds) catch up.
+        """Open the home (with `create` make it where there is none), its relay if it has one of its own, and the ways to relays; with `wait` (seconds) catch up.
 
         `wait` of 0 is for an app: it stays up and needs not hurry. Raises ServiceError.
         """
         async with AsyncExitStack() as stack:
-            opened = stack.enter_context(_opened(home, passphrase))
+            opened = stack.enter_context(_opened(home, passphrase, create))
             shell = Shell(opened)
             shell.fetch_up_to = -1 if wait else FETCHED_BY_ITSELF
             own = Embedded(opened.folder("relay"), listen_port) if embedded else None
@@ -135,11 +140,7 @@ class Service:
     def person(self) -> Person:
         """The account. ServiceError when there is none yet."""
         if self.shell.person is None:
-            raise ServiceError(
-                "no-account",
-                "There is no account in this home yet.",
-                "Make one with `whimbrel init --name NAME`.",
-            )
+            raise NO_ACCOUNT
         return self.shell.person
 
     # ------------------------------------------------------------------------------------ its own relay
@@ -194,9 +195,11 @@ TROUBLES = {
 }
 
 
-def _opened(home: Path, passphrase: str | None) -> Home:
+def _opened(home: Path, passphrase: str | None, create: bool) -> Home:
+    if not create and not home_exists(home):
+        raise NO_ACCOUNT
     try:
-        return open_home(home, create=not home_exists(home), passphrase=passphrase, interactive=False)
+        return open_home(home, create=create, passphrase=passphrase, interactive=False)
     except StoreError as error:
         raise store_error(error) from None
 
