@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from support.mangling import hostile
 from support.people import secret
 from whimbrel.chat.content import ContentError
-from whimbrel.chat.receipts_report import PAIRS_MAX, MessageStatus, decode_report, encode_report
+from whimbrel.chat.receipts_report import PAIRS_MAX, REPORT_MAX, MessageStatus, decode_report, encode_report
 
 # The example of draft-mahy-mimi-message-status-01, 5.
 EXAMPLE = [
@@ -48,6 +48,11 @@ def test_a_receipt_that_no_report_has_is_refused(pairs: list[tuple[bytes, int]])
 def test_the_longest_report_comes_through() -> None:
     pairs = tuple((secret(str(n)), 2) for n in range(PAIRS_MAX))
     assert decode_report(encode_report(pairs)) == pairs
+
+
+def test_a_report_has_an_end() -> None:
+    with pytest.raises(ContentError, match="allowed"):
+        decode_report(bytes(REPORT_MAX + 1))
 
 
 @given(hostile(encode_report([(secret("a"), 1), (secret("b"), 2)])))

@@ -76,6 +76,12 @@ def test_a_device_list_has_an_end() -> None:
         sign_device_list(ADA.account.private, DeviceList(ADA.account.public, 1, many))
 
 
+@pytest.mark.parametrize("data", [b"", bytes(64), bytes(1024 * 1024)])
+def test_what_is_too_short_or_too_long_for_a_device_list_is_not_looked_into(data: bytes) -> None:
+    with pytest.raises(Malformed, match="too short or too long"):
+        open_device_list(data)
+
+
 @given(hostile(sign_device_list(ADA.account.private, ADA.devices)))
 def test_any_bytes_are_a_device_list_or_an_error(data: bytes) -> None:
     try:

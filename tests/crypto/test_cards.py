@@ -72,6 +72,11 @@ def test_a_name_that_deceives_is_no_name(name: str) -> None:
         decode_card(resigned(fields_of(ADA.signed_card) | {2: name}))
 
 
+def test_a_card_that_would_not_come_back_the_same_is_not_signed() -> None:
+    with pytest.raises(ValueError, match="another"):
+        encode_card(replace(ADA.card, reach=[ADA.reach]), ADA.account.private)  # type: ignore[arg-type]
+
+
 @given(hostile(ADA.signed_card))
 def test_any_bytes_are_the_card_that_was_signed_or_an_error(data: bytes) -> None:
     try:

@@ -147,8 +147,19 @@ def test_a_part_of_the_wrong_length_is_a_fault_of_ours() -> None:
         seal_chunk(KEY, 0, False, bytes(100))
     with pytest.raises(ValueError, match="chunk"):
         seal_chunk(KEY, 0, True, b"")
+    with pytest.raises(ValueError, match="number"):
+        seal_chunk(KEY, -1, True, b"x")
+    for n in (-1, 1):
+        with pytest.raises(ValueError, match="of 1"):
+            chunk_range(200, n)
     with pytest.raises(ValueError, match="32"):
         seal_chunk(KEY[:16], 0, True, b"x")
+
+
+def test_a_chunk_of_more_than_a_chunk_does_not_open_though_it_is_sealed_well() -> None:
+    sealed = AESGCM(KEY).encrypt(bytes(11) + b"\x01", bytes(CHUNK + 1), b"whimbrel/1 chunk")
+    with pytest.raises(NotOpened, match="size"):
+        open_chunk(KEY, 0, True, sealed)
 
 
 def test_a_chunk_is_aes_256_gcm_as_the_page_says() -> None:

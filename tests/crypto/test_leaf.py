@@ -107,6 +107,7 @@ def test_a_leaf_has_few_inboxes_and_few_ways() -> None:
         replace(LEAF, reach=(replace(ADA.reach, routes=("",)),)),
         replace(LEAF, log_key=b"short"),
         replace(LEAF, made_at=-1),
+        replace(LEAF, reach=[ADA.reach]),  # type: ignore[arg-type]
     ):
         with pytest.raises(ValueError, match="encoded"):
             encode_leaf(leaf)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from support.mangling import hostile
 from support.people import ADA, BO, secret, stuff
-from whimbrel.crypto.errors import CryptoError, Malformed
+from whimbrel.crypto.errors import CryptoError, Malformed, TooLarge
 from whimbrel.crypto.padding import pad
 from whimbrel.crypto.payload import (
     BODY_MAX,
@@ -61,6 +61,8 @@ def test_the_largest_body_comes_through_and_a_larger_one_does_not_leave() -> Non
         encode_payload(Payload(PayloadKind.CONTENT, 1, secret("h"), bytes(BODY_MAX + 1)))
     with pytest.raises(Malformed):
         decode_payload(pad(encode([1, 1, secret("h"), bytes(BODY_MAX + 1)])))
+    with pytest.raises(TooLarge, match="a message that is too large"):
+        decode_payload(b"\x80" + bytes(2 * BODY_MAX))
 
 
 @given(hostile(encode_payload(HELLO)))

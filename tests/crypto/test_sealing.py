@@ -81,6 +81,12 @@ def test_the_largest_fits_an_entry_and_a_larger_one_is_refused() -> None:
         seal(ADA.inbox_public, "letter", bytes(SEAL_MAX + 1))
 
 
+@pytest.mark.parametrize("size", [0, 31, 33, 96])
+def test_a_private_key_has_32_bytes(size: int) -> None:
+    with pytest.raises(ValueError, match="32"):
+        open_sealed(bytes(size), "letter", SEALED, b"inbox")
+
+
 @pytest.mark.parametrize(
     "public",
     [

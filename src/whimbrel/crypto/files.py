@@ -124,8 +124,6 @@ def open_whole(key: bytes, size: int, content_hash: bytes, chunks: Sequence[byte
 
 def open_unsized(key: bytes, chunks: Sequence[bytes]) -> bytes:
     """The content of all its chunks where no size is known beforehand. Raises NotOpened or Malformed."""
-    if not chunks:
-        raise Malformed("a blob without chunks")
     last = len(chunks) - 1
     return unpad(b"".join(open_chunk(key, n, n == last, chunk) for n, chunk in enumerate(chunks)))
 
