@@ -78,7 +78,8 @@ def _ask_app(channel: Channel, call: Call) -> None:
 async def _open_and_ask(home: Path, calls: Sequence[Call], wait: float, passphrase: str | None) -> None:
     from whimbrel.client.service import Service
 
-    opened = Service.open(home, passphrase=passphrase, embedded=True, wait=wait, reporter=say_aside)
+    makes_one = any(call.method == "init" for call in calls)
+    opened = Service.open(home, passphrase=passphrase, create=makes_one, wait=wait, reporter=say_aside)
     async with opened as service:
         for call in calls:
             async for item in service.call(call.method, call.parameters):
