@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.village import Village, Villager
+from support.village import Village, Villager
 from whimbrel.wire import cbor
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.support.village import Village
+from support.village import Village
 from whimbrel.crypto.accounts import pair_id
 from whimbrel.wire.answers import Fetched, Head
 from whimbrel.wire.operations import Fetch
