@@ -14,11 +14,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 COMMAND = Path(sys.executable).parent / "whimbrel"
 
@@ -52,6 +54,10 @@ class Ran:
         """The lines of a command that did what was asked."""
         assert self.code == 0, self
         return self.lines
+
+    def ok(self) -> None:
+        """It did what was asked."""
+        assert self.code == 0, self
 
     def failed(self, code: int) -> dict[str, Any]:
         """The error of a command that ended with this exit code."""
@@ -243,15 +249,24 @@ class Home:
     def texts(self, chat: str, *words: str) -> list[str]:
         return [line["text"] for line in self.run("read", chat, *words).all]
 
-    def wait_for_text(self, chat: str, text: str, patience: float = PATIENCE_S) -> dict[str, Any]:
-        """Read again and again until a message with this text is there."""
+    def wait_for(
+        self, look: Callable[[], T], wanted: Callable[[T], object], patience: float = PATIENCE_S
+    ) -> T:
+        """Look again and again until it is as wanted."""
         end = time.monotonic() + patience
-        while True:
-            for line in self.run("read", chat).all:
-                if line["text"] == text:
-                    return line
-            assert time.monotonic() < end, f"{text!r} did not come"
+        while not wanted(found := look()):
+            assert time.monotonic() < end, found
             time.sleep(0.2)
+        return found
+
+    def wait_for_text(self, chat: str, text: str, patience: float = PATIENCE_S) -> dict[str, Any]:
+        """The message with this text in a chat, once it is there."""
+
+        def look() -> list[dict[str, Any]]:
+            ran = self.run("read", chat)
+            return [line for line in ran.lines if line.get("text") == text]
+
+        return self.wait_for(look, bool, patience)[0]
 
 
 def befriend(one: Home, other: Home) -> None:
