@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import pytest
-
 from relay_paper import PaperRelay, Room
 
 

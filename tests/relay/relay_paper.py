@@ -40,6 +40,8 @@ from whimbrel.wire.purpose import public_of, token_hash
 ROOT = b"r" * 32
 IDENTITY_PRIVATE = b"i" * 32
 IDENTITY = public_of(IDENTITY_PRIVATE)
+NO_LIMITS = admission.Limits()
+USUAL = Limits()
 
 
 def denied(answer: Any) -> bool:
@@ -57,7 +59,7 @@ def entry(text: str | bytes, size: int = 48, kind: int = 1) -> bytes:
     return codec.encode_entry(Entry(kind, b"tag".ljust(16, b"."), body.ljust(size, b"_")))
 
 
-def admit(limits: admission.Limits = admission.Limits(), name: bytes = b"everyone") -> bytes:
+def admit(limits: admission.Limits = NO_LIMITS, name: bytes = b"everyone") -> bytes:
     return admission.encode_admission(admission.mint(ROOT, name[:8].ljust(8, b"\0"), limits))
 
 
@@ -87,7 +89,7 @@ class Hearer:
 class PaperRelay:
     """The parts as `server` puts them together, driven by hand."""
 
-    def __init__(self, folder: Path, limits: Limits = Limits(), routes: tuple[str, ...] = ()) -> None:
+    def __init__(self, folder: Path, limits: Limits = USUAL, routes: tuple[str, ...] = ()) -> None:
         self.folder = folder
         self.limits = limits
         self.routes = routes

@@ -154,6 +154,7 @@ class Relay:
 
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="relay-disk")
         self._at_disk = 0
+        self._disk_idle = asyncio.Event()
         places = Places(storage, self.limits, self._secrets.root)
         # The ways are known only when the port is: until then nobody can ask for them.
         self._engine = Engine(storage, places, self._secrets.identity, self.limits, ())
@@ -285,8 +286,9 @@ class Relay:
         self.journal.say(Event.STOPPED)
 
     async def _settle_disk(self) -> None:
+        # Work that is over may have added more.
         while self._at_disk:
-            await asyncio.sleep(0.005)
+            await self._disk_idle.wait()
 
     # ------------------------------------------------------------------------------- what the parts need
 
@@ -324,6 +326,7 @@ class Relay:
 
     def _disk(self, work: Callable[[], None], done: Callable[[Exception | None], None]) -> None:
         self._at_disk += 1
+        self._disk_idle.clear()
 
         def over(future: Future[None]) -> None:
             self.loop.call_soon_threadsafe(ended, future.exception())
@@ -333,6 +336,8 @@ class Relay:
             if fault is not None:
                 self.journal.fault(fault, Event.STORAGE_FAILED)
             done(fault if isinstance(fault, Exception) else None)
+            if self._at_disk == 0:
+                self._disk_idle.set()
 
         self._executor.submit(work).add_done_callback(over)
 
