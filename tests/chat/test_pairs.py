@@ -54,8 +54,8 @@ def test_who_opens_an_invite_later_is_told_that_it_was_opened_already(village: V
 def test_both_open_each_others_invites_and_have_one_chat(village: Village) -> None:
     ada, bo = village.person("Ada"), village.person("Bo")
     for_bo, for_ada = ada.invite(), bo.invite()
-    ada.do(lambda person, now, fx: person.doors.accept(for_ada, "", fx))
-    bo.do(lambda person, now, fx: person.doors.accept(for_bo, "", fx))
+    ada.do(lambda person, now, fx: person.doors.accept(for_ada, "", now, fx))
+    bo.do(lambda person, now, fx: person.doors.accept(for_bo, "", now, fx))
     village.settle()
     ada.send("Bo", "one"), bo.send("Ada", "two")
     village.settle()
@@ -95,7 +95,7 @@ def test_a_text_of_a_megabyte_of_combining_characters_arrives(village: Village) 
 def test_what_is_sent_before_the_other_is_there_waits_and_keeps_its_order(village: Village) -> None:
     ada, bo = village.person("Ada"), village.person("Bo")
     invite = ada.invite()
-    bo.do(lambda person, now, fx: person.doors.accept(invite, "", fx))
+    bo.do(lambda person, now, fx: person.doors.accept(invite, "", now, fx))
     while not bo.person.chats:
         bo.step()
     for n in range(200):
@@ -161,3 +161,27 @@ def test_a_relay_that_changes_history_is_noticed(village: Village) -> None:
         )
     )
     assert "chain" in bo.troubles()
+
+
+def test_who_has_only_a_relay_at_home_takes_the_place_that_an_invite_offers(village: Village) -> None:
+    ada, bo = village.person("Ada"), village.person("Bo", village.relay_at_home("Bo"))
+    assert bo.accept(ada.invite()) == "done"
+    assert bo.person.inbox.here().relay == village.relay.identity
+    ada.group("birds", "Bo")
+    bo.group("bees", "Ada")
+    village.settle()
+    ada.send("birds", "hello"), bo.send("bees", "hum")
+    village.settle()
+    assert bo.texts("birds") == ["hello"] and ada.texts("bees") == ["hum"]
+
+
+def test_who_is_known_already_does_not_move_to_the_relay_of_an_invite(village: Village) -> None:
+    ada, bo = village.person("Ada"), village.person("Bo", village.relay_at_home("Bo"))
+    cy = village.person("Cy", village.relay_at_home("Cy"))
+    assert cy.accept(bo.invite()) == "done"
+    before = bo.person.inbox.here().relay
+    assert bo.accept(ada.invite()) == "done"
+    assert bo.person.inbox.here().relay == before
+    ada.send("Bo", "hello")
+    village.settle()
+    assert bo.texts("Ada") == ["hello"]

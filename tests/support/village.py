@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,6 @@ class VillageRelay:
         self.storage.commit()
         return codec.decode_answer(codec.encode_answer(answer))
 
-
     def _put(self, put: Put, now: int) -> Answer:
         self.blobs[put.blob, put.n] = put.chunk
         self.sizes[put.blob] = put.size
@@ -95,7 +95,7 @@ class VillageRelay:
 class Villager:
     """A person with a home on disk. `crash` forgets whatever was not saved."""
 
-    def __init__(self, village: Village, name: str) -> None:
+    def __init__(self, village: Village, name: str, relay: Relay) -> None:
         self.village = village
         self.name = name
         self.path = village.folder / name
@@ -103,9 +103,7 @@ class Villager:
         self.asks: list[Ask] = []
         self.news: list[dict[str, Any]] = []
         fx = Effects()
-        self.person = Person.make(
-            name, village.relay.known(), StoreDesk(self.home), os.urandom, village.now, fx
-        )
+        self.person = Person.make(name, relay, StoreDesk(self.home), os.urandom, village.now, fx)
         self._keep(fx)
 
     def _keep(self, fx: Effects) -> None:
@@ -136,13 +134,13 @@ class Villager:
         """Have one ask answered, or read what one watched log has. False: nothing was to be done."""
         if self.asks:
             ask = self.asks.pop(0)
-            answer = self.village.relay.ask(ask.operation)
+            answer = self.village.relays[ask.relay].ask(ask.operation)
             if not lose(ask):
                 self.do(lambda person, now, fx: person.answer(ask.tag, answer, now, fx))
             return True
         for watching in self.person.watching():
             fetch = Fetch(watching.log, watching.read, watching.after)
-            what = self.village.relay.ask(fetch)
+            what = self.village.relays[watching.relay].ask(fetch)
             found = self.person._line(watching.relay, watching.log)
             behind = found is not None and not found[1].caught_up
             if isinstance(what, Fetched) and (what.records or behind):
@@ -164,7 +162,7 @@ class Villager:
 
     def accept(self, invite: Invite) -> str:
         """Open an invite; how far it came."""
-        self.do(lambda person, now, fx: person.doors.accept(invite, "", fx))
+        self.do(lambda person, now, fx: person.doors.accept(invite, "", now, fx))
         self.village.settle()
         return self.person.doors.acceptances[key_of(invite)].stage
 
@@ -201,13 +199,21 @@ class Village:
         self.folder = folder
         self.now = 1_790_000_000_000
         self.relay = VillageRelay(folder / "relay", lambda: self.now, limits)
+        self.relays = {self.relay.identity: self.relay}
         self.people: dict[str, Villager] = {}
 
-    def person(self, name: str) -> Villager:
-        villager = Villager(self, name)
+    def person(self, name: str, relay: Relay | None = None) -> Villager:
+        """Somebody with a place on the village's relay, or on another one."""
+        villager = Villager(self, name, relay or self.relay.known())
         self.people[name] = villager
         self.settle()
         return villager
+
+    def relay_at_home(self, name: str) -> Relay:
+        """A relay inside somebody's home."""
+        relay = VillageRelay(self.folder / f"relay of {name}", lambda: self.now)
+        self.relays[relay.identity] = relay
+        return replace(relay.known(), embedded=True)
 
     def friends(self, *names: str) -> list[Villager]:
         """People of whom each knows each."""
@@ -234,4 +240,5 @@ class Village:
     def close(self) -> None:
         for villager in self.people.values():
             villager.home.close()
-        self.relay.storage.close()
+        for relay in self.relays.values():
+            relay.storage.close()

@@ -37,7 +37,7 @@ from whimbrel.crypto.invites import SeedKeys, from_seed, ready_log
 from whimbrel.crypto.leaf import Roles
 from whimbrel.crypto.sealing import seal
 from whimbrel.wire import cbor, codec, proofs
-from whimbrel.wire.admission import encode_admission
+from whimbrel.wire.admission import Admission, Limits, decode_admission, encode_admission, narrow
 from whimbrel.wire.answers import Answer, Appended, Chunk, Failure, Fetched
 from whimbrel.wire.errors import WireError
 from whimbrel.wire.operations import Append, Create, Entry, EntryKind, Get
@@ -47,7 +47,8 @@ from whimbrel.wire.texts import NAME_MAX, Invite, OneUse, Open, parse_invite
 if TYPE_CHECKING:
     from whimbrel.chat.person import Person
 
-DAY = 24 * 3600 * 1000
+GUEST_DAYS, GUEST_LOGS, GUEST_MEGABYTES = 400, 200, 2_000
+"""What a guest gets on the relay of whoever invited them: until when, how many conversations, how much space."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,15 @@ class Doors:
         self._doors[log] = door
         fx.save(PutFact("invite:" + log.hex(), cbor.encode([seed, door.relay, now])))
         fx.watch_changed = True
-        return Invite(home.identity, ways(home.routes), short_name(person.identity.name), OneUse(seed))
+        place = None if home.embedded or home.admission is None else self._place(home.admission, now)
+        name = short_name(person.identity.name)
+        return Invite(home.identity, ways(home.routes), name, OneUse(seed), place)
+
+    def _place(self, admission: bytes, now: int) -> Admission:
+        """A smaller admission for a guest who has no relay of their own that others could reach."""
+        until = now // 1000 + GUEST_DAYS * 24 * 3600
+        limits = Limits(inboxes=1, logs=GUEST_LOGS, megabytes=GUEST_MEGABYTES, until=until)
+        return narrow(decode_admission(admission), self._person.chance(8), limits)
 
     def invite_openly(self, now: int, fx: Effects) -> Invite:
         """The open invite, the same each time: whoever has it may ask."""
@@ -151,6 +160,11 @@ class Doors:
             self.open_invite = Invite(inbox.relay, routes, short_name(person.identity.name), secret)
             fx.save(PutFact("open-invite", self.open_invite.text.encode()))
         return self.open_invite
+
+    def forget_open_invite(self, fx: Effects) -> None:
+        """The inbox that it leads to is not ours any more."""
+        self.open_invite = None
+        fx.save(PutFact("open-invite", None))
 
     def records(self, log: bytes, what: Fetched | Failure, now: int, fx: Effects) -> None:
         """Somebody opened a one-use invite of ours: the log's first entry is their Welcome."""
@@ -193,7 +207,7 @@ class Doors:
 
     # ----------------------------------------------------------------------------------- others' invites
 
-    def accept(self, invite: Invite, text: str, fx: Effects) -> Acceptance:
+    def accept(self, invite: Invite, text: str, now: int, fx: Effects) -> Acceptance:
         """Begin to open an invite; the same one again goes on where it stands."""
         person = self._person
         key = key_of(invite)
@@ -206,6 +220,8 @@ class Doors:
             raise CannotDo("own-invite", "This is an invite of your own.", "Give it to somebody else.")
         place = encode_admission(invite.place) if invite.place is not None else None
         person.add_relay(Relay(invite.relay, tuple(route.text for route in invite.routes), place), fx)
+        if place is not None:
+            person.move_in(invite.relay, now, fx)
         acceptance = Acceptance(key, invite.text, "card", invite.name, text=text)
         self._set(acceptance, fx)
         return acceptance

@@ -140,6 +140,19 @@ class Person:
                 person.chats[row.chat].outbox.append(row)
         return person
 
+    def move_in(self, relay: bytes, now: int, fx: Effects) -> None:
+        """Take the place that an invite offers, if we only have a relay inside this home and nobody knows it yet:
+        others would not reach it."""
+        place = self.relays[relay]
+        lives_alone = self.relays[self.inbox.here().relay].embedded and not self.contacts and not self.chats
+        if place.admission is None or not lives_alone:
+            return
+        self.inbox.make(relay, place.routes, place.admission, self.next_n(), now, fx)
+        self.inbox.publish_card(self.next_n, now, fx)
+        self.inbox.send_grants(self.next_n, fx)
+        self.doors.forget_open_invite(fx)
+        fx.watch_changed = True
+
     def next_n(self) -> int:
         self._n += 1
         return self._n

@@ -44,7 +44,7 @@ async def accept(service: Service, invite: str, text: str = "") -> AsyncIterator
         parsed = parse_invite(invite)
     except TextError as error:
         raise ServiceError("invite", str(error), "Copy the whole invite, or ask for a new one.") from None
-    await service.shell.do(lambda person, now, fx: person.doors.accept(parsed, text, fx))
+    await service.shell.do(lambda person, now, fx: person.doors.accept(parsed, text, now, fx))
     key = key_of(parsed)
 
     def stands() -> Acceptance:
