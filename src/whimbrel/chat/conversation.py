@@ -29,6 +29,7 @@ from whimbrel.chat.line import (
     Trouble,
 )
 from whimbrel.chat.line_state import Joiner, LineState, Standing
+from whimbrel.chat.outbox import Outbox
 from whimbrel.chat.receipts_report import MessageStatus, decode_report, encode_report
 from whimbrel.chat.records import (
     AddMessage,
@@ -62,6 +63,8 @@ RECEIPTS_WAIT = 2_000
 POSTS_AT_ONCE = 32
 BYTES_AT_ONCE = 192 * 1024
 """How much is encrypted into one append, about."""
+FAR = 1 << 62
+"""A time by which everything is due."""
 PATIENCE = 60_000
 """Milliseconds before what a full relay refused is tried again."""
 
@@ -107,7 +110,7 @@ class Conversation:
         self.left = False
         self.hidden = False
         self.lines: list[Line] = []
-        self.outbox: list[OutboxRow] = []
+        self.outbox = Outbox()
 
     # -------------------------------------------------------------------------------------- remembering
 
@@ -325,7 +328,7 @@ class Conversation:
         )
 
     def _landed(self, line: Line, event: Landed, now: int, fx: Effects) -> None:
-        left = any(row.kind == "left" for row in self.outbox if row.n in event.rows)
+        left = any(row.kind == "left" for row in self.outbox.rows(event.rows))
         for n in event.rows:
             self._drop(n, fx)
         for id in event.messages:
@@ -342,11 +345,11 @@ class Conversation:
     def put(self, row: OutboxRow, fx: Effects) -> None:
         """Let something wait to leave, after what waits already."""
         row = replace(row, n=self.around.next_n())
-        self.outbox.append(row)
+        self.outbox.put(row)
         fx.save(AddOutbox(row))
 
     def _drop(self, n: int, fx: Effects) -> None:
-        self.outbox = [row for row in self.outbox if row.n != n]
+        self.outbox.drop(n)
         fx.save(DropOutbox(n))
 
     def _give_up(self, why: str, fx: Effects) -> None:
@@ -354,7 +357,7 @@ class Conversation:
             fx.save(DropOutbox(row.n))
             if row.message is not None:
                 fx.save(SetMessageState(row.message, "failed"))
-        self.outbox = []
+        self.outbox = Outbox()
 
     def receipts(self, ids: Sequence[bytes], status: int, now: int, fx: Effects) -> None:
         """Tell the others, in a while, that these messages came or were read."""
@@ -368,7 +371,7 @@ class Conversation:
         body = encode_report([*(r for r in report if r[0] not in ids), *news])
         if waiting is not None and len(body) < BYTES_AT_ONCE // 4:
             again = replace(waiting, body=body)
-            self.outbox = [again if row.n == waiting.n else row for row in self.outbox]
+            self.outbox.put(again)
             fx.save(AddOutbox(again))
         else:
             self.put(OutboxRow(self.id, "receipts", encode_report(news), None, now + RECEIPTS_WAIT), fx)
@@ -384,7 +387,7 @@ class Conversation:
             return
         if not line.may_write():
             return
-        due = [row for row in self.outbox if hurry or row.not_before <= now]
+        due = self.outbox.due(FAR if hurry else now)
         if self._fill_flight(line, due, fx):
             fx.save(self.save())
             self._launch(line, fx)
@@ -398,7 +401,7 @@ class Conversation:
                 self._change(line, due[0], fx)
             if line.state.flight is not None:
                 return True
-            due = [row for row in due if row in self.outbox]
+            due = [row for row in due if self.outbox.get(row.n) is not None]
         return False
 
     def next_time(self) -> int | None:
@@ -406,7 +409,7 @@ class Conversation:
         line = self.line
         if line is None or not line.may_write():
             return None
-        return min((row.not_before for row in self.outbox), default=None)
+        return self.outbox.next_time()
 
     def _post(self, line: Line, due: Sequence[OutboxRow]) -> None:
         posts: list[Post] = []
@@ -511,10 +514,10 @@ class Conversation:
         self._take(line, line.answered(first_id, answer), now, fx)
 
     def _postpone(self, rows: Sequence[int], until: int, fx: Effects) -> None:
-        for i, row in enumerate(self.outbox):
-            if row.n in rows:
-                self.outbox[i] = replace(row, not_before=until)
-                fx.save(AddOutbox(self.outbox[i]))
+        for row in self.outbox.rows(rows):
+            later = replace(row, not_before=until)
+            self.outbox.put(later)
+            fx.save(AddOutbox(later))
 
 
 def put_chunk(blob: bytes, place: bytes, token: bytes, data: bytes, n: int) -> Put:

@@ -137,7 +137,7 @@ class Person:
             if row.kind == KIND:
                 person.errands.restore(row)
             elif row.chat in person.chats:
-                person.chats[row.chat].outbox.append(row)
+                person.chats[row.chat].outbox.put(row)
         return person
 
     def move_in(self, relay: bytes, now: int, fx: Effects) -> None:
