@@ -203,6 +203,15 @@ def test_any_inside_of_a_well_sealed_letter_or_answer_is_read_or_a_typed_error(i
         pass
 
 
+@pytest.mark.parametrize(
+    "inside", [b"", b"\x00" * 20, b"\x83\x58\x20" + bytes(32) + b"\xf6\x81\x01", b"\x80\x01\x00"]
+)
+def test_the_mark_before_the_padding_has_to_be_there(inside: bytes) -> None:
+    info = labelled("request") + b"\x00\x01" + IDENTITY + (8).to_bytes(8, "big")
+    with pytest.raises(Malformed, match="mark before its padding"):
+        letters.open_request(KEYS, b"\x01\x08" + letters._SUITE.encrypt(inside, public_kem(NEW.public), info))
+
+
 def test_the_suite_is_the_one_that_the_key_document_names() -> None:
     assert KEM == 0x647A
     assert len(SEALED.enc) == 1120

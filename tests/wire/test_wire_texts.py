@@ -129,6 +129,41 @@ def test_a_text_of_a_newer_version_says_so() -> None:
             parse_invite(text)
 
 
+def sealed_text(data: bytes) -> str:
+    """A text of these bytes with the checksum that belongs to them."""
+    whole = data + digest(labelled("text") + b"\x00" + data)[:4]
+    return "whimbrel:" + base64.b32encode(whole).decode().rstrip("=").lower()
+
+
+@pytest.mark.parametrize("length", [-1, 1, 300])
+def test_a_length_that_is_not_the_texts_own_is_damage(length: int) -> None:
+    kind, payload = read_text(INVITE.text, {2: "an invite"}, (2,))
+    head = b"\x01" + (kind << 12 | len(payload)).to_bytes(2, "big")
+    assert sealed_text(head + payload) == INVITE.text
+    with pytest.raises(TextAltered):
+        parse_invite(sealed_text(b"\x01" + (kind << 12 | len(payload) + length).to_bytes(2, "big") + payload))
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload"),
+    [
+        (1, RELAY + b"\x00\x00" + b"more"),
+        (1, RELAY + b"\x00"),
+        (1, RELAY + b"\x11"),
+        (1, RELAY + b"\x00\x05abc"),
+        (1, RELAY[:31]),
+        (2, SEED),
+        (2, SEED + RELAY + b"\x00\x00" + b"\xff"),
+        (2, SEED + RELAY + b"\x00\x00" + b"a\nb"),
+        (2, SEED + RELAY + b"\x00\x00" + b"x" * 65),
+        (3, SEED * 3),
+    ],
+)
+def test_a_payload_that_is_not_well_formed_is_refused(kind: int, payload: bytes) -> None:
+    with pytest.raises(TextAltered, match="nothing that works"):
+        (parse_address if kind == 1 else parse_invite)(write_text(kind, payload))
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -300,6 +335,35 @@ def test_a_route_has_one_canonical_text(text: str, canonical: str) -> None:
 def test_is_no_route(text: str) -> None:
     with pytest.raises(Malformed):
         parse_route(text)
+
+
+PLAIN = bytes((0, 1)) + b"a" + bytes((1,)) + b"x"
+
+
+@pytest.mark.parametrize(
+    ("data", "count", "what"),
+    [
+        (b"\x10\x01a\x01\xbb\x01x", 1, "the usual port"),
+        (b"\x40\x01a\x01x\x00\x00", 1, "extras without any"),
+        (b"\x40\x01a\x01x\x00\x02\x00", 1, "a flag that is 2"),
+        (b"\x00\x01A\x01x", 1, "a capital in a name"),
+        (b"\x00\x071.2.3.4\x01x", 1, "an address written as a name"),
+        (b"\x08" + bytes(10) + b"\xff\xff\x01\x02\x03\x04" + b"\x01x", 1, "an IPv4 address as IPv6"),
+        (b"\x0c\x01a\x01x", 1, "a kind of host that does not exist"),
+        (b"\x20\x01a", 1, "the path of no way before"),
+        (b"\x80\x01x", 1, "the host of no way before"),
+        (PLAIN + b"\x00\x01a\x01y", 2, "the same host again"),
+        (PLAIN + b"\x00\x01b\x01x", 2, "the same path again"),
+        (PLAIN + b"\x84\x01y", 2, "a kind of a host that is left out"),
+        (PLAIN[:-1], 1, "an end too early"),
+        (b"\x40\x01a\x01x\x10\x00\x05abcde", 1, "an address of five bytes"),
+        (b"\x00\x01a\x01\xff", 1, "a foreign character"),
+    ],
+)
+def test_ways_in_another_than_their_one_form_are_refused(data: bytes, count: int, what: str) -> None:
+    with pytest.raises(Malformed):
+        read_routes(data, count, 0)
+    assert read_routes(PLAIN, 1, 0)[0][0].text == "wss://a/x"
 
 
 def test_ways_that_share_their_path_or_host_are_short() -> None:

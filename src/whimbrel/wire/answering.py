@@ -96,11 +96,6 @@ def understand_fetched(value: Any) -> Fetched | Failure:
     return answer
 
 
-def value_of(answer: Answer) -> tuple[int, dict[int, Any]]:
-    """The value whose encoding an answer is, to be put into a larger one."""
-    return _value(answer)
-
-
 def _value(answer: Answer) -> tuple[int, dict[int, Any]]:
     kind = type(answer)
     if kind is Failure:
