@@ -134,6 +134,7 @@ class PaperRelay:
         """As after kill -9: nothing is settled, nothing said."""
         self.storage._db.close()
         self._soon.clear()
+        self._held.clear()
         self.start()
 
     def _disk(self, work: Callable[[], None], done: Callable[[Exception | None], None]) -> None:

@@ -95,6 +95,7 @@ class Desk:
         self._outbox: list[Asked] = []
         self._news: list[tuple[News | Signalling, Listener | None]] = []
         uploads.changed = self.changed
+        uploads.failed = self.fail
 
     def take(
         self,

@@ -49,8 +49,9 @@ class Limits:
     """Signals of one session, or of one letter."""
 
     # What one answer holds.
-    answer_bytes: int = 1024 * 1024
-    """Records and chunks in the answers to one letter or frame; what is beyond is `more` or `busy`."""
+    answer_bytes: int = 1_100_000
+    """What fits a letter or frame (`wire.codec.MESSAGE_MAX`), with some room left: sixteen chunks, or about as much.
+    Records and chunks in the answers to one letter or frame; what is beyond is `more` or `busy`."""
     fetch_records: int = 500
     signal_bytes: int = 16 * 1024
 

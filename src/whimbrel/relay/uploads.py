@@ -59,6 +59,8 @@ class Uploads:
         self._clock = clock
         self.changed: Callable[[], None] = lambda: None
         """Called after answers were given outside of any request: the group wants to be committed."""
+        self.failed: Callable[[Exception], None] = lambda error: None
+        """Called when the storage failed outside of any request: the group has to be rolled back."""
         self.disk_full = False
 
     # --------------------------------------------------------------------------------------------- put
@@ -105,7 +107,7 @@ class Uploads:
             return EXISTS
         if not blob.whole and _ranges(blob) == ((0, _chunks(blob)),):
             # All chunks are there, the last name is not: under way just now, or cut short by a crash.
-            self._finish(blob, _Chunking(ChunkWrite(blob.id, put.n, put.chunk), [reply]))
+            self._finish(blob.id, _Chunking(ChunkWrite(blob.id, put.n, put.chunk), [reply]))
             return None
         return Done()
 
@@ -145,49 +147,68 @@ class Uploads:
         def written(fault: Exception | None) -> None:
             self._writing = False
             self._waiting_bytes -= sum(len(chunking.write.chunk) for chunking in batch)
-            self._note(batch, fault)
+            for chunking in batch:
+                self._guarded(chunking, fault, self._note)
             self._write_next()
             self.changed()
 
         self._disk(write, written)
 
-    def _note(self, batch: list[_Chunking], fault: Exception | None) -> None:
-        for chunking in batch:
-            blob_id, n = chunking.write.blob, chunking.write.n
-            blob = self._storage.blob(blob_id)
-            if fault is not None:
-                self._end(chunking, Failure(Status.BUSY, retry_after=10))
-            elif blob is None:
-                # Dropped or rolled back meanwhile; the file has come back by our writing.
-                self._to_delete.append(blob_id)
-                self._end(chunking, Failure(Status.BUSY, retry_after=1))
-            elif blob.have is None:
-                self._end(chunking, Done())
-            else:
-                have = bytearray(blob.have)
-                have[n >> 3] |= 1 << (n & 7)
-                blob = replace(blob, have=bytes(have))
-                self._storage.save_blob(blob)
-                if _ranges(blob) == ((0, _chunks(blob)),):
-                    self._finish(blob, chunking)
-                else:
-                    self._end(chunking, Done())
+    def _guarded(
+        self,
+        chunking: _Chunking,
+        fault: Exception | None,
+        note: Callable[[_Chunking], None],
+    ) -> None:
+        """Note what the disk has done, if it has; whoever waits hears in any case."""
+        if fault is None:
+            try:
+                note(chunking)
+                return
+            except Exception as error:
+                self.failed(error)
+        self._end(chunking, Failure(Status.BUSY, retry_after=10))
 
-    def _finish(self, blob: BlobRow, chunking: _Chunking) -> None:
-        def finished(fault: Exception | None) -> None:
-            there = self._storage.blob(blob.id)
-            if fault is not None:
-                self._end(chunking, Failure(Status.BUSY, retry_after=10))
-            elif there is None:
-                self._to_delete.append(blob.id)
-                self._end(chunking, Failure(Status.BUSY, retry_after=1))
+    def _note(self, chunking: _Chunking) -> None:
+        """The chunk is on the disk."""
+        blob_id, n = chunking.write.blob, chunking.write.n
+        blob = self._storage.blob(blob_id)
+        if blob is None:
+            self._came_back(chunking)
+        elif blob.have is None:
+            self._end(chunking, Done())
+        else:
+            have = bytearray(blob.have)
+            have[n >> 3] |= 1 << (n & 7)
+            blob = replace(blob, have=bytes(have))
+            self._storage.save_blob(blob)
+            if _ranges(blob) == ((0, _chunks(blob)),):
+                self._finish(blob.id, chunking)
             else:
-                until = max(there.until, int(self._clock()) + self._limits.blob_life)
-                self._storage.save_blob(replace(there, until=until, whole=True, have=None))
                 self._end(chunking, Done())
+
+    def _finish(self, blob_id: bytes, chunking: _Chunking) -> None:
+        """All chunks are on the disk: the last name, and then it is whole."""
+
+        def finished(fault: Exception | None) -> None:
+            self._guarded(chunking, fault, self._note_whole)
             self.changed()
 
-        self._disk(lambda: self._folder.finish(blob.id), finished)
+        self._disk(lambda: self._folder.finish(blob_id), finished)
+
+    def _note_whole(self, chunking: _Chunking) -> None:
+        blob = self._storage.blob(chunking.write.blob)
+        if blob is None:
+            self._came_back(chunking)
+            return
+        until = max(blob.until, int(self._clock()) + self._limits.blob_life)
+        self._storage.save_blob(replace(blob, until=until, whole=True, have=None))
+        self._end(chunking, Done())
+
+    def _came_back(self, chunking: _Chunking) -> None:
+        """Dropped or rolled back meanwhile, and the file has come back by our writing."""
+        self._to_delete.append(chunking.write.blob)
+        self._end(chunking, Failure(Status.BUSY, retry_after=1))
 
     def _end(self, chunking: _Chunking, answer: Answer) -> None:
         self._under_way.pop((chunking.write.blob, chunking.write.n), None)

@@ -124,8 +124,11 @@ class Watching:
         if items > self._limits.watch_items:
             return Failure(Status.FULL)
         reserve = ANSWER_COST * (items + 1)
-        if budget.left < reserve or not self._has_room(now):
-            return Failure(Status.BUSY, retry_after=0 if budget.left < reserve else 60)
+        if budget.left < reserve:
+            return Failure(Status.BUSY, retry_after=0)
+        grows = watch.handle is None or items > len(found.items)
+        if grows and not self._has_room(now):
+            return Failure(Status.BUSY, retry_after=60)
         budget.left -= reserve
 
         self.detach(found)
