@@ -225,6 +225,25 @@ def test_who_watches_with_an_old_token_gets_its_end_at_once(room: Room) -> None:
     assert again.results == watched.results
     moved = room.relay.one(Watch(handle=watched.handle, items=(room.item(read=b"2" * 32, after=1),)), hearer)
     assert texts(list(moved.results)) == [(1, "secret")]
+    room.post("pushed again", turn=1, write=b"x" * 32)
+    assert texts(hearer.heard()) == [(1, "pushed again")]
+
+
+def test_a_slot_goes_on_from_token_to_token_on_one_stream(room: Room) -> None:
+    hearer = Hearer()
+    handle = room.watch(hearer).handle
+    for turn in range(5):
+        read = bytes([turn]) * 32
+        room.post(f"commit {turn}", advance=True, change=room.change(read=read))
+        [(_, fetched)] = hearer.heard()
+        assert isinstance(fetched, Fetched)
+        assert fetched.ended
+        room.turn, room.n, room.read = turn + 1, turn + 1, read
+        after = fetched.records[-1].seq
+        renewed = room.relay.one(Watch(handle=handle, items=(room.item(after=after),)), hearer)
+        assert [slot for slot, _ in renewed.results] == [1]
+        room.post(f"text {turn}")
+        assert texts(hearer.heard()) == [(1, f"text {turn}")]
 
 
 # -------------------------------------------------------------------------------------- slow listeners

@@ -27,8 +27,9 @@ from .site import SERVER, Answer, error, head_of
 if TYPE_CHECKING:
     from .server import Relay
 
-HEAD_MAX = 8 * 1024
-"""Bytes of a request's head; nginx takes a line of 8 KB too."""
+LINE_MAX = 8 * 1024
+HEAD_MAX = 4 * LINE_MAX
+"""Bytes of a line and of a whole request's head: as nginx takes by default."""
 WAITING_MAX = 100
 """Requests that came before the answer to an earlier one; beyond, the connection ends."""
 KNOWN_METHODS = frozenset(("GET", "HEAD", "POST"))
@@ -42,6 +43,8 @@ class Request:
     headers: dict[bytes, bytes] = field(default_factory=dict)
     pairs: list[tuple[bytes, bytes]] = field(default_factory=list)
     method: str = ""
+    version: str = "1.1"
+    head_size: int = 0
     body: bytearray = field(default_factory=bytearray)
     size: int = 0
     keep_alive: bool = True
@@ -157,14 +160,15 @@ class Connection(asyncio.Protocol):
 
     def on_url(self, url: bytes) -> None:
         self._request.target += url
-        if len(self._request.target) > HEAD_MAX:
+        if len(self._request.target) > LINE_MAX:
             raise _TooLong
 
     def on_header(self, name: bytes, value: bytes) -> None:
         request = self._request
         request.pairs.append((name, value))
         request.headers[name.lower()] = value
-        if len(request.pairs) > 100:
+        request.head_size += len(name) + len(value) + 4
+        if len(name) + len(value) > LINE_MAX or request.head_size > HEAD_MAX:
             raise _TooLong
 
     def on_headers_complete(self) -> None:
@@ -172,7 +176,7 @@ class Connection(asyncio.Protocol):
         request.method = self._parser.get_method().decode("ascii")
         request.keep_alive = self._parser.should_keep_alive()
         request.upgrade = self._parser.should_upgrade()
-        version = self._parser.get_http_version()
+        version = request.version = self._parser.get_http_version()
         self._heads_done = True
         self._head_size = 0
         self._deadline = self._relay.time() + self._relay.limits.body_timeout
@@ -285,7 +289,9 @@ class Connection(asyncio.Protocol):
         headers = Headers()
         for name, value in request.pairs:
             headers[name.decode("latin-1")] = value.decode("latin-1")
-        handshake = Handshake(request.target.decode("latin-1"), headers, request.method)
+        handshake = Handshake(
+            request.target.decode("latin-1"), headers, request.method, f"HTTP/{request.version}"
+        )
         response = ServerProtocol(logger=SILENT).accept(handshake)
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             return False

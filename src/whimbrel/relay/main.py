@@ -16,7 +16,7 @@ from pathlib import Path
 from . import journal as journals
 from .journal import Journal
 from .keys import DataFolderDamaged
-from .server import Relay, RelayError, RelayInfo, allow_many_files
+from .server import Relay, RelayError, RelayInfo, WrongUse, allow_many_files
 from .settings import Limits, RelaySettings
 from .site import SiteUnfit
 from .storage import StorageError, StorageInUse, StorageNewer
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_of(args: argparse.Namespace) -> RelaySettings:
-    """What the arguments say. Raises RelayError."""
+    """What the arguments say. Raises WrongUse."""
     host, port = split_listen(args.listen)
     return RelaySettings(
         data=Path(args.data),
@@ -56,14 +56,14 @@ def settings_of(args: argparse.Namespace) -> RelaySettings:
 
 
 def split_listen(text: str) -> tuple[str, int]:
-    """Host and port of `HOST:PORT`; an IPv6 address stands in brackets. Raises RelayError."""
+    """Host and port of `HOST:PORT`; an IPv6 address stands in brackets. Raises WrongUse."""
     host, colon, port = text.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise RelayError(f"--listen {text}: give HOST:PORT, for example 127.0.0.1:8080 or [::1]:0")
+        raise WrongUse(f"--listen {text}: give HOST:PORT, for example 127.0.0.1:8080 or [::1]:0")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
-        raise RelayError(f"--listen {text}: an IPv6 address stands in brackets, for example [::1]:8080")
+        raise WrongUse(f"--listen {text}: an IPv6 address stands in brackets, for example [::1]:8080")
     return host, int(port)
 
 
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
             str(error) if not isinstance(error, OSError) else (error.strerror or "an error of the system")
         )
         _print({"error": code, "message": message, "do": what_to_do})
-        return 6 if code in ("in-use", "newer", "damaged", "disk") else 1
+        return _EXIT.get(code, 1)
     return 0
 
 
@@ -108,7 +108,7 @@ def _print_ready(info: RelayInfo) -> None:
 
 
 def _print(line: dict[str, str | int]) -> None:
-    sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(line) + "\n")
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.flush()
 
@@ -139,6 +139,10 @@ def _with_connections(limits: Limits, connections: int) -> Limits:
     return replace(limits, connections=connections)
 
 
+_EXIT = {"wrong-use": 2, "in-use": 6, "newer": 6, "damaged": 6, "disk": 6}
+"""Exit codes by the short name of what is wrong; 1: what was asked cannot be done."""
+
+
 def _explain(error: Exception) -> tuple[str, str]:
     """A short name for what is wrong, and what the operator can do."""
     if isinstance(error, StorageInUse):
@@ -151,6 +155,8 @@ def _explain(error: Exception) -> tuple[str, str]:
         return "disk", "look whether the disk is full or failing"
     if isinstance(error, SiteUnfit):
         return "site", "give a folder with an index.html, or leave --site out"
+    if isinstance(error, WrongUse):
+        return "wrong-use", "change the arguments; `whimbrel relay --help` names them"
     if isinstance(error, RelayError):
-        return "cannot-start", "change the arguments; `whimbrel relay --help` names them"
+        return "cannot-start", "give another address with --listen, or another certificate"
     return "system", "look whether the folders exist and may be written"

@@ -60,6 +60,10 @@ class RelayError(Exception):
     """The relay cannot start; says what to do."""
 
 
+class WrongUse(RelayError):
+    """The arguments cannot be meant so."""
+
+
 class PortTaken(RelayError):
     """The address to listen on is in use, or not this machine's."""
 
@@ -206,7 +210,7 @@ class Relay:
             try:
                 route = parse_route(text)
             except Malformed as error:
-                raise RelayError(f"--public {text}: {error}") from error
+                raise WrongUse(f"--public {text}: {error}") from error
             given.append(route)
         if not given:
             host = _reachable(self.settings.host)
@@ -233,7 +237,7 @@ class Relay:
         if cert is None and key is None:
             return None
         if cert is None or key is None:
-            raise CertificateUnfit("--cert and --key belong together")
+            raise WrongUse("--cert and --key belong together")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(["http/1.1"])
