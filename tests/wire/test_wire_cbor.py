@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from wire_values import cbor_values, damaged
 
-from whimbrel.wire import cbor
+from whimbrel.wire import cbor, heads
 from whimbrel.wire.errors import Malformed, TooLarge
 
 
@@ -211,3 +211,36 @@ def test_keys_are_put_in_order() -> None:
 @given(st.integers(-(1 << 64), (1 << 64) - 1))
 def test_numbers_of_64_bits_and_a_sign_are_carried(number: int) -> None:
     assert cbor.decode(cbor.encode(number)) == number
+
+
+SIZES = st.sampled_from([0, 1, 23, 24, 25, 255, 256, 257, 65535, 65536, 65537])
+
+
+@example(1 << 32)
+@example((1 << 64) - 1)
+@given(SIZES | st.integers(0, (1 << 64) - 1))
+def test_heads_of_numbers_are_those_of_cbor(number: int) -> None:
+    encoded = cbor.encode(number)
+    assert heads.number(number) == encoded
+    assert heads.read_number(b"x" + encoded + b"y", 1) == (number, 1 + len(encoded))
+
+
+@given(SIZES)
+def test_heads_of_arrays_and_byte_strings_are_those_of_cbor(size: int) -> None:
+    assert heads.byte_string(bytes(size)) == cbor.encode(bytes(size))
+    assert heads.array(size) + bytes(size) == cbor.encode([0] * size)
+
+
+@given(st.binary(min_size=1, max_size=10))
+def test_any_bytes_are_a_number_in_its_one_encoding_or_refused(data: bytes) -> None:
+    try:
+        number, end = heads.read_number(data, 0)
+    except Malformed:
+        return
+    assert cbor.encode(number) == data[:end]
+
+
+@pytest.mark.parametrize("number", [-1, 1 << 64])
+def test_there_is_no_head_for_other_numbers(number: int) -> None:
+    with pytest.raises(OverflowError):
+        heads.number(number)

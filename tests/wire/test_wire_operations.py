@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_values import altered, cbor_values, damaged, operations
+from wire_values import altered, cbor_values, damaged, encoded_entries, ids, numbers, operations
 
 from whimbrel.wire import cbor, codec
 from whimbrel.wire.answers import Failure, Status
+from whimbrel.wire.asking import read_plain_append
 from whimbrel.wire.errors import Malformed, TooLarge
 from whimbrel.wire.operations import (
     SEALED_CHUNK,
@@ -114,6 +115,62 @@ def test_an_unknown_even_key_is_refused_and_an_odd_one_ignored() -> None:
     with pytest.raises(Malformed):
         codec.decode_operation(cbor.encode([2, {**append, 16: 1}]))
     assert codec.decode_operation(cbor.encode([2, {**append, 17: 1}])) == Append(LOG, TOKEN, 0, (ENTRY,))
+
+
+def general(frame: bytes) -> tuple[int, Any] | None:
+    """What the general parser makes of a frame that holds one plain append, None of any other."""
+    try:
+        kind, n, [value] = cbor.decode(frame)
+        operation = codec.decode_operation(cbor.encode(value))
+    except (Malformed, ValueError, TypeError):
+        return None
+    number_like = type(kind) is int and kind == 0 and type(n) is int and n >= 0
+    plain = isinstance(operation, Append) and sorted(value[1]) == [0, 2, 4, 6] and len(operation.entries) == 1
+    return (n, operation) if number_like and plain else None
+
+
+@given(
+    st.data(),
+    st.sampled_from([0, 1, 23, 24, 255, 256, 65535, 65536, 1 << 32, (1 << 64) - 1]),
+    ids,
+    numbers,
+    encoded_entries,
+)
+def test_the_quick_parser_of_an_append_agrees_with_the_general_one(
+    data: st.DataObject, n: int, log: bytes, turn: int, entry: bytes
+) -> None:
+    append = Append(log, log[::-1], turn, (entry,))
+    frame = cbor.encode([0, n, [cbor.decode(codec.encode_operation(append))]])
+    assert read_plain_append(frame) == (n, append) == general(frame)
+    broken = data.draw(damaged(frame))
+    assert read_plain_append(broken) == general(broken)
+
+
+@given(st.data(), operations)
+def test_the_quick_parser_leaves_everything_else_to_the_general_one(
+    data: st.DataObject, operation: Operation
+) -> None:
+    value = [0, 1, [cbor.decode(codec.encode_operation(operation))]]
+    for frame in (cbor.encode(value), cbor.encode(data.draw(altered(value)))):
+        assert read_plain_append(frame) == general(frame)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "8300",
+        "830001",
+        "83001818" + "00" * 90,
+        "830018",
+        "83001b8000000000000000",
+        "83001c",
+        "830020",
+        "8300f6",
+        "",
+    ],
+)
+def test_the_quick_parser_takes_any_bytes(frame: str) -> None:
+    assert read_plain_append(bytes.fromhex(frame)) is None
 
 
 def watch_items(count: int) -> tuple[WatchItem, ...]:

@@ -1,7 +1,7 @@
 """Answers and their bytes: `[number, {key: value}]`, several as an array in the order of what was asked.
 
 The number is 0 for done, the status of a failure (1 to 15), or from 16 on the kind of what was found, so that an answer
-can be read without knowing what was asked.
+can be read without knowing what was asked. What a relay says most often is put together from `heads`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from . import heads
 from .answers import (
     Altered,
     Answer,
@@ -47,12 +48,12 @@ DONE, CREATED, APPENDED, FETCHED, WATCHED, ALTERED, CHUNK_FOUND, EXTENT, ROUTE_L
 
 def encode_answer(answer: Answer) -> bytes:
     """The bytes of one answer."""
-    return encode_ordered(_value(answer))
+    return _WRITERS[type(answer)](answer)
 
 
 def encode_answers(answers: Sequence[Answer]) -> bytes:
     """The bytes of several, in order. Raises ValueError when they are more than one letter or frame carries."""
-    data = encode_ordered([_value(answer) for answer in answers])
+    data = heads.array(len(answers)) + b"".join([_WRITERS[type(answer)](answer) for answer in answers])
     if len(data) > MESSAGE_MAX:
         raise ValueError(f"answers of {len(data)} bytes are too much for one letter or frame")
     return data
@@ -96,21 +97,13 @@ def understand_fetched(value: Any) -> Fetched | Failure:
     return answer
 
 
-def _value(answer: Answer) -> tuple[int, dict[int, Any]]:
-    kind = type(answer)
-    if kind is Failure:
-        return _write_failure(answer)  # type: ignore[arg-type]
-    number_of_kind, writer = _WRITERS[kind]
-    return number_of_kind, writer(answer)
-
-
 # ---------------------------------------------------------------------------------------------- failures
 
 _FAILURES = {int(status): status for status in Status if status is not Status.OK}
 _FAILURE = frozenset((0, 2, 4, 6))
 
 
-def _write_failure(failure: Failure) -> tuple[int, dict[int, Any]]:
+def _write_failure(failure: Failure) -> bytes:
     content: dict[int, Any] = {}
     if failure.head is not None:
         content[0] = _write_head(failure.head)
@@ -120,7 +113,7 @@ def _write_failure(failure: Failure) -> tuple[int, dict[int, Any]]:
         content[4] = failure.missing
     if failure.retry_after is not None:
         content[6] = failure.retry_after
-    return int(failure.status), content
+    return encode_ordered((int(failure.status), content))
 
 
 def _read_failure(status: Status, value: Any) -> Failure:
@@ -152,24 +145,33 @@ def _head_follows(head: Head, last: Record) -> bool:
 
 
 _FETCHED = frozenset((0, 2, 4, 6))
+_START_FETCHED = tuple(bytes((0x82, FETCHED, 0xA0 | keys)) for keys in range(5))
 
 
-def _write_fetched(fetched: Fetched) -> dict[int, Any]:
-    content: dict[int, Any] = {}
-    head: Any = _write_head(fetched.head)
-    if fetched.records:
-        content[0] = [
-            (record.seq, record.turn, record.advance, record.entry or record.id, record.change, record.h)
-            for record in fetched.records
-        ]
-        if _head_follows(fetched.head, fetched.records[-1]):
-            head = fetched.head.n
-    content[2] = head
+def _write_fetched(fetched: Fetched) -> bytes:
+    head, records = fetched.head, fetched.records
+    parts = [_START_FETCHED[bool(records) + 1 + fetched.more + fetched.ended]]
+    if records:
+        parts += (b"\x00", heads.array(len(records)))
+        for record in records:
+            entry, change = record.entry, record.change
+            parts += (
+                b"\x86",
+                heads.number(record.seq),
+                heads.number(record.turn),
+                heads.TRUE if record.advance else heads.FALSE,
+                heads.byte_string(record.id if entry is None else entry),
+                heads.NULL if change is None else heads.byte_string(change),
+                b"\x58\x20",
+                record.h,
+            )
+    short = bool(records) and _head_follows(head, records[-1])
+    parts += (b"\x02", heads.number(head.n) if short else encode_ordered(_write_head(head)))
     if fetched.more:
-        content[4] = True
+        parts.append(b"\x04" + heads.TRUE)
     if fetched.ended:
-        content[6] = True
-    return content
+        parts.append(b"\x06" + heads.TRUE)
+    return b"".join(parts)
 
 
 def _read_fetched(value: Any) -> Fetched:
@@ -228,8 +230,8 @@ def _flag(content: dict[int, Any], key: int) -> bool:
 _HEAD = frozenset((0,))
 
 
-def _write_done(_: Done) -> dict[int, Any]:
-    return {}
+def _write_done(_: Done) -> bytes:
+    return b"\x82\x00\xa0"
 
 
 def _read_done(value: Any) -> Done:
@@ -237,8 +239,12 @@ def _read_done(value: Any) -> Done:
     return Done()
 
 
-def _write_created(answer: Created | Altered) -> dict[int, Any]:
-    return {0: _write_head(answer.head)}
+def _write_created(created: Created) -> bytes:
+    return encode_ordered((CREATED, {0: _write_head(created.head)}))
+
+
+def _write_altered(altered: Altered) -> bytes:
+    return encode_ordered((ALTERED, {0: _write_head(altered.head)}))
 
 
 def _read_created(value: Any) -> Created:
@@ -252,13 +258,19 @@ def _read_altered(value: Any) -> Altered:
 _APPENDED = frozenset((0, 2, 4, 6))
 
 
-def _write_appended(appended: Appended) -> dict[int, Any]:
-    content: dict[int, Any] = {0: appended.first}
-    if appended.last != appended.first:
-        content[2] = appended.last
-    content[4] = appended.turn
-    content[6] = appended.h
-    return content
+def _write_appended(appended: Appended) -> bytes:
+    first, last = appended.first, appended.last
+    return b"".join(
+        (
+            b"\x82\x11\xa3\x00" if last == first else b"\x82\x11\xa4\x00",
+            heads.number(first),
+            b"" if last == first else b"\x02" + heads.number(last),
+            b"\x04",
+            heads.number(appended.turn),
+            b"\x06\x58\x20",
+            appended.h,
+        )
+    )
 
 
 def _read_appended(value: Any) -> Appended:
@@ -275,11 +287,14 @@ def _read_appended(value: Any) -> Appended:
 _WATCHED = frozenset((0, 2))
 
 
-def _write_watched(watched: Watched) -> dict[int, Any]:
-    content: dict[int, Any] = {0: watched.handle}
-    if watched.results:
-        content[2] = [(slot, _value(answer)) for slot, answer in watched.results]
-    return content
+def _write_watched(watched: Watched) -> bytes:
+    results = watched.results
+    parts = [b"\x82\x13\xa2\x00" if results else b"\x82\x13\xa1\x00", heads.byte_string(watched.handle)]
+    if results:
+        parts += (b"\x02", heads.array(len(results)))
+        for slot, answer in results:
+            parts += (b"\x82", heads.number(slot), _WRITERS[type(answer)](answer))
+    return b"".join(parts)
 
 
 def _read_watched(value: Any) -> Watched:
@@ -294,8 +309,8 @@ def _read_watched(value: Any) -> Watched:
 _CHUNK = frozenset((0, 2))
 
 
-def _write_chunk(chunk: Chunk) -> dict[int, Any]:
-    return {0: chunk.chunk, 2: chunk.size}
+def _write_chunk(chunk: Chunk) -> bytes:
+    return encode_ordered((CHUNK_FOUND, {0: chunk.chunk, 2: chunk.size}))
 
 
 def _read_chunk(value: Any) -> Chunk:
@@ -306,12 +321,12 @@ def _read_chunk(value: Any) -> Chunk:
 _EXTENT = frozenset((0, 2, 4))
 
 
-def _write_extent(extent: Extent) -> dict[int, Any]:
+def _write_extent(extent: Extent) -> bytes:
     content: dict[int, Any] = {0: extent.size}
     if extent.ranges:
         content[2] = extent.ranges
     content[4] = extent.until
-    return content
+    return encode_ordered((EXTENT, content))
 
 
 def _read_extent(value: Any) -> Extent:
@@ -330,13 +345,13 @@ def _read_extent(value: Any) -> Extent:
 _ROUTE_LIST = frozenset((0, 2, 4))
 
 
-def _write_route_list(routes: RouteList) -> dict[int, Any]:
+def _write_route_list(routes: RouteList) -> bytes:
     content: dict[int, Any] = {}
     if routes.routes:
         content[0] = routes.routes
     content[2] = routes.made_at
     content[4] = routes.signature
-    return content
+    return encode_ordered((ROUTE_LIST, content))
 
 
 def _read_route_list(value: Any) -> RouteList:
@@ -359,14 +374,15 @@ _READERS: dict[int, Callable[[Any], Answer]] = {
     EXTENT: _read_extent,
     ROUTE_LIST: _read_route_list,
 }
-_WRITERS: dict[type, tuple[int, Callable[[Any], dict[int, Any]]]] = {
-    Done: (DONE, _write_done),
-    Created: (CREATED, _write_created),
-    Appended: (APPENDED, _write_appended),
-    Fetched: (FETCHED, _write_fetched),
-    Watched: (WATCHED, _write_watched),
-    Altered: (ALTERED, _write_created),
-    Chunk: (CHUNK_FOUND, _write_chunk),
-    Extent: (EXTENT, _write_extent),
-    RouteList: (ROUTE_LIST, _write_route_list),
+_WRITERS: dict[type, Callable[[Any], bytes]] = {
+    Failure: _write_failure,
+    Done: _write_done,
+    Created: _write_created,
+    Appended: _write_appended,
+    Fetched: _write_fetched,
+    Watched: _write_watched,
+    Altered: _write_altered,
+    Chunk: _write_chunk,
+    Extent: _write_extent,
+    RouteList: _write_route_list,
 }

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from . import heads
 from .answers import Failure, Status
 from .cbor import MESSAGE_MAX, decode, encode_ordered
 from .errors import Malformed, TooLarge
-from .fields import array, at_most, exactly, fields, ids, listing, number, some
+from .fields import NUMBER_MAX, array, at_most, exactly, fields, ids, listing, number, some
 from .operations import (
     CHUNK,
     ENTRIES_MAX,
@@ -98,6 +99,39 @@ def decode_operations(data: bytes) -> list[Operation | Failure]:
 def understand_operations(values: Any) -> list[Operation | Failure]:
     """As `decode_operations`, of a value that was decoded already (a frame's)."""
     return [_one_of_many(value) for value in listing(values, OPERATIONS_MAX)]
+
+
+def read_plain_append(data: bytes) -> tuple[int, Append] | None:
+    """The request number and the append of a frame that holds one append of one entry and nothing else; None for any
+    other frame, well formed or not.
+
+    Nearly every frame that a relay gets is of this form, and read byte by byte it takes a fifth of the time:
+
+        83 00 n 81 82 02 a4 | 00 5820 log | 02 5820 write | 04 turn | 06 81 entry
+    """
+    try:
+        if data[:2] != b"\x83\x00":
+            return None
+        n, at = heads.read_number(data, 2)
+        if data[at : at + 7] != b"\x81\x82\x02\xa4\x00\x58\x20" or data[at + 39 : at + 42] != b"\x02\x58\x20":
+            return None
+        if data[at + 74] != 4:
+            return None
+        turn, end = heads.read_number(data, at + 75)
+        head = data[end + 2]
+        if head == 0x58:
+            start, least, length = end + 4, 24, data[end + 3]
+        elif head == 0x59:
+            start, least, length = end + 5, 256, data[end + 3] << 8 | data[end + 4]
+        else:
+            return None
+        entry = data[start:]
+        if data[end : end + 2] != b"\x06\x81" or len(entry) != length or length < least or turn > NUMBER_MAX:
+            return None
+        check_entry(entry)
+    except (IndexError, Malformed):
+        return None
+    return n, Append(data[at + 7 : at + 39], data[at + 42 : at + 74], turn, (entry,))
 
 
 def code_of(operation: Operation) -> int:

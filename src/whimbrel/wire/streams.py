@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
-from . import keydoc
+from . import heads, keydoc
 from .answering import encode_answer, encode_answers, understand_answers, understand_fetched
 from .answers import Answer, Failure, Pushed, Signalled
 from .asking import (
@@ -30,6 +30,7 @@ from .asking import (
     SLOT_MAX,
     decode_operations,
     encode_operations,
+    read_plain_append,
     understand_operations,
 )
 from .cbor import MESSAGE_MAX, decode, encode_ordered
@@ -155,7 +156,7 @@ class ClientStream:
             raise RuntimeError("the relay has not answered the first letter yet")
         if not 1 <= n <= REQUESTS_MAX or n in self._open_requests:
             raise ValueError("requests are numbered from 1, each number once")
-        frame = b"\x83\x00" + encode_ordered(n) + encode_operations(operations)
+        frame = b"\x83\x00" + heads.number(n) + encode_operations(operations)
         message = _seal(self._send_key, self._sent, frame)
         self._open_requests[n] = len(operations)
         self._sent += 1
@@ -196,7 +197,7 @@ class ClientStream:
 
     def _receive_frame(self, data: bytes) -> list[FromRelay]:
         count, self._received = self._received, self._received + 1
-        value = _open(self._receive_key, count, data)
+        value = _read(_decrypt(self._receive_key, count, data))
         kind = number(listing(value, 3, 2)[0])
         if kind == _ANSWERS:
             _, n, answers = array(value, 3)
@@ -270,7 +271,7 @@ class RelayStream:
         """As `answer`, of answers that are encoded already."""
         if n == 0:
             return self._answer_first(answers)
-        return self._send(b"\x83\x00" + encode_ordered(n) + answers)
+        return self._send(b"\x83\x00" + heads.number(n) + answers)
 
     def push(self, pushed: Pushed) -> bytes:
         """The message that brings new records of a watched log."""
@@ -278,7 +279,7 @@ class RelayStream:
 
     def push_encoded(self, slot: int, answer: bytes) -> bytes:
         """As `push`, of an answer that was encoded once for all who watch."""
-        return self._send(b"\x83\x02" + encode_ordered(slot) + answer)
+        return self._send(b"\x83\x02" + heads.number(slot) + answer)
 
     def signal(self, signalled: Signalled) -> bytes:
         """The message that passes a signal on."""
@@ -304,7 +305,12 @@ class RelayStream:
 
     def _receive_frame(self, data: bytes) -> Request:
         count, self._received = self._received, self._received + 1
-        kind, n, operations = array(_open(self._receive_key, count, data), 3)
+        frame = _decrypt(self._receive_key, count, data)
+        plain = read_plain_append(frame)
+        if plain is not None:
+            n, append = plain
+            return Request(some(n, REQUESTS_MAX), (append,))
+        kind, n, operations = array(_read(frame), 3)
         if kind != _REQUEST or type(kind) is not int:
             raise Malformed("a frame of a kind that is not known")
         return Request(some(n, REQUESTS_MAX), tuple(understand_operations(operations)))
@@ -360,11 +366,14 @@ def _seal(key: bytes, count: int, frame: bytes) -> bytes:
     return ChaCha20Poly1305(key).encrypt(count.to_bytes(12, "big"), frame, None)
 
 
-def _open(key: bytes, count: int, data: bytes) -> object:
+def _decrypt(key: bytes, count: int, data: bytes) -> bytes:
     if len(data) > FRAME_MAX:
         raise TooLarge("a frame above the largest size")
     try:
-        frame = ChaCha20Poly1305(key).decrypt(count.to_bytes(12, "big"), data, None)
+        return ChaCha20Poly1305(key).decrypt(count.to_bytes(12, "big"), data, None)
     except (InvalidTag, ValueError):
         raise Malformed("a frame that does not open: altered, repeated, or out of order") from None
+
+
+def _read(frame: bytes) -> object:
     return decode(frame, MESSAGE_MAX + 64)
