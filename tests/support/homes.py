@@ -67,7 +67,7 @@ class Ran:
         return error
 
 
-def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
+def environment(extra: Mapping[str, str] | None) -> dict[str, str]:
     """Nothing of the person who runs the tests: no home, no passphrase, no keyring, no colours of theirs."""
     kept = {
         name: value
@@ -89,7 +89,7 @@ class Program:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
-            env=_environment(extra),
+            env=environment(extra),
         )
 
     def next_line(self, patience: float = PATIENCE_S) -> dict[str, Any]:
@@ -218,7 +218,7 @@ class Home:
             input=given,
             stdin=subprocess.DEVNULL if given is None else None,
             capture_output=True,
-            env=_environment(self.extra),
+            env=environment(self.extra),
             timeout=patience,
             check=False,
         )
