@@ -86,8 +86,9 @@ impl Engine {
         py.detach(|| Ok(self.make_group(group_id, suite, credential, leaf_extension, roles)?))
     }
 
-    fn join(&self, py: Python<'_>, welcome: &[u8], tree: &[u8]) -> PyResult<Group> {
-        py.detach(|| Ok(self.keep(join(&self.device, welcome, tree)?)))
+    #[pyo3(signature = (welcome, tree, known = vec![]))]
+    fn join(&self, py: Python<'_>, welcome: &[u8], tree: &[u8], known: Vec<Vec<u8>>) -> PyResult<Group> {
+        py.detach(|| Ok(self.keep(join(&self.device, welcome, tree, &known)?)))
     }
 
     fn load_group(&self, py: Python<'_>, group_id: Vec<u8>) -> PyResult<Option<Group>> {
@@ -184,11 +185,16 @@ impl Engine {
     }
 }
 
-pub fn join(device: &Device, welcome: &[u8], tree: &[u8]) -> Result<MlsGroup> {
+/// `known`: ids of groups that must not be joined, because their state would be written over.
+pub fn join(device: &Device, welcome: &[u8], tree: &[u8], known: &[Vec<u8>]) -> Result<MlsGroup> {
     let welcome =
         StagedWelcome::build_from_welcome(device, &profile::group_config(), read_welcome(welcome)?)?;
     if welcome.processed_welcome().unverified_group_info().extensions().ratchet_tree().is_some() {
         return Err(Error::Invalid("a Welcome with the tree inside".into()));
+    }
+    let group_id = welcome.processed_welcome().unverified_group_info().group_id().to_vec();
+    if known.contains(&group_id) {
+        return Err(Error::Invalid("a Welcome to a group that is known already".into()));
     }
     let staged = welcome.with_ratchet_tree(read_tree(tree)?).skip_lifetime_validation().build()?;
     Ok(staged.into_group(device)?)

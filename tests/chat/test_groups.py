@@ -197,3 +197,26 @@ def test_an_intention_that_has_become_pointless_falls_away(village: Village) -> 
     village.settle()
     assert not ada.chat("birds").outbox and names(ada, "birds") == ["Ada", "Cy"]
     assert cbor.decode(cbor.encode([])) == []
+
+
+def test_who_was_removed_or_left_can_be_let_in_again(village: Village) -> None:
+    ada, bo, cy = people = village.friends("Ada", "Bo", "Cy")
+    ada.group("birds", "Bo", "Cy")
+    village.settle()
+    for turn in range(3):
+        bo.send("birds", f"in {turn}")
+        village.settle()
+        if turn % 2:
+            bo.do(lambda person, now, fx: person.leave(bo.chat("birds"), fx))
+        else:
+            intend(ada, "birds", "remove", None, bo)
+        village.settle()
+        assert names(cy, "birds") == ["Ada", "Cy"] and bo.chat("birds").line is None
+        bo.crash()
+        ada.send("birds", f"out {turn}")
+        add(ada, "birds", "Bo")
+        village.settle()
+        check_same_state(people, "birds")
+    ada.send("birds", "all here?")
+    village.settle()
+    assert bo.texts("birds") == ["in 0", "in 1", "in 2", "all here?"]

@@ -25,10 +25,11 @@ from whimbrel.chat.line import (
     LineEvent,
     Post,
     Posted,
+    Refusal,
     Removed,
     Trouble,
 )
-from whimbrel.chat.line_state import Joiner, LineState, Standing
+from whimbrel.chat.line_state import FlightKind, Joiner, LineState, Standing
 from whimbrel.chat.outbox import Outbox
 from whimbrel.chat.receipts_report import MessageStatus, decode_report, encode_report
 from whimbrel.chat.records import (
@@ -54,12 +55,16 @@ from whimbrel.crypto.leaf import Roles
 from whimbrel.crypto.payload import PayloadKind, decode_key_packages
 from whimbrel.wire import cbor, codec
 from whimbrel.wire.answers import Answer, Failure, Fetched, Status
-from whimbrel.wire.operations import CHUNK, SEALED_CHUNK, Get, Put
+from whimbrel.wire.asking import NEEDS_MAX
+from whimbrel.wire.errors import WireError
+from whimbrel.wire.operations import CHUNK, SEALED_CHUNK, Fetch, Get, Put
 
 RECEIPTS_UP_TO = 20
 """Members above which nobody sends receipts: they grow with the square."""
 RECEIPTS_WAIT = 2_000
 """Milliseconds that receipts wait for more of their kind."""
+RECEIPTS_AT_ONCE = 1_000
+"""Messages in one report: 40 KB, so that it fits an entry."""
 POSTS_AT_ONCE = 32
 BYTES_AT_ONCE = 192 * 1024
 """How much is encrypted into one append, about."""
@@ -140,7 +145,15 @@ class Conversation:
         standing = [line for line in self.lines if line.state.standing in (Standing.FOUNDING, Standing.OPEN)]
         return min(standing, key=lambda line: (-line.state.generation, line.state.log), default=None)
 
+    def line_on(self, log: bytes) -> Line | None:
+        return next((line for line in self.lines if line.state.log == log), None)
+
     def add_line(self, state: LineState) -> Line:
+        """A line more. On a log that had one already (left, and let in again) it takes that one's place."""
+        before = self.line_on(state.log)
+        if before is not None:
+            state.sent = before.state.sent
+            self.lines.remove(before)
         line = self._line(state)
         self.lines.append(line)
         self.left = False
@@ -167,25 +180,37 @@ class Conversation:
     def records(self, line: Line, fetched: Fetched, now: int, fx: Effects) -> None:
         """What the relay has of a line's log after the last record read."""
         self._take(line, line.read(fetched), now, fx)
-        self._ask_wanted(line, fx)
 
     def blob(self, line: Line, blob: bytes, data: bytes | None, now: int, fx: Effects) -> None:
         """A blob that an entry points to has come (or is gone)."""
         self._take(line, line.supply(blob, data), now, fx)
-        self._ask_wanted(line, fx)
 
-    def _ask_wanted(self, line: Line, fx: Effects) -> None:
+    def looked(self, line: Line, read: bytes, seq: int, answer: Answer, now: int, fx: Effects) -> None:
+        """Where the log stands, asked when there was doubt."""
+        self._take(line, line.looked(read, seq, answer), now, fx)
+
+    def _ask_further(self, line: Line, fx: Effects) -> None:
+        """Ask for what reading needs before it goes on: a blob, or where the log stands."""
+        state = line.state
         if line.wants is not None:
-            fx.ask(line.state.relay, Get(line.wants.blob, 0), "pointer", self.id, line.state.log, 0, b"")
+            if line.wants.blob != line.fetching:
+                line.fetching = line.wants.blob
+                fx.ask(
+                    state.relay, Get(line.wants.blob, 0), "pointer", self.id, state.log, line.wants.blob, []
+                )
+        elif line.doubt and not line.looking and state.standing is Standing.OPEN:
+            line.looking = True
+            fetch = Fetch(state.log, state.read, state.seq)
+            fx.ask(state.relay, fetch, "look", self.id, state.log, state.read, state.seq)
 
     def _take(self, line: Line, events: Sequence[LineEvent], now: int, fx: Effects) -> None:
         delivered: list[bytes] = []
-        tokens = (line.state.read, line.state.standing)
         for event in events:
             match event:
                 case Posted():
                     self._posted(event, delivered, now, fx)
                 case Committed():
+                    line.patience.clear()
                     self._committed(line, event, now, fx)
                 case Landed():
                     self._landed(line, event, now, fx)
@@ -196,14 +221,18 @@ class Conversation:
                     self._give_up("You are not a member any more.", fx)
                 case ClaimLost():
                     fx.tell("claim-lost", chat=self.id)
+                case Refusal():
+                    self._refused(line, event, now, fx)
                 case Trouble():
                     fx.tell("trouble", chat=self.id, code=event.code, text=event.text)
                 case Ignored():
                     fx.tell("ignored", chat=self.id, seq=event.seq, why=event.why)
         if delivered:
             self.receipts(delivered, MessageStatus.DELIVERED, now, fx)
-        if events or tokens != (line.state.read, line.state.standing):
-            fx.watch_changed = fx.watch_changed or tokens != (line.state.read, line.state.standing)
+        shown = (line.state.read, line.state.standing)
+        if line.shown != shown:
+            line.shown, fx.watch_changed = shown, True
+        self._ask_further(line, fx)
         fx.save(self.save())
 
     def _posted(self, event: Posted, delivered: list[bytes], now: int, fx: Effects) -> None:
@@ -244,14 +273,25 @@ class Conversation:
             seq=event.seq,
         )
         files = composing.attachments_of(value)
-        fx.save(AddMessage(row), *attachments.offered(id, self.id, files, self.around.fetch_up_to))
+        fx.save(AddMessage(row))
+        if (
+            files and self.around.desk.message(id) is None
+        ):  # of one that came before, files may be here already
+            fx.save(*attachments.offered(id, self.id, files, self.around.fetch_up_to))
         delivered.append(id)
 
     def _replace(self, event: Posted, value: content.MimiContent, text: str, fx: Effects) -> None:
         """An edit or a deletion: of what its sender sent here before, of nothing else."""
-        first = self.around.desk.message(value.replaces) if value.replaces is not None else None
-        if first is not None and (first.chat, first.sender) == (self.id, event.account):
+        first = self._message_row(value.replaces, fx) if value.replaces is not None else None
+        if first is None or first.event not in (None, "reaction"):
+            return
+        if (first.chat, first.sender) == (self.id, event.account):
             fx.save(EditMessage(first.id, text, event.payload.body))
+
+    def _message_row(self, id: bytes, fx: Effects) -> MessageRow | None:
+        """A message that is remembered, or about to be."""
+        new = (save.row for save in reversed(fx.saves) if isinstance(save, AddMessage) and save.row.id == id)
+        return self.around.desk.message(id) or next(new, None)
 
     def _stock(self, event: Posted, fx: Effects) -> None:
         try:
@@ -302,7 +342,7 @@ class Conversation:
             self.note(line, "promoted", event.by, promoted, now, fx)
         if demoted:
             self.note(line, "demoted", event.by, demoted, now, fx)
-        if event.after.name != event.before.name:
+        if event.after.name != event.before.name and self.kind == "group":
             self.name = event.after.name
             self.note(line, "renamed", event.by, [], now, fx)
         self.around.met(self, line, fx)
@@ -364,30 +404,35 @@ class Conversation:
         line = self.line
         if line is None or line.state.standing is not Standing.OPEN or len(self.accounts()) > RECEIPTS_UP_TO:
             return
+        for start in range(0, len(ids), RECEIPTS_AT_ONCE):
+            self._report(line, ids[start : start + RECEIPTS_AT_ONCE], status, now, fx)
+
+    def _report(self, line: Line, ids: Sequence[bytes], status: int, now: int, fx: Effects) -> None:
         flying = line.state.flight.rows if line.state.flight else ()
         waiting = next((r for r in self.outbox if r.kind == "receipts" and r.n not in flying), None)
-        report = decode_report(waiting.body) if waiting else []
-        news = [(id, status) for id in ids]
-        body = encode_report([*(r for r in report if r[0] not in ids), *news])
-        if waiting is not None and len(body) < BYTES_AT_ONCE // 4:
-            again = replace(waiting, body=body)
+        report = decode_report(waiting.body) if waiting else ()
+        kept = [pair for pair in report if pair[0] not in set(ids)]
+        if waiting is not None and len(kept) + len(ids) <= RECEIPTS_AT_ONCE:
+            again = replace(waiting, body=encode_report([*kept, *((id, status) for id in ids)]))
             self.outbox.put(again)
             fx.save(AddOutbox(again))
         else:
-            self.put(OutboxRow(self.id, "receipts", encode_report(news), None, now + RECEIPTS_WAIT), fx)
+            body = encode_report([(id, status) for id in ids])
+            self.put(OutboxRow(self.id, "receipts", body, None, now + RECEIPTS_WAIT), fx)
 
     def pump(self, now: int, fx: Effects, hurry: bool = False) -> None:
         """Send what is due. `hurry`: also what only waits for company."""
         line = self.line
         if line is None:
             return
-        if line.state.flight is not None:
-            if not line.asked:
-                self._launch(line, fx)
+        for any_line in self.lines:
+            flight = any_line.state.flight
+            if flight is not None and not any_line.asked and any_line.patience.get(flight.kind, 0) <= now:
+                self._launch(any_line, fx)
+        if line.state.flight is not None or not line.may_write():
             return
-        if not line.may_write():
-            return
-        due = self.outbox.due(FAR if hurry else now)
+        held = {kind for kind, until in line.patience.items() if until > now}
+        due = self.outbox.due(FAR if hurry else now, lambda row: flight_of(row) not in held)
         if self._fill_flight(line, due, fx):
             fx.save(self.save())
             self._launch(line, fx)
@@ -407,13 +452,21 @@ class Conversation:
     def next_time(self) -> int | None:
         """When something that waits in the outbox is due (milliseconds)."""
         line = self.line
-        if line is None or not line.may_write():
+        if line is None:
             return None
-        return self.outbox.next_time()
+        flight = line.state.flight
+        if flight is not None:
+            return None if line.asked else line.patience.get(flight.kind)
+        if not line.may_write():
+            return None
+        if not line.patience:
+            return self.outbox.next_time()
+        times = (max(row.not_before, line.patience.get(flight_of(row), 0)) for row in self.outbox)
+        return min(times, default=None)
 
     def _post(self, line: Line, due: Sequence[OutboxRow]) -> None:
         posts: list[Post] = []
-        size = 0
+        size = needs = 0
         for row in due:
             post = as_post(row)
             if (
@@ -422,10 +475,11 @@ class Conversation:
                 or (posts and size + len(post.body) > BYTES_AT_ONCE)
             ):
                 break
-            if len(post.body) > CHUNK // 2 and posts:
+            if posts and (len(post.body) > CHUNK // 2 or needs + len(post.needs) >= NEEDS_MAX):
                 break
             posts.append(post)
             size += len(post.body)
+            needs += len(post.needs)
             if len(post.body) > CHUNK // 2:
                 break
         line.post(posts, self.around.chance(32))
@@ -434,7 +488,9 @@ class Conversation:
         """Turn one intention into a commit, or drop it when there is nothing (any more) to do."""
         try:
             done = self._commit(line, row)
-        except (Refused, mls.MlsError) as error:
+        except (Refused, mls.MlsError, CryptoError, WireError, ValueError) as error:
+            if line.group.has_pending_commit:
+                line.group.clear_pending()
             fx.tell("refused", chat=self.id, kind=row.kind, why=str(error))
             done = True
         if done:
@@ -454,6 +510,8 @@ class Conversation:
                 line.commit((row.n,), self.around.chance(32), joiners)
             return not joiners
         if row.kind == "remove":
+            if me in value:
+                raise Refused("nobody removes themselves: they leave")
             gone = [account for account in value if account in present]
             if gone:
                 admins = tuple(a for a in roles.admins if a not in gone)
@@ -492,14 +550,13 @@ class Conversation:
         put = put_chunk(blob, line.state.log, line.state.write, data, n)
         fx.ask(line.state.relay, put, "flight-blob", self.id, line.state.log, blob, n)
 
-    def blob_put(self, line: Line, blob: bytes, n: int, answer: Answer, fx: Effects) -> None:
+    def blob_put(self, line: Line, blob: bytes, n: int, answer: Answer, now: int, fx: Effects) -> None:
         """The answer to a chunk that an append under way needs."""
         flight = line.state.flight
         if flight is None or not flight.blobs or flight.blobs[0][0] != blob:
             return
         if isinstance(answer, Failure) and answer.status is not Status.EXISTS:
-            line.asked = False
-            self._take(line, line.answered(flight.ids[0], answer), 0, fx)
+            self._take(line, line.answered(flight.ids[0], answer), now, fx)
             return
         if (n + 1) * SEALED_CHUNK < len(flight.blobs[0][1]):
             self._put(line, n + 1, fx)
@@ -508,14 +565,15 @@ class Conversation:
 
     def answered(self, line: Line, first_id: bytes, answer: Answer, now: int, fx: Effects) -> None:
         """The answer to an append."""
-        flight = line.state.flight
-        if isinstance(answer, Failure) and answer.status in (Status.FULL, Status.MISSING) and flight:
-            self._postpone(flight.rows, now + PATIENCE, fx)
         self._take(line, line.answered(first_id, answer), now, fx)
 
-    def _postpone(self, rows: Sequence[int], until: int, fx: Effects) -> None:
-        for row in self.outbox.rows(rows):
-            later = replace(row, not_before=until)
+    def _refused(self, line: Line, event: Refusal, now: int, fx: Effects) -> None:
+        """What the relay does not take is tried again later. A message whose file it lacks holds up no other."""
+        lacking = [row for row in self.outbox.rows(event.rows) if needs_of(row) & set(event.missing)]
+        if not lacking:
+            line.patience[event.kind] = now + PATIENCE
+        for row in lacking:
+            later = replace(row, not_before=now + PATIENCE)
             self.outbox.put(later)
             fx.save(AddOutbox(later))
 
@@ -534,6 +592,17 @@ def as_post(row: OutboxRow) -> Post | None:
         return Post(row.n, kind, row.body, row.message)
     body, needs = cbor.decode(row.body)
     return Post(row.n, kind, body, row.message, tuple(needs))
+
+
+def needs_of(row: OutboxRow) -> set[bytes]:
+    """The blobs that must be whole before this row's post."""
+    post = as_post(row)
+    return set(post.needs) if post is not None else set()
+
+
+def flight_of(row: OutboxRow) -> FlightKind:
+    """What kind of append carries this row."""
+    return FlightKind.POSTS if row.kind in POSTS else FlightKind.COMMIT
 
 
 def changed_roles(roles: Roles, value: Any, present: Sequence[bytes]) -> Roles | None:

@@ -509,7 +509,13 @@ class Doors:
         own = person.inbox.use_package(envelope.welcome, fx)
         if own is None:
             raise Refused("a Welcome for a key package that is not ours, or was used")
-        group = person.engine.join(envelope.welcome, envelope.tree)
+        before = self._line_left(envelope)
+        if before is not None:
+            person.forget_group(before.state.group)
+        known = [
+            line.state.group for chat in person.chats.values() for line in chat.lines if line is not before
+        ]
+        group = person.engine.join(envelope.welcome, envelope.tree, known)
         pair = frozenset((me, card.account)) if envelope.kind == "pair" else None
         try:
             if not group.required_ok:
@@ -517,8 +523,6 @@ class Doors:
             roles, members = check_group(group, pair)
             if card.account not in roles.admins or card.account not in {m.account for m in members}:
                 raise Refused("a Welcome by somebody who may not let people in")
-            if person.desk.mls_rows(group.group_id):
-                raise Refused("a group that is known already")
         except Refused:
             person.engine.delete_group(group.group_id)
             raise
@@ -545,13 +549,19 @@ class Doors:
             at.h,
             envelope.change_n,
         )
-        before = chat.line
+        current = chat.line
         line = chat.add_line(state)
         person.chats[chat.id] = chat
-        chat.superseded(before, fx)
+        chat.superseded(current, fx)
         fx.save(chat.save())
         fx.watch_changed = True
         return chat, line
+
+    def _line_left(self, envelope: WelcomeEnvelope) -> Line | None:
+        """The line that we were removed from, or left, when this Welcome brings us back to the same log."""
+        chat = self._person.chats.get(envelope.conversation)
+        line = chat.line_on(envelope.log) if chat is not None else None
+        return line if line is not None and line.state.standing is not Standing.OPEN else None
 
     def _welcome_contact(
         self, card: Card, encoded: bytes, came: str, chat: Conversation, now: int, fx: Effects

@@ -31,6 +31,12 @@ POST_MAX = 56 * 1024
 """Bytes of a post's body at most: what fits an entry."""
 SEEN = 64
 """Chain values kept to compare with what members say they saw."""
+POINTER_MAX = 16 * 1024 * 1024
+"""Bytes of an MLS message in a blob at most: the largest post has 5 MB. What is larger nobody fetches."""
+HELD_MAX = 2_000
+"""Records kept while a blob is on its way; what comes after them is asked for again."""
+LANDED_MAX = 1_000
+"""Own entries that the relay may leave unshown before nothing more is given to it."""
 
 
 # ------------------------------------------------------------------------------------------ what is found
@@ -109,7 +115,16 @@ class ClaimLost:
     """The invite had been opened by somebody before."""
 
 
-LineEvent = Posted | Committed | Landed | LetIn | Removed | Ignored | Trouble | ClaimLost
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The relay does not take what was under way. It waits and is tried again later. `missing`: blobs that it lacks."""
+
+    kind: FlightKind
+    rows: tuple[int, ...]
+    missing: tuple[bytes, ...] = ()
+
+
+LineEvent = Posted | Committed | Landed | LetIn | Removed | Ignored | Trouble | ClaimLost | Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +163,19 @@ class Line:
         self._me = me
         self._pair = pair
         self._roster: tuple[Roles, list[Seat]] | None = None
+        self.doubt = False
+        """What the relay said does not fit: it must be asked where the log stands (`looked`)."""
+        self.patience: dict[FlightKind, int] = {}
+        """Until when (milliseconds) no such flight is given to the relay again, which refused the last one."""
+        self.looking = False
+        """It is being asked where the log stands."""
+        self.shown = (state.read, state.standing)
+        """By which token, and whether, the log is watched as far as the link was told."""
+        self.fetching = b""
+        """The blob that was asked for last."""
+        self._suspect: tuple[int, int] | None = None
         self._held: deque[Record] = deque()
-        self._end: int | None = None
+        self._end: Head | None = None
         self._blob: tuple[bytes, bytes | None] = (b"", None)
         self.wants: Pointer | None = None
         """The blob that must be fetched before reading goes on."""
@@ -179,18 +205,49 @@ class Line:
 
     # -------------------------------------------------------------------------------------------- reading
 
-    def read(self, fetched: Fetched) -> list[LineEvent]:
-        """Apply records in the order of the log."""
+    def read(self, fetched: Fetched, certain: bool = False) -> list[LineEvent]:
+        """Apply records in the order of the log. `certain`: they were asked for from where reading stands, so a gap is
+        the relay's; else something was lost on this side, and the rest is asked for."""
         last = self._held[-1].seq if self._held else self.state.seq
-        self._held += [record for record in fetched.records if record.seq > last]
-        self._end = None if fetched.more else fetched.head.seq
+        fresh = [record for record in fetched.records if record.seq > last]
+        room = HELD_MAX - len(self._held)
+        if len(fresh) > room or (fresh and fresh[0].seq != last + 1 and not certain):
+            self.doubt, self.caught_up, self._end = True, False, None
+            fresh = fresh[:room] if fresh[0].seq == last + 1 else []
+        else:
+            self._end = None if fetched.more else fetched.head
+            self.doubt = self.doubt or (self.caught_up and fetched.head.seq < self.state.seq)
+        self._held += fresh
         return self._drain()
+
+    def looked(self, read: bytes, seq: int, answer: Answer) -> list[LineEvent]:
+        """The answer to a fetch with this token from `seq` on, asked when there was doubt."""
+        state = self.state
+        self.doubt = self.looking = False
+        if state.standing is not Standing.OPEN:
+            return []
+        if isinstance(answer, Fetched):
+            if answer.head.seq < seq:
+                return [self._lose("behind", "The relay has lost entries of this conversation.")]
+            if answer.records and answer.records[0].seq != seq + 1:
+                return [self._lose("chain", "The relay shows another history than before.")]
+            events = self.read(answer, certain=True)
+            self.doubt = self.doubt or (answer.more and self.wants is None)
+            return events
+        if isinstance(answer, Failure) and (read, seq) == (state.read, state.seq):
+            if answer.status is Status.DENIED:
+                return [self._lose("denied", "The relay does not know this conversation any more.")]
+            if answer.status is Status.EXPIRED:
+                return [
+                    self._lose("expired", "This device was away for longer than the relay keeps entries.")
+                ]
+        return []
 
     def supply(self, blob: bytes, data: bytes | None) -> list[LineEvent]:
         """The blob that an entry points to (None: the relay has it no more), so that reading goes on."""
         if self.wants is None or self.wants.blob != blob:
             return []
-        self._blob, self.wants = (blob, data), None
+        self._blob, self.wants, self.fetching = (blob, data), None, b""
         return self._drain()
 
     def _drain(self) -> list[LineEvent]:
@@ -200,7 +257,12 @@ class Line:
             if self.wants is not None:
                 break
             events += self._record(self._held.popleft())
-        self.caught_up = not self._held and self._end is not None and self._end <= self.state.seq
+        end, state = self._end, self.state
+        self.caught_up = not self._held and end is not None and end.seq <= state.seq
+        current = end is not None and end.seq == state.seq and state.standing is Standing.OPEN
+        if current and end is not None and end.n > state.n and not self._held:
+            state.n = end.n
+            events.append(self._say("change", "An admin changed the log's locks without the group."))
         return events
 
     def _lacks(self, record: Record) -> Pointer | None:
@@ -208,7 +270,9 @@ class Line:
         if record.entry is None or self._is_own(record.id):
             return None
         pointer = pointer_of(record.entry)
-        return pointer if pointer is not None and pointer.blob != self._blob[0] else None
+        if pointer is None or pointer.size > POINTER_MAX or pointer.blob == self._blob[0]:
+            return None
+        return pointer
 
     def behind(self, head: Head) -> None:
         """A relay's answer told of a head: is there something to read first?"""
@@ -220,6 +284,8 @@ class Line:
         h = chain.step(state.h, record.seq, record.turn, record.advance, record.id, record.change)
         if record.seq != state.seq + 1 or record.turn != state.turn or h != record.h:
             return [self._lose("chain", "The relay shows another history than before.")]
+        if state.landed and record.seq >= state.landed[0][1] and record.id != state.landed[0][0]:
+            return [self._lose("chain", "The relay has lost what it said was on its disk.")]
         events = self._entry(record)
         state.seq, state.h = record.seq, h
         state.turn += 1 if record.advance else 0
@@ -230,6 +296,10 @@ class Line:
         if self._is_own(record.id):
             return self._own(record)
         if record.entry is None:
+            if record.advance:  # perhaps a commit: without it nothing after it can be read
+                return [
+                    self._lose("expired", "This device was away for longer than the relay keeps entries.")
+                ]
             return self._after_change(record, [Ignored(record.seq, "expired")])
         try:
             entry = codec.decode_entry(record.entry)
@@ -245,7 +315,7 @@ class Line:
         except mls.MlsError as error:
             return self._after_change(record, [Ignored(record.seq, type(error).__name__)])
         if processed.kind == "application":
-            events = [self._post(record, processed)]
+            events = self._post(record, processed)
         elif processed.kind == "commit" and processed.commit is not None:
             events = self._commit(record, processed.sender, processed.commit)
             if events and isinstance(events[0], Committed | Removed):
@@ -268,15 +338,19 @@ class Line:
             return None
         return data
 
-    def _post(self, record: Record, processed: mls.Processed) -> LineEvent:
+    def _post(self, record: Record, processed: mls.Processed) -> list[LineEvent]:
         sender = next((m for m in self.members if m.index == processed.sender), None)
         if sender is None:
-            return Ignored(record.seq, "no leaf")
+            return [Ignored(record.seq, "no leaf")]
         try:
             payload = decode_payload(processed.plaintext or b"")
         except CryptoError:
-            return Ignored(record.seq, "no payload")
-        return Posted(sender.account, payload, record.seq)
+            return [Ignored(record.seq, "no payload")]
+        posted: list[LineEvent] = [Posted(sender.account, payload, record.seq)]
+        h = dict(self.state.seen).get(payload.seq, payload.h)
+        if h != payload.h and self.state.trouble != "fork":
+            posted.append(self._say("fork", "A member says that the relay shows them another history."))
+        return posted
 
     def _commit(self, record: Record, sender: int, info: mls.CommitInfo) -> list[LineEvent]:
         before, members = self._members()
@@ -321,12 +395,8 @@ class Line:
         """Follow the change beside a commit. False: there is none where there must be, or it is another."""
         if record.change is None:
             return not wanted
-        self.state.n += 1
+        change = self._count_change(record.change)
         read, write = self.tokens(self.group.export)
-        try:
-            change = codec.decode_signed_change(record.change).change
-        except WireError:
-            return False
         if change != derived_change(self.state.n, read, write, self.roles, self.members):
             return False
         self.state.read, self.state.write = read, write
@@ -336,14 +406,25 @@ class Line:
         """A change beside an entry that honest members do not follow: the relay's locks are no longer ours."""
         if record.change is None:
             return events
-        self.state.n += 1
+        self._count_change(record.change)
         return [*events, self._say("change", "An admin changed the log's locks without the group.")]
+
+    def _count_change(self, encoded: bytes) -> Change | None:
+        """The change, and its number noted; None when it is none."""
+        try:
+            change = codec.decode_signed_change(encoded).change
+        except WireError:
+            return None
+        self.state.n = max(self.state.n, change.n)
+        return change
 
     # ---------------------------------------------------------------------------------------- own entries
 
     def _is_own(self, id: bytes) -> bool:
         flight = self.state.flight
-        return id in self.state.landed or (flight is not None and id in flight.ids)
+        if flight is not None and id in flight.ids:
+            return True
+        return any(id == landed for landed, _ in self.state.landed)
 
     def _own(self, record: Record) -> list[LineEvent]:
         """An own entry read back. MLS cannot open it; it is known by its id."""
@@ -352,12 +433,13 @@ class Line:
         if flight is not None and record.id in flight.ids:
             if flight.kind is FlightKind.COMMIT:
                 return self._own_commit(record, flight)
-            events += self._land(flight, record.seq + len(flight.ids) - 1 - flight.ids.index(record.id))
-        if record.id in state.landed:
-            state.landed.remove(record.id)
-        return events
+            events += self._land(flight, record.seq - flight.ids.index(record.id))
+        state.landed = [landed for landed in state.landed if landed[0] != record.id]
+        return self._after_change(record, events)
 
     def _own_commit(self, record: Record, flight: Flight) -> list[LineEvent]:
+        if not record.advance or not self.group.has_pending_commit:
+            return [self._lose("chain", "The relay shows another history than before.")]
         before, members = self._members()
         self.group.merge_pending()
         self._roster = None
@@ -374,13 +456,13 @@ class Line:
             events.append(LetIn(flight.welcome, flight.joiners, tree, *at))
         return events
 
-    def _land(self, flight: Flight, last: int) -> list[LineEvent]:
+    def _land(self, flight: Flight, first: int) -> list[LineEvent]:
         """The flight is in the log: once, whether the answer or the record came first."""
         state = self.state
         state.flight, self.asked = None, False
         state.sent += len(flight.ids)
-        state.landed += flight.ids
-        return [Landed(flight.rows, flight.messages, last)]
+        state.landed += [(id, first + i) for i, id in enumerate(flight.ids)]
+        return [Landed(flight.rows, flight.messages, first + len(flight.ids) - 1)]
 
     def answered(self, first_id: bytes, answer: Answer) -> list[LineEvent]:
         """The answer to the append that carried `first_id`. One that is not under way any more changes nothing."""
@@ -394,27 +476,36 @@ class Line:
                 return []
             if flight.kind is FlightKind.CLAIM:
                 return self._claimed(flight, answer)
-            return self._land(flight, answer.last)
+            if answer.first <= state.seq or answer.last - answer.first != len(flight.ids) - 1:
+                return [self._lose("chain", "The relay shows another history than before.")]
+            return self._land(flight, answer.first)
         if not isinstance(answer, Failure):
-            return []
-        if answer.status is Status.WRONG_TURN:
-            if flight.kind is FlightKind.CLAIM:
-                state.standing = Standing.CLOSED
-                state.flight = None
-                return [ClaimLost()]
-            self._give_up_flight(flight)
-            if answer.head is not None:
-                self.behind(answer.head)
-            return []
+            return [Refusal(flight.kind, flight.rows)]
+        if flight.kind is FlightKind.CLAIM:
+            return self._claim_refused(flight, answer)
         self._give_up_flight(flight)
-        if answer.status is Status.DENIED:
-            if flight.kind is FlightKind.CLAIM:
-                state.standing = Standing.CLOSED
-                return [ClaimLost()]
-            if not self.caught_up:
+        if answer.status is Status.WRONG_TURN and answer.head is not None:
+            if answer.head.turn > turn_of(flight):
+                self.behind(answer.head)
                 return []
-            return [self._lose("denied", "The relay does not know this conversation any more.")]
-        return [self._say(answer.status.name.lower(), f"The relay answers: {answer.status.name.lower()}.")]
+        if answer.status in (Status.DENIED, Status.WRONG_TURN):
+            self.doubt, self.caught_up = True, False
+            if self._suspect != (state.seq, state.n):  # there may be something to read that explains it
+                self._suspect = (state.seq, state.n)
+                return []
+            said = self._say("locked", "The relay does not take what this device writes here.")
+        else:
+            said = self._say(answer.status.name.lower(), f"The relay answers: {answer.status.name.lower()}.")
+        return [Refusal(flight.kind, flight.rows, answer.missing), said]
+
+    def _claim_refused(self, flight: Flight, answer: Failure) -> list[LineEvent]:
+        """Somebody was faster, or the relay does not take anything now: then the same claim is made again later."""
+        if answer.status in (Status.WRONG_TURN, Status.DENIED):
+            self.state.standing = Standing.CLOSED
+            self.state.flight = None
+            return [ClaimLost()]
+        said = self._say(answer.status.name.lower(), f"The relay answers: {answer.status.name.lower()}.")
+        return [Refusal(flight.kind, flight.rows), said]
 
     def _claimed(self, flight: Flight, answer: Appended) -> list[LineEvent]:
         """Our claim of a ready log holds: from here on it is this group's."""
@@ -445,6 +536,7 @@ class Line:
             self.state.standing is Standing.OPEN
             and self.caught_up
             and self.state.flight is None
+            and len(self.state.landed) < LANDED_MAX
             and not self.group.has_pending_commit
         )
 
@@ -460,7 +552,7 @@ class Line:
             body = self.group.encrypt(encode_payload(payload))
             entry, blobs = self._pack_entry(body, blob, len(entries))
             entries.append(entry)
-        needs = tuple(id for id, _ in blobs) + tuple(need for post in posts for need in post.needs)
+        needs = tuple(dict.fromkeys([id for id, _ in blobs] + [need for p in posts for need in p.needs]))
         append = Append(self.state.log, self.state.write, self.state.turn, tuple(entries), needs=needs)
         messages = tuple(post.message for post in posts if post.message is not None)
         self._fly(FlightKind.POSTS, append, tuple(post.row for post in posts), messages, blobs=blobs)
@@ -472,6 +564,8 @@ class Line:
         tag = self.own_tag(self.state.sent + count)
         if len(body) <= POST_MAX:
             return codec.encode_entry(Entry(EntryKind.MLS, tag, body)), ()
+        if len(body) > POINTER_MAX:
+            raise Refused("it is too large for one message")
         pointer = codec.encode_pointer(Pointer(blob, len(body), sha256(body).digest()))
         return codec.encode_entry(Entry(EntryKind.POINTER, tag, pointer)), ((blob, body),)
 
@@ -513,6 +607,7 @@ class Line:
         if self._me in before.admins:
             proof = proofs.append_proof(self.state.log_key, self.state.relay, append)
             append = replace(append, admin=proof)
+        codec.decode_operation(codec.encode_operation(append))  # what no relay would take is found out here
         self._fly(FlightKind.COMMIT, append, rows, (), welcome, joiners, blobs)
 
     def claim(self, append: Append) -> None:
@@ -564,6 +659,13 @@ def pointer_of(encoded: bytes) -> Pointer | None:
         return None
 
 
+def turn_of(flight: Flight) -> int:
+    """The turn that an append under way is for."""
+    append = codec.decode_operation(flight.operation)
+    assert isinstance(append, Append)
+    return append.turn
+
+
 def own_tag(device_secret: bytes, log: bytes, count: int) -> bytes:
     return prf(device_secret, "own tag", log, count.to_bytes(8, "big"))[:16]
 
@@ -575,7 +677,7 @@ def epoch_tokens(group: bytes, export: Callable[[str, bytes, int], bytes]) -> tu
 
 def log_admins(roles: Roles, members: Sequence[Seat]) -> tuple[bytes, ...]:
     """The relay's admins of a log: the log keys of the leaves of admin accounts, sorted."""
-    return tuple(sorted(m.leaf.log_key for m in members if m.account in roles.admins))
+    return tuple(sorted({m.leaf.log_key for m in members if m.account in roles.admins}))
 
 
 def derived_change(n: int, read: bytes, write: bytes, roles: Roles, members: Sequence[Seat]) -> Change:

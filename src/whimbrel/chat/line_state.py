@@ -116,8 +116,8 @@ class LineState:
     n: int
     sent: int = 0
     """Own entries known to be in the log: the count in the next own tag."""
-    landed: list[bytes] = field(default_factory=list)
-    """Ids of own entries that were answered and not read back yet."""
+    landed: list[tuple[bytes, int]] = field(default_factory=list)
+    """Own entries that are in the log and were not read back yet: id and seq."""
     flight: Flight | None = None
     trouble: str = ""
     seen: list[tuple[int, bytes]] = field(default_factory=list)
@@ -138,7 +138,7 @@ class LineState:
             self.h,
             self.n,
             self.sent,
-            list(self.landed),
+            [list(landed) for landed in self.landed],
             self.flight.pack() if self.flight else None,
             self.trouble,
             [list(pair) for pair in self.seen],
@@ -164,7 +164,7 @@ class LineState:
             h,
             n,
             sent,
-            list(landed),
+            [(id, at) for id, at in landed],
             Flight.unpack(flight) if flight is not None else None,
             trouble,
             [(s, value) for s, value in seen],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from whimbrel.chat.records import OutboxRow
@@ -36,9 +36,9 @@ class Outbox:
         """Those of these numbers that wait."""
         return [row for row in map(self._rows.get, numbers) if row is not None]
 
-    def due(self, now: int) -> list[OutboxRow]:
+    def due(self, now: int, may_leave: Callable[[OutboxRow], bool] = lambda row: True) -> list[OutboxRow]:
         """The first rows that may leave by now (milliseconds)."""
-        return list(islice((row for row in self if row.not_before <= now), AT_ONCE))
+        return list(islice((row for row in self if row.not_before <= now and may_leave(row)), AT_ONCE))
 
     def next_time(self) -> int | None:
         """When the next row may leave (milliseconds)."""

@@ -185,6 +185,13 @@ class Person:
             raise CryptoError("the group's state is not in the store")
         return loaded
 
+    def forget_group(self, group: bytes) -> None:
+        """Delete what MLS keeps of a group that this device is no member of any more."""
+        if group not in self._fed:
+            self._fed.add(group)
+            self.engine.feed(self.desk.mls_rows(group))
+        self.engine.delete_group(group)
+
     def name_of(self, account: bytes) -> str:
         if account == self.identity.account:
             return self.identity.name
@@ -339,10 +346,13 @@ class Person:
                     self.doors.after_append(place[0], place[1], answer, now, fx)
             case ("flight-blob", chat_id, log, blob, n):
                 if (place := self._place(chat_id, log)) is not None:
-                    place[0].blob_put(place[1], blob, n, answer, fx)
-            case ("pointer", chat_id, log, n, before):
+                    place[0].blob_put(place[1], blob, n, answer, now, fx)
+            case ("pointer", chat_id, log, blob, before):
                 if (place := self._place(chat_id, log)) is not None:
-                    self._pointer(*place, n, before, answer, now, fx)
+                    self._pointer(*place, blob, before, answer, now, fx)
+            case ("look", chat_id, log, read, seq):
+                if (place := self._place(chat_id, log)) is not None:
+                    place[0].looked(place[1], read, seq, answer, now, fx)
             case ("errand", lane, n):
                 self._errand(lane, n, answer, now, fx)
             case ("card", account, key):
@@ -356,20 +366,29 @@ class Person:
         return (chat, line) if chat is not None and line is not None else None
 
     def _pointer(
-        self, chat: Conversation, line: Line, n: int, before: bytes, answer: Answer, now: int, fx: Effects
+        self,
+        chat: Conversation,
+        line: Line,
+        blob: bytes,
+        before: Sequence[bytes],
+        answer: Answer,
+        now: int,
+        fx: Effects,
     ) -> None:
         """A chunk of the blob that an entry points to."""
-        if line.wants is None:
+        if line.wants is None or line.wants.blob != blob:
             return
-        blob = line.wants.blob
-        if not isinstance(answer, Chunk):
+        size, n = line.wants.size, len(before)
+        right = min(SEALED_CHUNK, size - n * SEALED_CHUNK)
+        if not isinstance(answer, Chunk) or (answer.size, len(answer.chunk)) != (size, right):
             chat.blob(line, blob, None, now, fx)
             return
-        data = before + answer.chunk
-        if len(data) < min(answer.size, line.wants.size):
-            fx.ask(line.state.relay, Get(blob, n + 1), "pointer", chat.id, line.state.log, n + 1, data)
+        chunks = [*before, answer.chunk]
+        if len(chunks) * SEALED_CHUNK < size:
+            get = Get(blob, n + 1)
+            fx.ask(line.state.relay, get, "pointer", chat.id, line.state.log, blob, chunks)
         else:
-            chat.blob(line, blob, data, now, fx)
+            chat.blob(line, blob, b"".join(chunks), now, fx)
 
     def _card(self, account: bytes, key: bytes, answer: Answer, fx: Effects) -> None:
         """The card of somebody met in a group: now they have a name."""

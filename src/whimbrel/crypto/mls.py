@@ -23,10 +23,10 @@ calls release the interpreter lock, so engines of different devices run side by 
 - `key_package(suite, credential, leaf_extension, last_resort)` -> (key package as an MLSMessage, its reference:
   32 bytes in the classical suite, 48 in the hybrid one). RFC 9420, 10. Its private half is a row until it is used.
 - `create_group(group_id, suite, credential, leaf_extension, roles)`: a group of one, epoch 0.
-- `join(welcome, tree)` (12.4.3.1): the tree is always beside the Welcome. `NoKeyPackage`: the Welcome is for nobody
-  here, or its key package was used. The group's id is known only afterwards: whoever joins looks whether rows of
-  this id are stored, and rolls back if so, else an old Welcome would rewind a group. Also look at `suite`,
-  `required_ok`, `roles()` and `members()` before keeping it.
+- `join(welcome, tree, known)` (12.4.3.1): the tree is always beside the Welcome. `NoKeyPackage`: the Welcome is for nobody
+  here, or its key package was used. The group's id is known only when the Welcome is open: `known` names the groups
+  that there are, so that no Welcome writes over one (`Invalid`). Also look at `suite`, `required_ok`, `roles()` and
+  `members()` before keeping it.
 - `load_group(group_id)`: None if its rows were not fed. A group that is loaded already is the same one.
 - `delete_group(group_id)`: deletes the rows that were fed or made; objects of the group raise `OutOfDate`.
 

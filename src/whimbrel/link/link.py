@@ -241,17 +241,16 @@ class Link:
             if not batch and watch is None:
                 break
             self._send(now, way, batch, watch, actions)
-        while self._has_room(way, bulk=True):
-            chunk = self._queue.next_bulk()
-            if chunk is None:
-                break
+        while (chunk := self._queue.next_bulk()) is not None and self._has_room(
+            way, bulk=True, more=chunk.size
+        ):
             self._queue.take(chunk)
             self._send(now, way, [chunk], None, actions)
 
-    def _has_room(self, way: _Way, bulk: bool) -> bool:
+    def _has_room(self, way: _Way, bulk: bool, more: int = 0) -> bool:
         requests, size = way.under_way(bulk)
         if bulk:
-            return size < way.pace.window if way.is_stream else requests < BULK_LANES
+            return size + more <= way.pace.window if way.is_stream else requests < BULK_LANES
         if way.is_stream:
             return requests < MESSAGES_ASKED and size < MESSAGES_BYTES
         return requests < MESSAGE_LANES

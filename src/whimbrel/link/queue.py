@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from whimbrel.wire.operations import (
+    Alter,
     Append,
     Create,
     Fetch,
@@ -19,6 +20,7 @@ from whimbrel.wire.operations import (
     Operation,
     Put,
     Signal,
+    SignedChange,
     Watch,
 )
 
@@ -66,11 +68,10 @@ def size_of(operation: Operation) -> int:
     """Bytes that an operation takes on its way there, a little too high rather than too low."""
     match operation:
         case Append():
-            change = operation.change
-            admins = len(change.change.admins or ()) if change is not None else 0
-            grants = len(change.change.grants) + len(change.change.revokes) if change is not None else 0
-            extra = 256 + 40 * admins + 64 * grants if change is not None else 0
-            return 320 + extra + sum(len(e) + 8 for e in operation.entries) + 36 * len(operation.needs)
+            size = 256 + sum(len(e) + 8 for e in operation.entries) + 36 * len(operation.needs)
+            return size + (160 if operation.admin is not None else 0) + _size_of_change(operation.change)
+        case Alter():
+            return 64 + _size_of_change(operation.change)
         case Put():
             return 192 + len(operation.token) + len(operation.chunk)
         case Watch():
@@ -83,6 +84,13 @@ def size_of(operation: Operation) -> int:
             return 128 + len(operation.body)
         case _:
             return 512
+
+
+def _size_of_change(signed: SignedChange | None) -> int:
+    if signed is None:
+        return 0
+    change = signed.change
+    return 256 + 36 * (len(change.admins or ()) + len(change.revokes)) + 64 * len(change.grants)
 
 
 def answer_size_of(operation: Operation) -> int:

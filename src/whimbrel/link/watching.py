@@ -8,7 +8,7 @@ changed; when it has forgotten the handle it hears the whole set again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from whimbrel.link.events import DeliverRecords, DeliverSignal
 from whimbrel.wire.answers import Answer, Failure, Fetched, Head, Record, Status, Watched
@@ -139,12 +139,13 @@ class Watching:
             return None
         news = [n for n in self._to_tell(leg, compare=False) if self._slots[n].not_before <= now]
         dropping = tuple(n for n in leg.told if n not in self._slots or self._slots[n].stopped)
-        if not news and not dropping:
+        quiet = not news and all(n in self._slots for n in leg.told)
+        if quiet:
             if leg.answered and not (leg.held and leg.told):
                 return None
             if not leg.answered and not leg.told:
                 return None
-        wait = HOLD if leg.held and leg.answered and not news and not dropping else 0
+        wait = HOLD if leg.held and leg.answered and quiet else 0
         # Whenever the relay is told anything it looks at the whole set again, so it is also told the cursors that moved.
         moved = [n for n in self._to_tell(leg, compare=True) if self._slots[n].not_before <= now]
         changed = list(dict.fromkeys(news + moved))[:ITEMS_MAX]
@@ -159,7 +160,7 @@ class Watching:
         """The letter that the relay holds does not say what is wanted now: it should be replaced by another."""
         if not leg.waits:
             return False
-        if any(n not in self._slots or self._slots[n].stopped for n in leg.told):
+        if any(n not in self._slots for n in leg.told):
             return True
         said = leg.told | leg.saying
         return any(
@@ -187,9 +188,10 @@ class Watching:
 
     def is_settled(self, leg: Leg) -> bool:
         """Every watched log was answered on this way, and nothing is missing."""
-        if any(s.fetching or s.gap for s in self._slots.values() if not s.stopped):
+        active = [s for s in self._slots.values() if not s.stopped]
+        if any(s.fetching or s.gap for s in active):
             return False
-        return not self._slots or (leg.answered and next(self._to_tell(leg, compare=False), None) is None)
+        return not active or (leg.answered and next(self._to_tell(leg, compare=False), None) is None)
 
     def _to_tell(self, leg: Leg, compare: bool) -> Iterator[int]:
         for number, slot in self._slots.items():
@@ -271,6 +273,8 @@ class Watching:
             slot.gap = True  # it may have been for the log that had this slot before
             return []
         if isinstance(what, Fetched):
+            if what.ended and told.version != slot.version:
+                what = replace(what, ended=False)  # the token before this one has ended, not this one
             return self._deliver(number, slot, what, asked_after is not None and asked_after <= slot.cursor)
         leg.told.pop(number, None)
         if what.status is Status.BUSY:
