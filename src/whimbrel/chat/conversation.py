@@ -429,7 +429,7 @@ class Conversation:
             flight = any_line.state.flight
             if flight is not None and not any_line.asked and any_line.patience.get(flight.kind, 0) <= now:
                 self._launch(any_line, fx)
-        if line.state.flight is not None or not line.may_write():
+        if line.state.flight is not None or not self.outbox or not line.may_write():
             return
         held = {kind for kind, until in line.patience.items() if until > now}
         due = self.outbox.due(FAR if hurry else now, lambda row: flight_of(row) not in held)
@@ -457,7 +457,7 @@ class Conversation:
         flight = line.state.flight
         if flight is not None:
             return None if line.asked else line.patience.get(flight.kind)
-        if not line.may_write():
+        if not self.outbox or not line.may_write():
             return None
         if not line.patience:
             return self.outbox.next_time()

@@ -300,7 +300,7 @@ class Person:
             first = not line.caught_up
             if isinstance(what, Fetched):
                 chat.records(line, what, now, fx)
-                if first and line.caught_up:
+                if first and line.caught_up and chat.kind == "group":
                     self.met(chat, line, fx)
             else:
                 self._not_shown(chat, line, what, fx)
