@@ -449,6 +449,14 @@ class Conversation:
             due = [row for row in due if self.outbox.get(row.n) is not None]
         return False
 
+    def busy(self, now: int, hurry: bool) -> bool:
+        """Whether something is under way or due."""
+        for line in self.lines:
+            flight = line.state.flight
+            if line.wants or (flight and (line.asked or line.patience.get(flight.kind, 0) <= now)):
+                return True
+        return bool(self.outbox.due(FAR if hurry else now))
+
     def next_time(self) -> int | None:
         """When something that waits in the outbox is due (milliseconds)."""
         line = self.line

@@ -79,6 +79,10 @@ class Errands:
         times = [lane[0].not_before for lane in self._lanes.values() if lane[0].n not in self._asked]
         return min(times, default=None)
 
+    def busy(self, now: int) -> bool:
+        """Whether one is asked or due."""
+        return any(lane[0].n in self._asked or lane[0].not_before <= now for lane in self._lanes.values())
+
     def find(self, lane: bytes, n: int) -> Errand | None:
         waiting = self._lanes.get(lane)
         return waiting[0] if waiting and waiting[0].n == n else None

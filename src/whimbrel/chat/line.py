@@ -484,10 +484,10 @@ class Line:
         if flight.kind is FlightKind.CLAIM:
             return self._claim_refused(flight, answer)
         self._give_up_flight(flight)
-        if answer.status is Status.WRONG_TURN and answer.head is not None:
-            if answer.head.turn > turn_of(flight):
-                self.behind(answer.head)
-                return []
+        head = answer.head if answer.status is Status.WRONG_TURN else None
+        if head is not None and head.turn > turn_of(flight):
+            self.behind(head)
+            return []
         if answer.status in (Status.DENIED, Status.WRONG_TURN):
             self.doubt, self.caught_up = True, False
             if self._suspect != (state.seq, state.n):  # there may be something to read that explains it

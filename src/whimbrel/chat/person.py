@@ -448,11 +448,13 @@ class Person:
         """What waits to leave."""
         return len(self.errands) + sum(len(chat.outbox) for chat in self.chats.values())
 
-    def busy(self) -> bool:
-        """Whether something that this home began is not finished: it waits for a relay, not for a person."""
-        flights = any(chat.line is not None and chat.line.state.flight for chat in self.chats.values())
-        behind = any(line.wants for chat in self.chats.values() for line in chat.lines)
-        return self.waiting() > 0 or flights or behind or self.doors.busy()
+    def busy(self, now: int, hurry: bool = False) -> bool:
+        """Whether something that this home began is under way or due: it waits for a relay, not for a person or a time.
+
+        With `hurry` nothing waits for company, as in `pump`.
+        """
+        chats = any(chat.busy(now, hurry) for chat in self.chats.values())
+        return chats or self.errands.busy(now) or self.doors.busy()
 
     # ----------------------------------------------------------------------------------- what people do
 
