@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import shutil
 import socket
 import ssl
@@ -16,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from whimbrel.wire.errors import Malformed
 from whimbrel.wire.letters import RelayKeys
@@ -33,7 +32,6 @@ from .expiry import Expiry
 from .http import Connection
 from .journal import Event, Journal
 from .keys import LetterKeys, Secrets, keep_port, kept_port, open_secrets
-from .metrics import MetricsPort
 from .places import Places
 from .sessions import Session
 from .settings import RelaySettings
@@ -42,9 +40,10 @@ from .storage import Storage
 from .uploads import Uploads
 from .watching import Watching
 
+if TYPE_CHECKING:
+    from .metrics import MetricsPort
+
 TICK = 1.0
-BUCKETS = 10
-"""Sessions are tended one bucket a second, so that no second has all of them."""
 EXPIRY_EVERY = 3600
 EXPIRY_PAUSE = 0.05
 """Seconds between two steps of a round of expiry: it never takes more than a small part of the time."""
@@ -93,8 +92,7 @@ class Relay:
         self.draining = False
         self.held: set[exchanges.Exchange] = set()
         self._connections: set[Connection] = set()
-        self._sessions: list[set[Session]] = [set() for _ in range(BUCKETS)]
-        self._next_bucket = 0
+        self._sessions: list[set[Session]] = [set() for _ in range(self.limits.tend_every)]
         self._ticks = 0
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._date = ""
@@ -134,6 +132,9 @@ class Relay:
             raise
         self._metrics: MetricsPort | None = None
         if self.settings.metrics_port is not None:
+            # Not at the top: a relay inside an app starts quicker without it.
+            from .metrics import MetricsPort
+
             self._metrics = MetricsPort(self, self.settings.metrics_port)
         self._started = True
         self._tick()
@@ -381,7 +382,7 @@ class Relay:
             self.counts.connections -= 1
 
     def _bucket_of(self, session: Session) -> set[Session]:
-        return self._sessions[id(session) // 64 % BUCKETS]
+        return self._sessions[id(session) // 64 % len(self._sessions)]
 
     def _all_sessions(self) -> list[Session]:
         return [session for bucket in self._sessions for session in bucket]
@@ -395,7 +396,7 @@ class Relay:
         self._ticks += 1
         now = self.loop.time()
         late: list[Connection | Session] = [one for one in self._connections if one.overdue(now)]
-        late += [one for one in list(self._sessions[self._ticks % BUCKETS]) if not one.tend(now)]
+        late += [one for one in list(self._sessions[self._ticks % len(self._sessions)]) if not one.tend(now)]
         late += self._slowest()
         for one in late:
             one.abort()
@@ -406,11 +407,13 @@ class Relay:
             self._renew()
 
     def _slowest(self) -> list[Session]:
-        waiting = [(session.waiting(), session) for session in self._sessions[self._ticks % BUCKETS]]
+        waiting = [
+            (session.waiting(), session) for session in self._sessions[self._ticks % len(self._sessions)]
+        ]
         total = sum(size for size, _ in waiting)
         cut: list[Session] = []
         for size, session in sorted(waiting, key=lambda pair: -pair[0]):
-            if total <= WAITING_MAX // BUCKETS:
+            if total <= WAITING_MAX // len(self._sessions):
                 break
             total -= size
             cut.append(session)
@@ -468,6 +471,10 @@ async def serve(
 
 def allow_many_files(connections: int) -> int:
     """Raise this process's limit of open files as far as it goes; answers how many connections fit."""
+    try:
+        import resource
+    except ImportError:  # not on Windows, where sockets are not counted so
+        return connections
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + FILES_SPARE
     if soft < wanted:

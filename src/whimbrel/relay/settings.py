@@ -83,6 +83,8 @@ class Limits:
     """Silence after which a stream is pinged: below the 60 s after which many proxies and NATs forget."""
     silence: int = 160
     """Silence after which a stream is cut off."""
+    tend_every: int = 10
+    """Each stream is looked after once in so many seconds, a part of them in each: none has all of them."""
     drain: int = 10
     """How long streams have to close after SIGTERM."""
 
