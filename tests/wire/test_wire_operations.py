@@ -14,6 +14,7 @@ from whimbrel.wire.answers import Failure, Status
 from whimbrel.wire.asking import read_plain_append
 from whimbrel.wire.errors import Malformed, TooLarge
 from whimbrel.wire.operations import (
+    ENTRY_MAX,
     SEALED_CHUNK,
     Append,
     Drop,
@@ -126,6 +127,8 @@ def general(frame: bytes) -> tuple[int, Any] | None:
         return None
     number_like = type(kind) is int and kind == 0 and type(n) is int and n >= 0
     plain = isinstance(operation, Append) and sorted(value[1]) == [0, 2, 4, 6] and len(operation.entries) == 1
+    # The very largest entry has a longer head: rare, so the quick parser leaves it to the other.
+    plain = plain and len(operation.entries[0]) < ENTRY_MAX
     return (n, operation) if number_like and plain else None
 
 
@@ -141,7 +144,9 @@ def test_the_quick_parser_of_an_append_agrees_with_the_general_one(
 ) -> None:
     append = Append(log, log[::-1], turn, (entry,))
     frame = cbor.encode([0, n, [cbor.decode(codec.encode_operation(append))]])
-    assert read_plain_append(frame) == (n, append) == general(frame)
+    assert codec.decode_operation(codec.encode_operation(append)) == append
+    assert read_plain_append(frame) == general(frame)
+    assert len(entry) == ENTRY_MAX or general(frame) == (n, append)
     broken = data.draw(damaged(frame))
     assert read_plain_append(broken) == general(broken)
 
