@@ -335,7 +335,8 @@ class Shell:
             ]
             if not all(settled):
                 return False
-            quiet = not self._events and (self.person is None or not self.person.busy())
+            person = self.person
+            quiet = not self._events and (person is None or not person.busy(self.now(), self.hurry))
             if quiet and not self.transfers.busy() and len(connections) == len(self.connections):
                 return True
             changed = self._changed
