@@ -1,0 +1,362 @@
+"""Watching over any way: each record once and in order, by as few words to the relay as possible."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from link_table import (
+    LETTERS,
+    NEAR,
+    OTHER,
+    RESET,
+    STREAM,
+    Table,
+    append,
+    delivered,
+    done,
+    fetched,
+    item,
+    of,
+    seqs,
+)
+
+from whimbrel.link.events import (
+    Abandon,
+    Action,
+    DeliverRecords,
+    DeliverSignal,
+    Dial,
+    RecordsCame,
+    Repositioned,
+    Send,
+    SignalCame,
+    WatchSet,
+)
+from whimbrel.wire.answers import Failure, Fetched, Status, Watched
+from whimbrel.wire.operations import Fetch, Watch, WatchItem
+
+HANDLE, NEW_HANDLE = b"h" * 16, b"n" * 16
+
+
+def watch(table: Table, *items: WatchItem) -> list[Action]:
+    return table.tell(WatchSet({i.slot: i for i in items}))
+
+
+def watches(actions: Sequence[Action]) -> list[Watch]:
+    operations = [o for a in actions if isinstance(a, Send | Dial) for o in a.operations]
+    return [o for o in operations if isinstance(o, Watch)]
+
+
+def fetches(actions: Sequence[Action]) -> list[Fetch]:
+    operations = [o for a in of(actions, Send) for o in a.operations]
+    return [o for o in operations if isinstance(o, Fetch)]
+
+
+def watched(*results: tuple[int, Fetched | Failure], handle: bytes = HANDLE) -> Watched:
+    return Watched(handle, results)
+
+
+def push(table: Table, way: int, slot: int, what: Fetched | Failure) -> list[Action]:
+    return table.tell(RecordsCame(way, slot, what))
+
+
+@pytest.fixture
+def up() -> tuple[Table, int]:
+    """A stream to a relay near by, watching slot 1 up to record 3."""
+    table = Table(NEAR)
+    watch(table, item(1))
+    table.answer(1, 0, watched((1, fetched(1, 2, 3))))
+    return table, 1
+
+
+def test_the_first_flight_asks_for_everything_and_pushes_go_on_from_there() -> None:
+    table = Table(NEAR)
+    actions = watch(table, item(1), item(2, after=7, log=b"M"))
+    assert watches(actions) == [Watch(None, (item(1), item(2, after=7, log=b"M")))]
+    actions = table.answer(1, 0, watched((1, fetched(1, 2)), (2, fetched(head=7))))
+    assert seqs(actions) == [1, 2]
+    assert len(of(actions, DeliverRecords)) == 2, "that nothing is new is news the first time"
+    assert seqs(push(table, 1, 1, fetched(3))) == [3]
+    assert seqs(push(table, 1, 2, fetched(8, 9))) == [8, 9]
+    assert table.link.is_settled
+
+
+def test_what_the_cursor_has_passed_is_left_out(up: tuple[Table, int]) -> None:
+    table, way = up
+    assert seqs(push(table, way, 1, fetched(2, 3, 4))) == [4]
+    assert push(table, way, 1, fetched(4)) == []
+
+
+def test_records_that_do_not_follow_are_fetched_and_not_delivered(up: tuple[Table, int]) -> None:
+    table, way = up
+    actions = push(table, way, 1, fetched(6))
+    assert seqs(actions) == []
+    assert fetches(actions) == [Fetch(b"L" * 32, b"R" * 32, 3)]
+    assert not table.link.is_settled
+    assert push(table, way, 1, fetched(7)) == [], "one fetch at a time"
+    actions = table.answer(way, 1, fetched(4, 5, 6))
+    assert seqs(actions) == [4, 5, 6]
+    assert fetches(actions) == [Fetch(b"L" * 32, b"R" * 32, 6)], "7 came while it was under way"
+    assert seqs(table.answer(way, 2, fetched(7))) == [7]
+    assert table.link.is_settled
+
+
+def test_what_is_missing_because_it_expired_is_passed_over_when_the_fetch_says_so(
+    up: tuple[Table, int],
+) -> None:
+    table, way = up
+    push(table, way, 1, fetched(9))
+    assert seqs(table.answer(way, 1, fetched(8, 9))) == [8, 9]
+    assert seqs(push(table, way, 1, fetched(10))) == [10]
+
+
+def test_more_is_fetched_until_there_is_no_more() -> None:
+    table = Table(NEAR)
+    watch(table, item(1))
+    actions = table.answer(1, 0, watched((1, fetched(1, 2, head=9, more=True))))
+    assert seqs(actions) == [1, 2]
+    assert fetches(actions)[0].after == 2
+    assert seqs(push(table, 1, 1, fetched(10))) == [], "it would stand before what is missing"
+    actions = table.answer(1, 1, fetched(3, 4, head=10, more=True))
+    assert fetches(actions)[0].after == 4
+    actions = table.answer(1, 2, fetched(5, 6, 7, 8, 9, 10))
+    assert seqs(table.actions) == list(range(1, 11))
+    assert fetches(actions) == []
+    assert table.link.is_settled
+
+
+def test_an_announcement_without_records_is_fetched(up: tuple[Table, int]) -> None:
+    table, way = up
+    assert fetches(push(table, way, 1, fetched(head=50, more=True)))[0].after == 3
+
+
+def test_a_new_way_says_only_what_has_changed(up: tuple[Table, int]) -> None:
+    table, way = up
+    watch(table, item(1), item(2, log=b"M"))
+    assert watches(table.actions)[-1] == Watch(HANDLE, (item(2, log=b"M"), item(1, after=3)))
+    table.answer(way, 1, watched((2, fetched(head=0))))
+    push(table, way, 1, fetched(4))
+    table.lose(way)
+    assert watches(table.wait(0.1)) == [Watch(HANDLE, (item(1, after=4),))]
+    assert seqs(table.answer(2, 0, watched((1, fetched(5))))) == [5]
+
+
+def test_a_relay_that_forgot_the_set_hears_it_in_full(up: tuple[Table, int]) -> None:
+    table, way = up
+    table.lose(way)
+    table.wait(0.1)
+    actions = table.answer(2, 0, Failure(Status.UNKNOWN))
+    assert watches(actions) == [Watch(None, (item(1, after=3),))]
+    assert not table.link.is_settled
+    actions = table.answer(2, 1, watched((1, fetched(4)), handle=NEW_HANDLE))
+    assert seqs(actions) == [4]
+    assert table.link.is_settled
+
+
+def test_a_handle_that_a_dead_way_may_still_use_is_not_used_on_a_stream(up: tuple[Table, int]) -> None:
+    table, way = up
+    watch(table, item(1), item(2, log=b"M"))
+    table.lose(way)  # with the change under way: it may arrive late and take the set away
+    asked = watches(table.wait(0.1))
+    assert asked == [Watch(None, (item(1, after=3), item(2, log=b"M")))]
+
+
+def test_only_one_attempt_carries_the_watch() -> None:
+    table = Table(STREAM, OTHER)
+    watch(table, item(1))
+    actions = table.wait(0.3)
+    assert [len(d.operations) for d in of(table.actions, Dial)] == [1, 0]
+    assert watches(actions) == []
+    actions = table.answer(2, 0)
+    assert watches(actions) == [Watch(None, (item(1),))], "the second is up and asks at once"
+
+
+def test_a_slot_that_goes_is_dropped_and_its_late_records_are_not_delivered(up: tuple[Table, int]) -> None:
+    table, way = up
+    assert watches(watch(table)) == [Watch(HANDLE, (), (1,))]
+    assert push(table, way, 1, fetched(4)) == []
+    table.answer(way, 1, watched())
+    assert table.link.is_settled
+
+
+def test_a_slot_that_gets_another_log_takes_nothing_of_the_old_one(up: tuple[Table, int]) -> None:
+    table, way = up
+    watch(table, item(1, log=b"M", after=3))
+    actions = push(table, way, 1, fetched(4))
+    assert seqs(actions) == []
+    assert fetches(actions) == [Fetch(b"M" * 32, b"R" * 32, 3)], (
+        "it may have been of the new log all the same"
+    )
+
+
+def test_the_owner_moves_a_cursor_back_and_forward(up: tuple[Table, int]) -> None:
+    table, way = up
+    actions = table.tell(Repositioned(1, 1))
+    assert watches(actions) == [Watch(HANDLE, (item(1, after=1),))]
+    assert seqs(table.answer(way, 1, watched((1, fetched(2, 3))))) == [2, 3]
+    actions = watch(table, item(1, after=10))
+    assert watches(actions) == [Watch(HANDLE, (item(1, after=10),))]
+    assert seqs(push(table, way, 1, fetched(9, 10))) == []
+    assert seqs(push(table, way, 1, fetched(11))) == [11]
+    assert watches(watch(table, item(1, after=2))) == [], "an older cursor of the owner's is only late"
+
+
+def test_an_answer_from_further_on_than_the_owner_is_now_is_not_taken(up: tuple[Table, int]) -> None:
+    table, way = up
+    watch(table, item(1), item(2, log=b"M"))  # asks for 1 from record 3 on
+    table.tell(Repositioned(1, 1))
+    actions = table.answer(way, 1, watched((1, fetched(4, 5)), (2, fetched(head=0))))
+    assert seqs(actions) == []
+    (again,) = of(actions, Send)
+    assert again.operations == (Fetch(b"L" * 32, b"R" * 32, 1), Watch(HANDLE, (item(1, after=1),)))
+    table.answer(way, again.n, fetched(2, 3, 4), watched((1, fetched(2, 3, 4, 5))))
+    assert seqs(table.actions) == [1, 2, 3, 2, 3, 4, 5]
+
+
+def test_another_read_token_is_told_and_the_cursor_stays(up: tuple[Table, int]) -> None:
+    table, way = up
+    actions = push(table, way, 1, fetched(4, ended=True))
+    assert seqs(actions) == [4]
+    assert of(actions, DeliverRecords)[0].what.ended  # type: ignore[union-attr]
+    actions = watch(table, item(1, read=b"S"))
+    assert watches(actions)[-1].items == (item(1, after=4, read=b"S"),)
+    n = of(table.actions, Send)[-1].n
+    assert seqs(table.answer(way, n, watched((1, fetched(5))))) == [5]
+
+
+def test_a_failure_ends_a_slot_once_and_the_owner_wakes_it(up: tuple[Table, int]) -> None:
+    table, way = up
+    failure = Failure(Status.EXPIRED, first=40)
+    actions = push(table, way, 1, failure)
+    assert of(actions, DeliverRecords) == [DeliverRecords(1, failure)]
+    assert push(table, way, 1, failure) == []
+    table.lose(way)
+    assert watches(table.wait(0.1)) == []
+    table.answer(2, 0)
+    assert table.link.is_settled
+    assert watches(watch(table, item(1))) == [], "the same again is no new wish"
+    actions = table.tell(Repositioned(1, 39))
+    assert watches(actions) == [Watch(HANDLE, (item(1, after=39),))]
+
+
+def test_a_busy_slot_is_asked_again_later(up: tuple[Table, int]) -> None:
+    table, way = up
+    actions = push(table, way, 1, Failure(Status.BUSY, retry_after=4))
+    assert of(actions, DeliverRecords) == []
+    assert watches(table.wait(3.9)) == []
+    assert watches(table.wait(0.2)) == [Watch(HANDLE, (item(1, after=3),))]
+
+
+def test_a_busy_relay_is_asked_again_with_the_same_handle(up: tuple[Table, int]) -> None:
+    table, way = up
+    watch(table, item(1), item(2, log=b"M"))
+    table.answer(way, 1, Failure(Status.BUSY, retry_after=2))
+    assert watches(table.wait(1.9)) == []
+    assert watches(table.wait(0.2)) == [Watch(HANDLE, (item(2, log=b"M"), item(1, after=3)))]
+
+
+def test_a_set_of_thousands_is_told_in_parts() -> None:
+    table = Table(NEAR)
+    items = [item(n, log=bytes([n % 256]), read=bytes([n // 256])) for n in range(1200)]
+    watch(table, *items)
+    told = 0
+    for n in range(3):
+        asked = watches(table.actions)[-1]
+        told += len(asked.items)
+        assert (asked.handle is None) == (n == 0)
+        table.answer(1, n, watched(*((i.slot, fetched(head=0)) for i in asked.items)))
+    assert told == 1200
+    assert len(watches(table.actions)) == 3
+    assert table.link.is_settled
+
+
+def test_signals_come_through_for_what_is_watched_now(up: tuple[Table, int]) -> None:
+    table, way = up
+    assert table.tell(SignalCame(way, 1, b"typing")) == [DeliverSignal(1, b"typing")]
+    assert table.tell(SignalCame(way, 2, b"typing")) == []
+
+
+def test_pushes_of_a_way_that_does_not_count_any_more_do_not_count() -> None:
+    table = Table(LETTERS, STREAM)
+    table.tell()
+    table.lose(1)
+    table.wait(0.3)
+    table.answer(2, 0)
+    assert push(table, 2, 1, fetched(1)) == []
+    assert push(table, 99, 1, fetched(1)) == []
+
+
+# ------------------------------------------------------------------------------------------- letters
+
+
+@pytest.fixture
+def letters() -> Table:
+    """An exchange, watching slot 1 up to record 3, its first answer taken."""
+    table = Table(LETTERS)
+    watch(table, item(1))
+    table.answer(1, 0, watched((1, fetched(1, 2, 3))))
+    return table
+
+
+def test_the_first_letter_is_answered_at_once_and_the_next_one_is_held(letters: Table) -> None:
+    assert [w.wait for w in watches(letters.actions)] == [0, 25]
+    assert watches(letters.actions)[1] == Watch(HANDLE, (item(1, after=3),), wait=25)
+    assert letters.link.is_settled
+    letters.now += 5
+    actions = letters.answer(1, 1, watched((1, fetched(4))))
+    assert seqs(actions) == [4]
+    assert watches(actions) == [Watch(HANDLE, (item(1, after=4),), wait=25)]
+
+
+def test_a_held_letter_with_no_news_is_sent_again_with_the_handle_alone(letters: Table) -> None:
+    letters.now += 25
+    actions = letters.answer(1, 1, watched())
+    assert watches(actions) == [Watch(HANDLE, (), wait=25)]
+
+
+def test_a_relay_that_does_not_hold_is_not_asked_without_a_pause(letters: Table) -> None:
+    letters.now += 0.05
+    assert watches(letters.answer(1, 1, watched())) == []
+    assert watches(letters.wait(0.9)) == []
+    assert len(watches(letters.wait(0.2))) == 1
+
+
+def test_operations_go_beside_the_held_letter(letters: Table) -> None:
+    actions = letters.submit(append("a"))
+    assert of(actions, Send)[0].operations == (append("a"),)
+    assert delivered(letters.answer(1, 2, done())) == [1]
+
+
+def test_a_held_letter_that_is_out_of_date_is_replaced(letters: Table) -> None:
+    actions = watch(letters, item(1), item(2, log=b"M"))
+    assert of(actions, Abandon) == [Abandon(1, 1)]
+    assert watches(actions) == [Watch(HANDLE, (item(2, log=b"M"), item(1, after=3)), wait=0)]
+    assert not letters.link.is_settled
+    actions = letters.answer(1, 2, watched((2, fetched(head=0))))
+    assert watches(actions)[0].wait == 25
+    assert letters.link.is_settled
+
+
+def test_a_log_whose_token_has_ended_leaves_the_set_with_the_next_letter(letters: Table) -> None:
+    letters.now += 5
+    actions = letters.answer(1, 1, watched((1, fetched(4, ended=True))))
+    assert of(actions, DeliverRecords) == [DeliverRecords(1, fetched(4, ended=True))]
+    assert watches(actions) == [Watch(HANDLE, (), (1,), wait=25)]
+    letters.now += 5
+    assert of(letters.answer(1, 2, watched((1, fetched(head=4, ended=True)))), DeliverRecords) == []
+
+
+def test_the_relay_may_take_its_time_with_a_held_letter_and_no_longer(letters: Table) -> None:
+    before = letters.now
+    letters.wait(34)
+    assert len(of(letters.actions, Dial)) == 1
+    letters.wait(3)
+    assert len(of(letters.actions, Dial)) == 2
+    assert letters.now - before < 40
+
+
+def test_an_answer_that_was_lost_is_asked_for_again_from_the_cursor(letters: Table) -> None:
+    letters.lose(1, RESET)
+    letters.wait(2)
+    assert watches(letters.actions)[-1] == Watch(HANDLE, (item(1, after=3),))
