@@ -121,19 +121,18 @@ async def _first_of(addresses: Sequence[str], port: int, tried: list[str]) -> Tc
     """The first address that answers, each a little later than the one before, or as soon as that has failed."""
     race = _Race()
     try:
-        try:
-            async with asyncio.TaskGroup() as group:
-                for address in addresses:
-                    failed = asyncio.Event()
-                    tried.append(neighbourhood(address)[1])
-                    group.create_task(race.attempt(address, port, failed))
-                    try:
-                        async with asyncio.timeout(NEXT_ADDRESS):
-                            await failed.wait()
-                    except TimeoutError:
-                        pass
-        except* _Won:
-            pass
+        async with asyncio.TaskGroup() as group:
+            attempts: list[asyncio.Task[None]] = []
+            for address in addresses:
+                tried.append(neighbourhood(address)[1])
+                attempts.append(group.create_task(race.attempt(address, port)))
+                await race.has_moved_on(len(attempts), NEXT_ADDRESS)
+                if race.winner is not None:
+                    break
+            await race.has_moved_on(len(attempts), None)
+            # The race ends without an exception: a group that ends by one would forget that we were cancelled.
+            for attempt in attempts:
+                attempt.cancel()
     except BaseException:
         if race.winner is not None:
             await race.winner.close()
@@ -144,29 +143,35 @@ async def _first_of(addresses: Sequence[str], port: int, tried: list[str]) -> Tc
     return race.winner
 
 
-class _Won(Exception):
-    """An attempt has succeeded: the others end."""
-
-
 class _Race:
     """Attempts at the addresses of one host."""
 
     def __init__(self) -> None:
         self.winner: TcpStream | None = None
         self.failures: list[TransportError] = []
+        self._news = asyncio.Event()
 
-    async def attempt(self, address: str, port: int, failed: asyncio.Event) -> None:
+    async def attempt(self, address: str, port: int) -> None:
         try:
             stream = await _connect_one(address, port)
         except TransportError as error:
             self.failures.append(error)
-            failed.set()
-            return
-        if self.winner is not None:
-            await stream.close()
-            return
-        self.winner = stream
-        raise _Won
+        else:
+            if self.winner is None:
+                self.winner = stream
+            else:
+                await stream.close()
+        self._news.set()
+
+    async def has_moved_on(self, started: int, patience: float | None) -> None:
+        """Wait until one has won or all that were started have failed; no longer than `patience` (seconds)."""
+        try:
+            async with asyncio.timeout(patience):
+                while self.winner is None and len(self.failures) < started:
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            pass
 
 
 async def _connect_one(address: str, port: int) -> TcpStream:
