@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from whimbrel.chat.contacts import Contact
 from whimbrel.chat.conversation import Conversation
 from whimbrel.chat.doors import key_of
-from whimbrel.chat.effects import Ask, Effects
+from whimbrel.chat.effects import Ask, Effects, Watching
 from whimbrel.chat.person import Person, Relay
 from whimbrel.chat.records import MessageRow
 from whimbrel.client.desk import StoreDesk
@@ -33,6 +34,10 @@ from whimbrel.wire.purpose import public_of
 from whimbrel.wire.texts import Invite, parse_invite
 
 Deed = Callable[[Person, int, Effects], Any]
+
+
+def hand_over(watching: Watching, what: Fetched | Failure, person: Person, now: int, fx: Effects) -> None:
+    person.records(watching.relay, watching.log, what, now, fx)
 
 
 class VillageRelay:
@@ -143,11 +148,9 @@ class Villager:
             what = self.village.relays[watching.relay].ask(fetch)
             found = self.person._line(watching.relay, watching.log)
             behind = found is not None and not found[1].caught_up
-            if isinstance(what, Fetched) and (what.records or behind):
-                self.do(lambda person, now, fx: person.records(watching.relay, watching.log, what, now, fx))
-                return True
-            if isinstance(what, Failure) and found is not None:
-                self.do(lambda person, now, fx: person.records(watching.relay, watching.log, what, now, fx))
+            news = isinstance(what, Fetched) and (what.records or behind)
+            if news or (isinstance(what, Failure) and found is not None):
+                self.do(partial(hand_over, watching, what))
                 return True
         before = len(self.asks)
         self.do(lambda person, now, fx: None)
@@ -228,7 +231,8 @@ class Village:
         end = self.now + patience
         while steps:
             steps -= 1
-            if any([villager.step() for villager in self.people.values()]):
+            steps_taken = [villager.step() for villager in self.people.values()]
+            if any(steps_taken):
                 continue
             times = [villager.person.next_time() for villager in self.people.values()]
             later = min((time for time in times if time is not None), default=None)
