@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -22,18 +23,30 @@ class Two:
     relay: RelayProcess
 
 
+@pytest.fixture(scope="module")
+def friends(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a relay and the homes of Ada and Bo, who are contacts; everything at rest."""
+    folder = tmp_path_factory.mktemp("friends")
+    with RelayProcess(folder / "relay") as relay:
+        ada, bo = Home(folder / "ada"), Home(folder / "bo")
+        ada.make_account("Ada", relay.address)
+        bo.make_account("Bo", relay.address)
+        befriend(ada, bo)
+        assert relay.end() == 0
+    return folder
+
+
 @pytest.fixture(params=["without the app", "with the app"])
-def two(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Two]:
-    """Ada and Bo, who are contacts, on one relay. In the second round both have the app running all the time."""
+def two(request: pytest.FixtureRequest, friends: Path, tmp_path: Path) -> Iterator[Two]:
+    """A copy of them, up. In the second round both have the app running all the time."""
+    for name in ("relay", "ada", "bo"):
+        shutil.copytree(friends / name, tmp_path / name)
     with ExitStack() as stack:
         relay = stack.enter_context(RelayProcess(tmp_path / "relay"))
         ada, bo = Home(tmp_path / "ada"), Home(tmp_path / "bo")
         if request.param == "with the app":
             for home in (ada, bo):
                 stack.enter_context(home.app())
-        ada.make_account("Ada", relay.address)
-        bo.make_account("Bo", relay.address)
-        befriend(ada, bo)
         yield Two(ada, bo, relay)
 
 
