@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,9 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 COMMAND = Path(sys.executable).parent / "whimbrel"
+Start = Sequence[str]
+"""How the program is started: the command, or a program of a test's own that does the same and more."""
+USUAL: Start = (str(COMMAND),)
 
 # A shared machine has slow moments; what hangs is still noticed.
 PATIENCE_S = 60.0
@@ -80,12 +83,14 @@ def environment(extra: Mapping[str, str] | None) -> dict[str, str]:
 class Program:
     """A process that stays: it printed its ready line, and is ended in order, or killed."""
 
-    def __init__(self, words: list[str], extra: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, words: list[str], extra: Mapping[str, str] | None = None, start: Start = USUAL
+    ) -> None:
         self.words = words
         # A file, not a pipe: a pipe that nobody empties would stop the program.
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the program
         self.process = subprocess.Popen(
-            [str(COMMAND), *words],
+            [*start, *words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
@@ -148,8 +153,10 @@ class Program:
 class App(Program):
     """The app on a home, ready; `url` opens its page once."""
 
-    def __init__(self, words: list[str], extra: Mapping[str, str] | None = None) -> None:
-        super().__init__(words, extra)
+    def __init__(
+        self, words: list[str], extra: Mapping[str, str] | None = None, start: Start = USUAL
+    ) -> None:
+        super().__init__(words, extra, start)
         ready = self.next_line()
         assert ready["event"] == "ready", ready
         self.url: str = ready["url"]
@@ -161,15 +168,18 @@ class App(Program):
 class RelayProcess:
     """A relay with a folder of its own. Killed and started again it is the same one, on the same port."""
 
-    def __init__(self, data: Path, listen: str = "127.0.0.1:0") -> None:
+    def __init__(self, data: Path, listen: str = "127.0.0.1:0", start: Start = USUAL) -> None:
         self.data = data
+        self._start = start
         self._listen = listen
         self.address = ""
         self.program: Program | None = None
         self.start()
 
     def start(self) -> None:
-        self.program = Program(["relay", "--data", str(self.data), "--listen", self._listen])
+        self.program = Program(
+            ["relay", "--data", str(self.data), "--listen", self._listen], start=self._start
+        )
         ready = self.program.next_line()
         assert ready["event"] == "ready"
         self.address = ready["address"]
@@ -199,9 +209,10 @@ class RelayProcess:
 class Home:
     """A person's folder, and the commands on it."""
 
-    def __init__(self, path: Path, extra: Mapping[str, str] | None = None) -> None:
+    def __init__(self, path: Path, extra: Mapping[str, str] | None = None, start: Start = USUAL) -> None:
         self.path = path
         self.extra = dict(extra or {})
+        self._start = start
 
     def run(
         self,
@@ -214,7 +225,7 @@ class Home:
         line = ["--home", str(self.path), *(["--json"] if as_json else []), *words]
         given = stdin.encode() if isinstance(stdin, str) else stdin
         ran = subprocess.run(
-            [str(COMMAND), *line],
+            [*self._start, *line],
             input=given,
             stdin=subprocess.DEVNULL if given is None else None,
             capture_output=True,
@@ -234,11 +245,11 @@ class Home:
 
     def start(self, *words: str) -> Program:
         """A command that stays, e.g. `read --follow`."""
-        return Program(["--home", str(self.path), "--json", *words], self.extra)
+        return Program(["--home", str(self.path), "--json", *words], self.extra, self._start)
 
     def app(self, *words: str) -> App:
         """The app on this home, ready."""
-        return App(["--home", str(self.path), "--json", "app", *words], self.extra)
+        return App(["--home", str(self.path), "--json", "app", *words], self.extra, self._start)
 
     # -- what tests do again and again --------------------------------------------------------------------
 

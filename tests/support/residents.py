@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from support.homes import PATIENCE_S, App, Home, RelayProcess
+from support.homes import PATIENCE_S, USUAL, App, Home, RelayProcess, Start
 from whimbrel.app.channel import AppGone, reach_app
 from whimbrel.store.home import open_home
 
@@ -34,9 +34,9 @@ class Told(Exception):
 class Resident:
     """A person whose app runs, most of the time."""
 
-    def __init__(self, name: str, path: Path) -> None:
+    def __init__(self, name: str, path: Path, start: Start = USUAL) -> None:
         self.name = name
-        self.home = Home(path)
+        self.home = Home(path, start=start)
         self.app: App | None = None
 
     # ------------------------------------------------------------------------------------------ the app
@@ -120,9 +120,11 @@ class Resident:
 
 
 @contextmanager
-def residents(folder: Path, relay: RelayProcess, *names: str) -> Iterator[list[Resident]]:
+def residents(
+    folder: Path, relay: RelayProcess, *names: str, start: Start = USUAL
+) -> Iterator[list[Resident]]:
     """People with accounts on one relay, their apps running; strangers to each other."""
-    people = [Resident(name, folder / name.lower()) for name in names]
+    people = [Resident(name, folder / name.lower(), start) for name in names]
     try:
         with ThreadPoolExecutor() as at_once:
             list(at_once.map(Resident.start, people))

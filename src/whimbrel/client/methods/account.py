@@ -63,6 +63,7 @@ async def status(service: Service) -> AsyncIterator[Item]:
     """Which way is up, what waits, and what was found wrong."""
     shell = service.shell
     person = shell.person
+    uploading = {file.message for file in shell.home.database.files_under_way() if file.state == "going"}
     ways = []
     for identity, connection in shell.connections.items():
         state = connection.state
@@ -81,7 +82,7 @@ async def status(service: Service) -> AsyncIterator[Item]:
         "name": person.identity.name if person is not None else None,
         "account": person.identity.account.hex() if person is not None else None,
         "ways": ways,
-        "waiting": person.waiting() if person is not None else 0,
+        "waiting": (person.waiting() if person is not None else 0) + len(uploading),
         "wrong": [
             {
                 "code": entry["code"],

@@ -94,7 +94,10 @@ async def _stage(service: Service, relay: bytes, path: Path) -> Attachment:
     except OSError as error:
         raise ServiceError("file", f"{path} cannot be copied: {error.strerror}.", "", CANNOT) from None
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return Attachment(relay, blob, key, about.st_size, content_hash, path.name, kind[:TYPE_MAX])
+    name = os.fsencode(path.name).decode(
+        "utf-8", "replace"
+    )  # to the disk a name is bytes; to a message it is text
+    return Attachment(relay, blob, key, about.st_size, content_hash, name, kind[:TYPE_MAX])
 
 
 # ------------------------------------------------------------------------------------------------- reading
