@@ -10,6 +10,8 @@ from whimbrel.chat.records import ContactRow, PutContact, Standing
 from whimbrel.chat.rules import Refused, seat
 from whimbrel.crypto import mls
 from whimbrel.crypto.cards import Card, decode_card
+from whimbrel.crypto.errors import Malformed
+from whimbrel.crypto.sealing import seal
 from whimbrel.wire import cbor
 
 KEY_PACKAGE_AGE = 400 * 24 * 3600
@@ -17,7 +19,10 @@ KEY_PACKAGE_AGE = 400 * 24 * 3600
 
 
 class NoKeyPackage(Exception):
-    """There is no key package that this person could be let in with."""
+    """There is no key package that this person could be let in with, or no key that a letter could be sealed to."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is nothing by which {name} could be let in")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,10 @@ class Contact:
         card = self.opened_card()
         if card is None:
             raise NoKeyPackage(self.name)
+        try:
+            seal(card.inbox_key, "letter", b"")
+        except Malformed:
+            raise NoKeyPackage(self.name) from None
         stock = self.stock
         for package in (*stock, *card.key_packages):
             rest = tuple(p for p in stock if p != package)

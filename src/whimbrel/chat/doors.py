@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from whimbrel.chat.contacts import Contact
+from whimbrel.chat.contacts import Contact, NoKeyPackage
 from whimbrel.chat.conversation import Conversation
 from whimbrel.chat.effects import Effects, Tag, Watching
 from whimbrel.chat.founding import found
@@ -49,6 +50,14 @@ if TYPE_CHECKING:
 
 GUEST_DAYS, GUEST_LOGS, GUEST_MEGABYTES = 400, 200, 2_000
 """What a guest gets on the relay of whoever invited them: until when, how many conversations, how much space."""
+GENERATION_MAX = 1 << 40
+"""Generations are about seconds of Unix time: a higher one would leave no room for the next."""
+LINES_MAX = 16
+"""Lines of one conversation; who makes more does not mean to talk."""
+IN_BLOBS_MAX = 64 * 1024 * 1024
+"""Bytes of a Welcome's tree, or of itself, in a blob at most: some ten thousand members."""
+WAITING_MAX = 8
+"""Welcomes of one sender whose blobs have not come yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +195,8 @@ class Doors:
             if envelope.conversation != pair_id(self._person.identity.account, card.account):
                 raise Refused("it is not for the two of us")
             placed = replace(envelope, position=Position(record.seq, record.turn + 1, record.h), change_n=1)
-            chat, line = self._join(placed, card, now, fx)
             expected = codec.decode_signed_change(record.change or b"").change
+            chat, line = self._join(placed, card, now, fx)
             if expected != founded_change(line):
                 fx.tell("trouble", chat=chat.id, code="change", text="The log's locks are not the group's.")
         except (WireError, CryptoError, mls.MlsError, Refused) as error:
@@ -237,11 +246,11 @@ class Doors:
                 self._asked.add(key)
                 invite = parse_invite(acceptance.invite)
                 fx.ask(invite.relay, Get(card_of(invite)[0], 0), "door", "card", key)
-        for blob, envelope in self._waiting.items():
+        for key, envelope in self._waiting.items():
             ref = missing_of(envelope)
-            if blob not in self._asked and ref is not None:
-                self._asked.add(blob)
-                fx.ask(envelope.relay, Get(ref.id, 0), "door", "blob", blob, 0, [])
+            if key not in self._asked and ref is not None:
+                self._asked.add(key)
+                fx.ask(envelope.relay, Get(ref.id, 0), "door", "blob", key, 0, [])
 
     def answer(self, tag: Tag, answer: Answer, now: int, fx: Effects) -> None:
         match tag:
@@ -268,7 +277,7 @@ class Doors:
                 self._claim(acceptance, invite, invite.secret.seed, card, encoded, now, fx)
             else:
                 self._request(acceptance, invite, invite.secret, card, encoded, now, fx)
-        except (CryptoError, WireError, mls.MlsError, Refused) as error:
+        except (CryptoError, WireError, mls.MlsError, Refused, NoKeyPackage) as error:
             why = f"What is behind this invite cannot be used: {error}."
             self._set(replace(acceptance, stage="failed", why=why), fx)
 
@@ -352,7 +361,8 @@ class Doors:
         elif line.state.standing is Standing.CLOSED:
             why = "This invite was opened already. If it was not by you, ask for a new one, and tell them."
             self._set(replace(acceptance, stage="used", why=why), fx)
-            if not any(other.state.standing is Standing.OPEN for other in chat.lines):
+            waits = any(other.state.standing in (Standing.OPEN, Standing.FOUNDING) for other in chat.lines)
+            if chat.hidden and not waits:  # it never came to be; a chat with a history stays
                 self._person.forget(chat, fx)
 
     def _request(
@@ -400,58 +410,70 @@ class Doors:
         card = decode_card(request.card)
         known = self._person.contacts.get(card.account)
         if card.account == self._person.identity.account or request.to != self._person.inbox.here().log:
-            return
+            raise Refused("a request that is not for this inbox")
         if known is not None and known.standing in ("contact", "blocked", "refused"):
             return
-        self._person.put_contact(
-            Contact(
-                card.account,
-                card.name,
-                "asking",
-                request.card,
-                came=f"asked by your open invite on {day_of(now)}",
-                text=request.text,
-            ),
-            fx,
+        asking = replace(
+            known or Contact(card.account, card.name, "asking"),
+            name=card.name,
+            standing="asking",
+            card=request.card,
+            came=f"asked by your open invite on {day_of(now)}",
+            text=request.text,
         )
+        self._person.put_contact(asking, fx)
         fx.tell("request", name=card.name)
 
     def _welcome(self, envelope: WelcomeEnvelope, data: bytes, now: int, fx: Effects) -> None:
         """A Welcome: taken from contacts, and from those whom we asked."""
         card = decode_card(envelope.card)
-        sender = self._person.contacts.get(card.account)
-        wanted = sender is not None and sender.standing in ("contact", "asked")
-        if not wanted:
+        if not self._is_wanted(card.account):
             raise Refused("a Welcome from somebody who is no contact")
         if envelope.kind == "pair" and envelope.conversation != pair_id(
             self._person.identity.account, card.account
         ):
             raise Refused("a conversation of two that is not of these two")
-        ref = missing_of(envelope)
-        if ref is not None:
-            self._waiting[ref.id] = envelope
-            fx.save(PutFact("letter:" + ref.id.hex(), data))
-            from whimbrel.chat.person import Relay
+        if missing_of(envelope) is not None:
+            self._wait_for_blobs(envelope, card, data, fx)
+        else:
+            self._enter(envelope, card, now, fx)
 
-            self._person.add_relay(Relay(envelope.relay, tuple(envelope.routes), None), fx)
-            return
-        self._enter(envelope, card, now, fx)
+    def _is_wanted(self, account: bytes) -> bool:
+        """Whether this person may let us in: a contact, or somebody whom we asked (and who may have asked us, too)."""
+        known = self._person.contacts.get(account)
+        chat = pair_id(self._person.identity.account, account)
+        asked = any(a.stage == "asked" and a.chat == chat for a in self.acceptances.values())
+        return known is not None and (
+            known.standing in ("contact", "asked") or (known.standing == "asking" and asked)
+        )
 
-    def _blob(self, blob: bytes, n: int, before: list[bytes], answer: Answer, now: int, fx: Effects) -> None:
+    def _wait_for_blobs(self, envelope: WelcomeEnvelope, card: Card, data: bytes, fx: Effects) -> None:
+        """Remember a large Welcome until what it left in blobs was fetched."""
+        if any(isinstance(p, BlobRef) and p.size > IN_BLOBS_MAX for p in (envelope.tree, envelope.welcome)):
+            raise Refused("a Welcome to a group that is too large")
+        key = sha256(data).digest()
+        others = [decode_card(e.card).account for k, e in self._waiting.items() if k != key]
+        if others.count(card.account) >= WAITING_MAX:
+            raise Refused("too many Welcomes of one sender that cannot be fetched")
+        self._waiting[key] = envelope
+        fx.save(PutFact("letter:" + key.hex(), data))
+        self._person.hear_of(envelope.relay, envelope.routes, fx)
+
+    def _blob(self, key: bytes, n: int, before: list[bytes], answer: Answer, now: int, fx: Effects) -> None:
         """A chunk of what a large Welcome left in a blob."""
-        envelope = self._waiting.get(blob)
+        envelope = self._waiting.get(key)
         ref = missing_of(envelope) if envelope is not None else None
-        if envelope is None or ref is None:
+        if envelope is None or ref is None or n != len(before):
             return
         if not isinstance(answer, Chunk):
-            self._give_up_letter(blob, fx)
+            self._give_up_letter(key, fx)
             fx.tell(
                 "trouble", code="welcome", text="You were let into a group, but the relay lost what it takes."
             )
             return
         chunks = [*before, answer.chunk]
         if len(chunks) < chunk_count(ref.size):
-            fx.ask(envelope.relay, Get(ref.id, n + 1), "door", "blob", blob, n + 1, chunks)
+            fx.ask(envelope.relay, Get(ref.id, n + 1), "door", "blob", key, n + 1, chunks)
             return
         try:
             content = open_whole(ref.key, ref.size, ref.hash, chunks)
@@ -462,19 +484,22 @@ class Doors:
             )
             following = missing_of(filled)
             if following is not None:
-                self._waiting[blob] = filled
-                fx.ask(envelope.relay, Get(following.id, 0), "door", "blob", blob, 0, [])
+                self._waiting[key] = filled
+                fx.ask(envelope.relay, Get(following.id, 0), "door", "blob", key, 0, [])
                 return
-            self._give_up_letter(blob, fx)
-            self._enter(filled, decode_card(envelope.card), now, fx)
-        except (CryptoError, mls.MlsError, Refused) as error:
-            self._give_up_letter(blob, fx)
+            self._give_up_letter(key, fx)
+            card = decode_card(envelope.card)
+            if not self._is_wanted(card.account):
+                raise Refused("a Welcome from somebody who is no contact any more")
+            self._enter(filled, card, now, fx)
+        except (CryptoError, WireError, mls.MlsError, Refused) as error:
+            self._give_up_letter(key, fx)
             fx.tell("ignored", why=f"a Welcome that does not hold: {error}")
 
-    def _give_up_letter(self, blob: bytes, fx: Effects) -> None:
-        self._waiting.pop(blob, None)
-        self._asked.discard(blob)
-        fx.save(PutFact("letter:" + blob.hex(), None))
+    def _give_up_letter(self, key: bytes, fx: Effects) -> None:
+        self._waiting.pop(key, None)
+        self._asked.discard(key)
+        fx.save(PutFact("letter:" + key.hex(), None))
 
     def _enter(self, envelope: WelcomeEnvelope, card: Card, now: int, fx: Effects) -> None:
         chat, line = self._join(envelope, card, now, fx)
@@ -500,37 +525,21 @@ class Doors:
         self, envelope: WelcomeEnvelope, card: Card, now: int, fx: Effects
     ) -> tuple[Conversation, Line]:
         """Join the group of a Welcome and open its line. Refused when the group is not what was said."""
-        from whimbrel.chat.person import Relay
-
         person = self._person
-        me = person.identity.account
         assert isinstance(envelope.welcome, bytes)
         assert isinstance(envelope.tree, bytes)
+        before = self._line_left(envelope)
+        self._check_place(envelope, before)
+        roles = self._check_on_a_copy(envelope.welcome, envelope.tree, envelope, card)
         own = person.inbox.use_package(envelope.welcome, fx)
         if own is None:
             raise Refused("a Welcome for a key package that is not ours, or was used")
-        before = self._line_left(envelope)
         if before is not None:
             person.forget_group(before.state.group)
-        known = [
-            line.state.group for chat in person.chats.values() for line in chat.lines if line is not before
-        ]
-        group = person.engine.join(envelope.welcome, envelope.tree, known)
-        pair = frozenset((me, card.account)) if envelope.kind == "pair" else None
-        try:
-            if not group.required_ok:
-                raise Refused("a group whose extensions are not ours")
-            roles, members = check_group(group, pair)
-            if card.account not in roles.admins or card.account not in {m.account for m in members}:
-                raise Refused("a Welcome by somebody who may not let people in")
-        except Refused:
-            person.engine.delete_group(group.group_id)
-            raise
-        person.add_relay(Relay(envelope.relay, tuple(envelope.routes), None), fx)
+        group = person.engine.join(envelope.welcome, envelope.tree, self._groups(besides=before))
+        person.hear_of(envelope.relay, envelope.routes, fx)
         name = card.name if envelope.kind == "pair" else roles.name
         chat = person.chats.get(envelope.conversation)
-        if chat is not None and chat.kind != envelope.kind:
-            raise Refused("a conversation of another kind")
         if chat is None:
             peer = card.account if envelope.kind == "pair" else None
             chat = Conversation(person, envelope.conversation, envelope.kind, name, peer)
@@ -561,7 +570,44 @@ class Doors:
         """The line that we were removed from, or left, when this Welcome brings us back to the same log."""
         chat = self._person.chats.get(envelope.conversation)
         line = chat.line_on(envelope.log) if chat is not None else None
-        return line if line is not None and line.state.standing is not Standing.OPEN else None
+        over = line is not None and line.state.standing in (Standing.CLOSED, Standing.LOST)
+        return line if over else None
+
+    def _check_place(self, envelope: WelcomeEnvelope, before: Line | None) -> None:
+        """Refused when a Welcome would put something in the place of what is there already."""
+        person = self._person
+        if envelope.generation > GENERATION_MAX:
+            raise Refused("a generation that leaves no room for the next")
+        lines = [line for chat in person.chats.values() for line in chat.lines if line is not before]
+        taken = {person.inbox.here().log, *self._doors, *(line.state.log for line in lines)}
+        if envelope.log in taken:
+            raise Refused("a Welcome to a log that is in use already")
+        chat = person.chats.get(envelope.conversation)
+        if chat is None:
+            return
+        if chat.kind != envelope.kind or len(chat.lines) >= LINES_MAX:
+            raise Refused("a conversation of another kind, or with too many lines")
+        if chat.kind == "group" and before is None:
+            raise Refused("a Welcome to a group that we know under another log")
+
+    def _check_on_a_copy(self, welcome: bytes, tree: bytes, envelope: WelcomeEnvelope, card: Card) -> Roles:
+        """Join beside all that is ours, and look: whoever made this Welcome may have made it to break something."""
+        person = self._person
+        copy = person.identity.engine()
+        copy.feed(person.desk.mls_rows(b""))
+        group = copy.join(welcome, tree, self._groups(besides=self._line_left(envelope)))
+        if not group.required_ok:
+            raise Refused("a group whose extensions are not ours")
+        pair = frozenset((person.identity.account, card.account)) if envelope.kind == "pair" else None
+        roles, members = check_group(group, pair)
+        if card.account not in roles.admins or card.account not in {m.account for m in members}:
+            raise Refused("a Welcome by somebody who may not let people in")
+        return roles
+
+    def _groups(self, besides: Line | None) -> list[bytes]:
+        """The ids of all MLS groups of ours."""
+        lines = (line for chat in self._person.chats.values() for line in chat.lines)
+        return [line.state.group for line in lines if line is not besides]
 
     def _welcome_contact(
         self, card: Card, encoded: bytes, came: str, chat: Conversation, now: int, fx: Effects

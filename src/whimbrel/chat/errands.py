@@ -14,11 +14,16 @@ from typing import Any
 from whimbrel.chat.effects import Effects, Tag
 from whimbrel.chat.records import AddOutbox, DropOutbox, OutboxRow, SetOutboxTime
 from whimbrel.wire import cbor, codec
-from whimbrel.wire.operations import Operation
+from whimbrel.wire.answers import Altered, Answer, Appended, Created, Done
+from whimbrel.wire.operations import Alter, Append, Create, Operation
 
 KIND = "errand"
 RETRY = (2_000, 10_000, 60_000, 600_000, 3_600_000)
 """Milliseconds after which a refused errand is tried again: a grant, say, may be on its way by another lane."""
+
+
+DONE: dict[type, type] = {Create: Created, Append: Appended, Alter: Altered}
+"""What says that an operation was done; for the others it is `Done`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,10 @@ class Errand:
     def row(self) -> OutboxRow:
         body = cbor.encode([self.relay, self.operation, list(self.tag), self.tries])
         return OutboxRow(self.lane, KIND, body, None, self.not_before, self.n)
+
+    def is_done_by(self, answer: Answer) -> bool:
+        """Whether this is the answer that such an operation has when it was done."""
+        return isinstance(answer, DONE.get(type(codec.decode_operation(self.operation)), Done))
 
     @staticmethod
     def from_row(row: OutboxRow) -> Errand:

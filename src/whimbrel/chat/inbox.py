@@ -16,6 +16,7 @@ from whimbrel.crypto.cards import Card, encode_card, seal_card
 from whimbrel.crypto.leaf import Reach
 from whimbrel.crypto.sealing import new_inbox_key, open_sealed, seal
 from whimbrel.wire import cbor, chain, codec, proofs
+from whimbrel.wire.answers import Record
 from whimbrel.wire.operations import (
     SEALED_CHUNK,
     Alter,
@@ -252,6 +253,16 @@ class Inbox:
     def watching(self) -> Watching:
         state = self.here()
         return Watching(state.relay, state.log, state.read, state.seq)
+
+    def follow(self, record: Record) -> bool:
+        """Go on to the next record. False: it does not follow what was read; then the relay's word is taken for it."""
+        state = self.here()
+        h = b""
+        if state.h and record.seq == state.seq + 1:
+            h = chain.step(state.h, record.seq, record.turn, record.advance, record.id, record.change)
+        follows = not state.h or h == record.h
+        state.seq, state.h = record.seq, record.h
+        return follows
 
     def open(self, entry: bytes, context: bytes) -> bytes:
         """What a sealed entry says. Raises WireError, CryptoError."""

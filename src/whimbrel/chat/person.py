@@ -42,7 +42,7 @@ from whimbrel.crypto.cards import decode_card, open_card
 from whimbrel.crypto.envelopes import BlobRef, Position, WelcomeEnvelope, encode_letter
 from whimbrel.crypto.errors import CryptoError
 from whimbrel.crypto.files import seal_whole
-from whimbrel.crypto.leaf import Roles
+from whimbrel.crypto.leaf import ROUTES_MAX, Roles
 from whimbrel.crypto.payload import encode_key_packages
 from whimbrel.wire import cbor
 from whimbrel.wire.answers import Answer, Chunk, Failure, Fetched, Status
@@ -161,10 +161,9 @@ class Person:
         """Remember a relay; what is known of it already is not forgotten for less."""
         known = self.relays.get(relay.identity)
         if known is not None:
-            routes = relay.routes or known.routes
             relay = replace(
                 relay,
-                routes=routes,
+                routes=tuple(dict.fromkeys((*relay.routes, *known.routes)))[:ROUTES_MAX],
                 admission=relay.admission or known.admission,
                 embedded=relay.embedded or known.embedded,
             )
@@ -173,6 +172,15 @@ class Person:
             packed = [[r.identity, list(r.routes), r.admission, r.embedded] for r in self.relays.values()]
             fx.save(PutFact("relays", cbor.encode(packed)))
             fx.watch_changed = True
+
+    def hear_of(self, relay: bytes, routes: Sequence[str], fx: Effects) -> None:
+        """Ways to a relay as somebody else tells them: they never take the place of those that we know, and of our own
+        relay we know better."""
+        known = self.relays.get(relay)
+        if known is None:
+            self.add_relay(Relay(relay, tuple(routes), None), fx)
+        elif known.admission is None and not known.embedded:
+            self.add_relay(Relay(relay, (*known.routes, *routes), None), fx)
 
     # ------------------------------------------------------------------------------- what conversations need
 
@@ -228,8 +236,13 @@ class Person:
         )
         data = encode_letter(envelope)
         for joiner in let_in.joiners:
-            self.add_relay(Relay(joiner.relay, joiner.routes, None), fx)
-            append = letter(joiner.inbox, joiner.token, joiner.inbox_key, data, self.chance(16))
+            self.hear_of(joiner.relay, joiner.routes, fx)
+            try:
+                append = letter(joiner.inbox, joiner.token, joiner.inbox_key, data, self.chance(16))
+            except (CryptoError, ValueError) as error:
+                text = f"{self.name_of(joiner.account)} could not be let in: {error}."
+                fx.tell("trouble", code="welcome", text=text)
+                continue
             self.errands.add(
                 fx,
                 self.next_n(),
@@ -269,7 +282,7 @@ class Person:
             if not known and member.leaf.reach and member.account not in self._cards_asked:
                 self._cards_asked.add(member.account)
                 way = member.leaf.reach[0]
-                self.add_relay(Relay(way.relay, way.routes, None), fx)
+                self.hear_of(way.relay, way.routes, fx)
                 fx.ask(way.relay, Get(way.card, 0), "card", member.account, way.card_key)
 
     # ---------------------------------------------------------------------------------- what relays say
@@ -322,12 +335,20 @@ class Person:
     def _letters(self, what: Fetched | Failure, now: int, fx: Effects) -> None:
         inbox = self.inbox.here()
         if isinstance(what, Failure):
-            fx.tell("trouble", code="inbox", text="The relay does not show your inbox any more.")
+            if what.status is Status.EXPIRED and what.first is not None and what.first > inbox.seq:
+                inbox.seq, inbox.h = what.first - 1, b""
+                self.inbox.save(fx)
+                fx.watch_changed = True
+                fx.tell("trouble", code="inbox", text="Letters to you expired before this device read them.")
+            else:
+                fx.tell("trouble", code="inbox", text="The relay does not show your inbox any more.")
             return
         for record in what.records:
             if record.seq <= inbox.seq:
                 continue
-            inbox.seq, inbox.h = record.seq, record.h
+            if not self.inbox.follow(record):
+                text = "The relay shows another history of your inbox than before: letters may be missing."
+                fx.tell("trouble", code="inbox", text=text)
             if record.entry is not None:
                 try:
                     data = self.inbox.open(record.entry, inbox.log)
@@ -392,7 +413,6 @@ class Person:
 
     def _card(self, account: bytes, key: bytes, answer: Answer, fx: Effects) -> None:
         """The card of somebody met in a group: now they have a name."""
-        self._cards_asked.discard(account)
         if not isinstance(answer, Chunk) or account in self.contacts:
             return
         try:
@@ -407,12 +427,14 @@ class Person:
         errand = self.errands.find(lane, n)
         if errand is None:
             return
-        if isinstance(answer, Failure) and answer.status is not Status.EXISTS:
+        done = errand.is_done_by(answer)
+        if not done and not (isinstance(answer, Failure) and answer.status is Status.EXISTS):
             if self.errands.later(errand, now, fx):
                 return
-            fx.tell("trouble", code=answer.status.name.lower(), text=self._gave_up(errand))
+            code = answer.status.name.lower() if isinstance(answer, Failure) else "unknown"
+            fx.tell("trouble", code=code, text=self._gave_up(errand))
         self.errands.done(errand, fx)
-        if not isinstance(answer, Failure):
+        if done:
             self._errand_done(errand, fx)
 
     def _gave_up(self, errand: Errand) -> str:
