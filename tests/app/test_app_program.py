@@ -145,7 +145,7 @@ def test_on_a_terminal_the_first_start_asks_for_a_name_and_says_what_to_type_nex
         terminal.wait_for("What should others call you?")
         terminal.type("Ada\n")
         shown = terminal.wait_for("Ctrl-C ends it")
-        assert "whimbrel invite" in shown
+        assert f"whimbrel --home {ada.path} invite --qr" in shown
         assert "http://127.0.0.1:" in shown
         assert "\x1b[1m" in shown
         assert ada.run("status").one["name"] == "Ada"

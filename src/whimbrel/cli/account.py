@@ -7,6 +7,7 @@ from typing import Any
 
 from whimbrel.cli.command import Ask, Words
 from whimbrel.cli.foreign import in_one_line
+from whimbrel.cli.invocation import typed_as
 from whimbrel.cli.output import Item, Paper
 from whimbrel.cli.times import day_and_clock
 from whimbrel.cli.trouble import wrong_use
@@ -21,8 +22,9 @@ class Made:
         paper = self._paper
         name = in_one_line(item["name"])
         paper.line(f"{name}, your account is in {self._home}. Nobody else has a copy of it.")
+        command = typed_as(self._home)
         paper.line(
-            "Next: `whimbrel invite` makes a text for a friend, who types `whimbrel accept` and that text."
+            f"Next: `{command} invite` makes a text for a friend, who types `whimbrel accept` and that text."
         )
 
     def end(self) -> None: ...

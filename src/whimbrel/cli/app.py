@@ -14,6 +14,7 @@ from whimbrel.app.channel import AppGone, reach_app
 from whimbrel.app.main import PAGE_METHOD, stay_up
 from whimbrel.cli.calls import run_async, say_aside, with_passphrase
 from whimbrel.cli.foreign import in_one_line
+from whimbrel.cli.invocation import typed_as
 from whimbrel.cli.output import Paper, write_json
 from whimbrel.cli.trouble import Trouble
 from whimbrel.client.service import Service
@@ -90,14 +91,15 @@ def _say_ready(words: Words, url: str, has_account: bool) -> None:
         write_json({"event": "ready", "url": url}, sys.stdout)
         return
     paper = Paper(sys.stdout)
-    paper.line(f"{paper.bold('Whimbrel runs.')} Its page, for this browser and once: {url}")
+    command = typed_as(words.home)
+    paper.line(f"{paper.bold('Whimbrel runs.')} Its page (the link works once): {url}")
     paper.line("In another terminal:")
     paper.table(
         [
-            ["  whimbrel invite --qr", paper.dim("a text for a friend, who accepts it")],
-            ["  whimbrel accept whimbrel:…", paper.dim("accept the text of a friend")],
-            ["  whimbrel chats", paper.dim("who is there")],
-            ["  whimbrel --help", paper.dim("all commands")],
+            [f"  {command} invite --qr", paper.dim("a text for a friend, who accepts it")],
+            [f"  {command} accept whimbrel:…", paper.dim("accept the text of a friend")],
+            [f"  {command} chats", paper.dim("who is there")],
+            [f"  {command} --help", paper.dim("all commands")],
         ]
     )
     paper.line("Ctrl-C ends it. What was not sent goes when it runs again.")

@@ -19,6 +19,7 @@ from whimbrel.cli.trouble import wrong_use
 _ID_SHOWN = 10
 
 _EVENTS = {
+    "opened": "{whom} opened your invite",
     "joined": "{whom} came in, brought by {who}",
     "removed": "{whom} was removed by {who}",
     "left": "{whom} left",

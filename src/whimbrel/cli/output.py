@@ -55,6 +55,10 @@ class Paper:
     def dim(self, text: str) -> str:
         return self._styled("2", text)
 
+    def on_white(self, text: str) -> str:
+        """Black on white, whatever the terminal's own colours are."""
+        return self._styled("30;107", text)
+
     def warning(self, text: str) -> str:
         return self._styled("33", text)
 
@@ -63,7 +67,7 @@ class Paper:
 
 
 def _unstyled(text: str) -> str:
-    return re.sub("\x1b\\[[0-9]+m", "", text)
+    return re.sub("\x1b\\[[0-9;]+m", "", text)
 
 
 def show_trouble(trouble: Trouble, as_json: bool) -> None:

@@ -21,13 +21,16 @@ class Invite:
         self._words = words
 
     def item(self, item: Item) -> None:
+        aside = Paper(sys.stderr)
         if self._words.qr:
             from whimbrel.cli.qr import drawn
 
-            for line in drawn(item["invite"], self._paper.colours):
-                self._paper.line(line)
+            lines = drawn(item["invite"], dark_on_light=self._paper.colours)
+            for line in lines:
+                self._paper.line(self._paper.on_white(line))
+            if len(lines[0]) > self._paper.columns:
+                aside.line(f"The window is too narrow for the code: it needs {len(lines[0])} columns.")
         self._paper.line(item["invite"])
-        aside = Paper(sys.stderr)
         for note in in_lines(item.get("note") or ""):
             if note:
                 aside.line(note)
@@ -118,7 +121,7 @@ def _define_invite(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--open", action="store_true", help="for many people; each of them asks, and you answer"
     )
-    parser.add_argument("--qr", action="store_true", help="also as a QR code")
+    parser.add_argument("--qr", action="store_true", help="also as a QR code, for people (not with --json)")
 
 
 def _define_accept(parser: argparse.ArgumentParser) -> None:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+_LIGHT_DRAWN = "█▀▄ "
+_DARK_DRAWN = " ▄▀█"
 
-def drawn(text: str, colours: bool) -> list[str]:
-    """The lines of the code.
 
-    With colours it is black on white whatever the terminal's own are. Without, light modules are drawn, which is
-    right on a dark screen; most readers also take the inverse. Upper case needs fewer modules (QR's alphanumeric
-    mode), and our texts mean the same in both.
+def drawn(text: str, dark_on_light: bool) -> list[str]:
+    """The lines of the code, each as wide as its modules.
+
+    `dark_on_light`: dark modules are drawn, for a light ground. Otherwise light ones are, which is right on a dark
+    screen; most readers also take the inverse. Upper case needs fewer modules (QR's alphanumeric mode), and our texts
+    mean the same in both.
     """
     import segno
 
+    blocks = _DARK_DRAWN if dark_on_light else _LIGHT_DRAWN
     rows = [list(row) for row in segno.make(text.upper(), error="l", micro=False).matrix_iter(border=2)]
     if len(rows) % 2:
         rows.append([0] * len(rows[0]))
-    lines = []
-    for upper, lower in zip(rows[::2], rows[1::2], strict=True):
-        if colours:
-            line = "".join(" ▄▀█"[2 * bool(a) + bool(b)] for a, b in zip(upper, lower, strict=True))
-            line = f"\x1b[30;107m{line}\x1b[0m"
-        else:
-            line = "".join("█▀▄ "[2 * bool(a) + bool(b)] for a, b in zip(upper, lower, strict=True))
-        lines.append(line)
-    return lines
+    return [
+        "".join(blocks[2 * bool(above) + bool(below)] for above, below in zip(upper, lower, strict=True))
+        for upper, lower in zip(rows[::2], rows[1::2], strict=True)
+    ]
