@@ -27,6 +27,8 @@ class TcpStream:
     ) -> None:
         self._reader = reader
         self._writer = writer
+        self._ended = False
+        self._closed = False
         self.subnets = subnets
         """One for each connection that was tried until this one stood."""
 
@@ -37,7 +39,7 @@ class TcpStream:
         return str(name[0]) if name else ""
 
     async def send(self, data: bytes) -> None:
-        if self._writer.is_closing():
+        if self._ended or self._closed or self._writer.is_closing():
             raise TransportError(Stage.SEND, Reason.ENDED)
         try:
             self._writer.write(data)
@@ -50,18 +52,21 @@ class TcpStream:
             data = await self._reader.read(RECEIVE_MAX)
         except OSError as error:
             raise of_os(Stage.RECEIVE, error) from None
-        if not data and self._writer.is_closing():
+        if not data and self._closed:
             raise TransportError(Stage.RECEIVE, Reason.ENDED)
         return data
 
     async def end(self) -> None:
+        if self._ended or self._closed or self._writer.is_closing():
+            return
+        self._ended = True
         try:
-            if self._writer.can_write_eof():
-                self._writer.write_eof()
-        except (OSError, RuntimeError):
-            raise TransportError(Stage.SEND, Reason.ENDED) from None
+            self._writer.write_eof()
+        except OSError as error:
+            raise of_os(Stage.SEND, error) from None
 
     async def close(self) -> None:
+        self._closed = True
         self._writer.transport.abort()
         # A reader that waits is told by the transport, in the loop's next round.
         await asyncio.sleep(0)

@@ -1,0 +1,144 @@
+"""Letters by HTTP: the suite against aiohttp's server, plain and inside TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from transport_peers import listening, make_certificate
+
+from support.check_transport import ExchangePair, ExchangeSuite, fails
+from whimbrel.link.trouble import Reason
+from whimbrel.transports import http, tcp
+from whimbrel.transports.http import HttpExchange
+from whimbrel.transports.stream import ByteStream
+from whimbrel.transports.tls import TlsStream, trusting
+from whimbrel.wire.letters import LETTER_MAX
+
+NAME = "relay.example"
+
+
+class Server:
+    """Answers letters, as it is told to."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.held, self.release = asyncio.Event(), asyncio.Event()
+        self.status = 200
+        self.in_parts = False
+        self.cut_after: int | None = None
+        self.answer_size: int | None = None
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        assert request.method == "POST"
+        assert request.path == "/secret"
+        assert request.headers["Host"].startswith(NAME)
+        letter = await request.read()
+        if letter.startswith(b"held"):
+            self.held.set()
+            await self.release.wait()
+        body = b"echo:" + letter if self.answer_size is None else bytes(self.answer_size)
+        if self.cut_after is not None:
+            response = web.StreamResponse(headers={"Content-Length": str(len(body))})
+            await response.prepare(request)
+            await response.write(body[: self.cut_after])
+            assert request.transport is not None
+            request.transport.abort()
+            return response
+        if self.in_parts:
+            parts = web.StreamResponse()
+            parts.enable_chunked_encoding()
+            await parts.prepare(request)
+            for at in range(0, len(body), 30_000):
+                await parts.write(body[at : at + 30_000])
+            await parts.write_eof()
+            return parts
+        return web.Response(status=self.status, body=body if self.status == 200 else None)
+
+
+@asynccontextmanager
+async def serving(context: ssl.SSLContext | None, authority: Path | None) -> AsyncIterator[ExchangePair]:
+    peer = Server()
+    application = web.Application(client_max_size=2 * LETTER_MAX)
+    application.router.add_route("*", "/secret", peer.answer)
+    runner = web.AppRunner(application, shutdown_timeout=0.1, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
+    await site.start()
+    port = runner.addresses[0][1]
+
+    async def open_stream() -> ByteStream:
+        peer.connections += 1
+        stream = await tcp.connect("127.0.0.1", port)
+        if authority is None:
+            return stream
+        tls = TlsStream(stream, trusting(authority), NAME)
+        await tls.shake_hands()
+        return tls
+
+    try:
+        yield ExchangePair(HttpExchange(open_stream, f"{NAME}:{port}", "/secret"), peer)
+    finally:
+        peer.release.set()
+        await runner.cleanup()
+
+
+class TestHttp(ExchangeSuite):
+    letter_max = LETTER_MAX
+
+    @asynccontextmanager
+    async def pair(self) -> AsyncIterator[ExchangePair]:
+        async with serving(None, None) as pair:
+            yield pair
+
+
+class TestHttps(ExchangeSuite):
+    letter_max = LETTER_MAX
+
+    @pytest.fixture(autouse=True)
+    def certificate(self, tmp_path: Path) -> None:
+        self.authority, self.context = make_certificate(tmp_path, NAME)
+
+    @asynccontextmanager
+    async def pair(self) -> AsyncIterator[ExchangePair]:
+        async with serving(self.context, self.authority) as pair:
+            yield pair
+
+
+async def test_a_connection_that_was_idle_for_long_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "IDLE_MAX", 0.05)
+    async with serving(None, None) as pair, asyncio.timeout(10):
+        await pair.ours.exchange(b"one")
+        await pair.ours.exchange(b"two")
+        assert pair.theirs.connections == 1
+        await asyncio.sleep(0.1)
+        await pair.ours.exchange(b"three")
+        assert pair.theirs.connections == 2
+        await pair.ours.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", Reason.NOT_A_RELAY),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n", Reason.NOT_A_RELAY),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", Reason.NOT_A_RELAY),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 200_000 + b"\r\n\r\n", Reason.NOT_A_RELAY),
+        (b"", Reason.ENDED),
+    ],
+)
+async def test_what_is_no_http_is_told_apart(answer: bytes, reason: Reason) -> None:
+    async def server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.write_eof()
+
+    async with listening(server) as port, asyncio.timeout(10):
+        exchange = HttpExchange(lambda: tcp.connect("127.0.0.1", port), NAME, "/secret")
+        assert (await fails(lambda: exchange.exchange(b"letter"))).trouble.reason is reason
+        await exchange.close()

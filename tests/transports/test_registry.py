@@ -1,0 +1,139 @@
+"""The registry: what a route stands for, wrappers from outside in, plain carriers, the certificates to trust."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from transport_peers import listening, make_certificate
+from websockets.asyncio.server import ServerConnection, serve
+
+from support.check_transport import fails
+from whimbrel.link.trouble import Reason, Stage
+from whimbrel.link.ways import Candidate, Carries
+from whimbrel.transports.registry import CARRIERS, Opener
+from whimbrel.transports.stream import ByteStream
+from whimbrel.wire.routes import TRANSPORTS, parse_route
+
+
+class Xor:
+    """A wrapper of the simplest kind: every byte with a number, both ways."""
+
+    def __init__(self, inner: ByteStream, key: int) -> None:
+        self._inner, self._table = inner, bytes(b ^ key for b in range(256))
+
+    async def send(self, data: bytes) -> None:
+        await self._inner.send(data.translate(self._table))
+
+    async def receive(self) -> bytes:
+        return (await self._inner.receive()).translate(self._table)
+
+    async def end(self) -> None:
+        await self._inner.end()
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+async def xor(inner: ByteStream, rest: str) -> ByteStream:
+    return Xor(inner, int(rest))
+
+
+def test_every_transport_that_a_route_can_name_has_its_line() -> None:
+    assert set(CARRIERS) == set(TRANSPORTS)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (
+            "wss://relay.example/x",
+            Candidate("wss://relay.example/x", Carries.STREAM, 0, False, "relay.example"),
+        ),
+        (
+            "http://127.0.0.1:8000/x",
+            Candidate("http://127.0.0.1:8000/x", Carries.EXCHANGE, 10, True, "127.0.0.0/24"),
+        ),
+        (
+            "xor:1|xor:2|https://relay.example/x?ip=203.0.113.7",
+            Candidate(
+                "xor:1|xor:2|https://relay.example/x?ip=203.0.113.7",
+                Carries.EXCHANGE,
+                12,
+                False,
+                "203.0.113.0/24",
+            ),
+        ),
+        ("frag|wss://relay.example/x", None),
+    ],
+)
+def test_a_route_as_the_dialer_sees_it(text: str, found: Candidate | None) -> None:
+    assert Opener(wrappers={"xor": xor}).candidate(parse_route(text)) == found
+
+
+async def test_wrappers_are_put_on_from_outside_in(tmp_path: Path) -> None:
+    """The server takes off the outer one first; what is inside both is TLS, and inside that a WebSocket."""
+    authority, context = make_certificate(tmp_path, "localhost")
+
+    async def echo(connection: ServerConnection) -> None:
+        async for message in connection:
+            await connection.send(message)
+
+    async with serve(echo, "127.0.0.1", 0, ssl=context) as server:
+        inner_port = server.sockets[0].getsockname()[1]
+        seen = bytearray()
+
+        async def unwrap(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            there, back = await asyncio.open_connection("127.0.0.1", inner_port)
+
+            async def pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter, note: bool) -> None:
+                while data := await source.read(65536):
+                    data = bytes(b ^ 3 for b in data)
+                    if note:
+                        seen.extend(data)
+                    target.write(data)
+                target.close()
+
+            async with asyncio.TaskGroup() as group:
+                group.create_task(pass_on(reader, back, True))
+                group.create_task(pass_on(there, writer, False))
+
+        async with listening(unwrap) as port, asyncio.timeout(10):
+            opener = Opener(authority=authority, wrappers={"xor": xor})
+            route = parse_route(f"XOR:1|xor:2|wss://localhost:{port}/x?ip=127.0.0.1")
+            stream, subnets = await opener.open_stream(route)
+            await stream.send(b"through all of it")
+            assert await stream.receive() == b"through all of it"
+            assert subnets == ("127.0.0.0/24",)
+            await stream.close()
+    assert seen[0] == 0x16, "a TLS handshake is what the wrappers carried"
+    assert b"localhost" in seen
+
+
+async def test_an_unknown_wrapper_is_refused_and_not_left_out() -> None:
+    error = await fails(lambda: Opener().open_stream(parse_route("frag|ws://127.0.0.1:1/x")))
+    assert error.trouble.reason is Reason.UNKNOWN_WAY
+
+
+@pytest.mark.parametrize("transport", ["ws", "http"])
+async def test_plain_carriers_to_public_addresses_are_refused_with_a_reason(transport: str) -> None:
+    route = parse_route(f"{transport}://203.0.113.7/x")
+    if transport == "ws":
+        error = await fails(lambda: Opener().open_stream(route))
+    else:
+        error = await fails(lambda: Opener().open_exchange(route).exchange(b"letter"))
+    assert (error.trouble.stage, error.trouble.reason) == (Stage.CONNECT, Reason.PLAIN_FORBIDDEN)
+
+
+async def test_a_cut_in_the_handshake_is_told_as_one() -> None:
+    async def cuts(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        writer.transport.abort()
+
+    async with listening(cuts) as port, asyncio.timeout(10):
+        for transport in ("ws", "wss"):
+            route = parse_route(f"{transport}://127.0.0.1:{port}/x")
+            error = await fails(lambda r=route: Opener().open_stream(r))  # type: ignore[misc]
+            assert error.trouble.stage is Stage.HANDSHAKE
+            assert error.subnets == ("127.0.0.0/24",)
