@@ -142,16 +142,19 @@ class RelayConnection:
     async def run(self) -> None:
         """Keep a way up and do what is asked, until cancelled. Futures without an answer are cancelled then."""
         loop = asyncio.get_running_loop()
+        woken_for = loop.time()
         try:
             async with asyncio.TaskGroup() as group:
                 while True:
                     events, self._events = self._events, []
-                    actions, wake_at = self._link.next(loop.time(), events)
+                    # A loop may call a little before the time (its clock has a resolution): then it counts as come.
+                    actions, wake_at = self._link.next(max(loop.time(), woken_for), events)
                     for action in actions:
                         self._perform(action, group)
                     if not self._events and self._link.is_settled:
                         self._tell(True)
-                    await self._sleep(wake_at)
+                    if await self._sleep(wake_at):
+                        woken_for = wake_at if wake_at is not None else woken_for
         finally:
             self._over = True
             for future in list(self._futures.values()):
@@ -162,7 +165,7 @@ class RelayConnection:
     def submit(self, operation: Operation, *, urgent: bool = False) -> asyncio.Future[Answer]:
         """Run an operation: the future gets its one answer, however long that takes and over however many ways.
 
-        Cancel the future to give it up. Raises ValueError for what cannot be said in the protocol.
+        Cancel the future to give it up. What cannot be encoded raises here, where its fault is, and not in `run`.
         """
         if self._over:
             raise RuntimeError("this connection has ended")
@@ -225,16 +228,19 @@ class RelayConnection:
         if self._futures.pop(ticket, None) is not None:
             self._happened(Cancelled(ticket))
 
-    async def _sleep(self, wake_at: float | None) -> None:
-        """Until something happens or `wake_at`; at least one round of the loop, so that what comes together goes together."""
+    async def _sleep(self, wake_at: float | None) -> bool:
+        """Until something happens or `wake_at`; at least one round of the loop, so that what comes together goes together.
+        True: the time has come."""
         await asyncio.sleep(0)
+        timed_out = False
         if not self._events:
             try:
                 async with asyncio.timeout_at(wake_at):
                     await self._awake.wait()
             except TimeoutError:
-                pass
+                timed_out = True
         self._awake.clear()
+        return timed_out
 
     def _candidates(self, routes: Iterable[Route]) -> tuple[Candidate, ...]:
         usable: dict[str, Candidate] = {}
