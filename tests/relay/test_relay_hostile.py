@@ -11,6 +11,7 @@ from relay_client import Place, Stream
 from relay_paper import entry, status
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
 
 from whimbrel.relay.server import Relay
 from whimbrel.relay.settings import Limits, RelaySettings
@@ -31,7 +32,7 @@ from whimbrel.wire.operations import (
     WatchItem,
 )
 from whimbrel.wire.purpose import public_of, token_hash
-from whimbrel.wire.streams import ClientStream
+from whimbrel.wire.streams import Answered, ClientStream
 
 READ, WRITE = b"R" * 32, b"W" * 32
 BODY = LogBody(LogKind.CONVERSATION, token_hash(READ), token_hash(WRITE), (public_of(b"a" * 32),), b"n" * 32)
@@ -224,6 +225,82 @@ async def test_a_message_in_many_fragments_is_one_message(place: Place) -> None:
         message = stream.wire.request(1, [Fetch(LOG, READ, 0)])
         await stream.socket.send([bytes((byte,)) for byte in message])
         assert isinstance((await stream.answer(1))[0], Fetched)
+
+
+async def test_frames_in_any_pieces_are_put_together(relay: Relay, place: Place) -> None:
+    """Two requests, a ping between fragments, cut after every byte and at odd places."""
+    for step in (1, 2, 3, 7, 50, 1000):
+        reader, writer = await raw_stream(relay, place)
+        wire = ClientStream(await asyncio.to_thread(place.keys), os.urandom(64))
+        writer.write(Frame(Opcode.BINARY, wire.open([])).serialize(mask=True))
+        await read_frames(reader, wire, 1)
+        one, two = (wire.request(n, [Fetch(LOG, READ, 0)]) for n in (1, 2))
+        sent = b"".join(
+            frame.serialize(mask=True)
+            for frame in (
+                Frame(Opcode.BINARY, one),
+                Frame(Opcode.BINARY, two[:9], fin=False),
+                Frame(Opcode.PING, b"well?"),
+                Frame(Opcode.CONT, two[9:], fin=True),
+            )
+        )
+        for at in range(0, len(sent), step):
+            writer.write(sent[at : at + step])
+            await asyncio.sleep(0)
+        assert [status(answer) for answer in await read_frames(reader, wire, 2)] == [Status.OK, Status.OK]
+        writer.close()
+
+
+async def read_frames(reader: asyncio.StreamReader, wire: ClientStream, count: int) -> list[object]:
+    """The answers in the next binary frames; control frames are passed over."""
+    answers: list[object] = []
+    heard = 0
+    async with asyncio.timeout(5):
+        while heard < count:
+            head = await reader.readexactly(2)
+            size = head[1]
+            if size == 126:
+                size = int.from_bytes(await reader.readexactly(2), "big")
+            content = await reader.readexactly(size)
+            if head[0] == 0x82:
+                heard += 1
+                for what in wire.receive(content):
+                    answers += what.answers if isinstance(what, Answered) else ()
+    return answers
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [Frame(Opcode.CONT, b"no beginning")],
+        [Frame(Opcode.BINARY, b"part", fin=False), Frame(Opcode.BINARY, b"another")],
+        [Frame(Opcode.BINARY, b"x" * 700_000, fin=False), Frame(Opcode.CONT, b"y" * 700_000)],
+        [Frame(Opcode.CLOSE, b"\x03")],
+    ],
+    ids=["no beginning", "two beginnings", "too large in parts", "a bad close"],
+)
+async def test_wrong_frames_end_the_stream(relay: Relay, place: Place, frames: list[Frame]) -> None:
+    reader, writer = await raw_stream(relay, place)
+    try:
+        writer.write(b"".join(frame.serialize(mask=True) for frame in frames))
+        async with asyncio.timeout(5):
+            heard = await reader.read()
+    except ConnectionResetError:
+        heard = b"\x88"
+    assert heard[:1] == b"\x88"
+    writer.close()
+    assert await serves(place)
+
+
+@pytest.mark.parametrize(
+    "frame", [b"\x82\x05hello", b"\xc2\x85\0\0\0\0hello", b"\x83\x80\0\0\0\0", b"\x82\xff\x7f" + b"\xff" * 11]
+)
+async def test_frames_that_break_the_rules_end_the_stream(relay: Relay, place: Place, frame: bytes) -> None:
+    reader, writer = await raw_stream(relay, place)
+    writer.write(frame)
+    async with asyncio.timeout(5):
+        assert (await reader.read())[:1] == b"\x88"
+    writer.close()
 
 
 # ------------------------------------------------------------------------------------------- slow clients

@@ -143,8 +143,10 @@ def test_sigterm_answers_what_is_queued_says_going_away_and_exits_with_zero(runn
             except ConnectionClosed as closed:
                 return closed.rcvd.code if closed.rcvd else None
 
+    began = time.monotonic()
     assert asyncio.run(talk()) == 1001
     assert running.wait() == 0
+    assert time.monotonic() - began < 5, "a client that closes as it should is not waited for"
     running.start()
     [fetched] = place.exchange(Fetch(LOG, READ, 0))
     assert len(fetched.records) == 50

@@ -159,7 +159,8 @@ class Desk:
         else:
             answer = operation  # type: ignore[assignment]
         if engine.news:
-            self._news.extend([(news, asked.listener) for news in engine.news])
+            for news in engine.news:
+                self._news.append((news, asked.listener))
             engine.news.clear()
         return answer
 

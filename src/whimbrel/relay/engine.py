@@ -55,14 +55,16 @@ RECORD_COST = 100
 """Bytes of a record in an answer beside entry and change."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class News:
-    """What happened to a log, for those who watch it: new records, a read token that ended, or the end of the log."""
+    """What happened to a log, for those who watch it: new records, a read token that ended, or the end of the log.
+    `size`: what the records weigh."""
 
     log: int
     head: Head
     records: tuple[Record, ...] = ()
-    ended: bytes | None = None
+    size: int = 0
+    ended: bool = False
     dropped: bool = False
 
 
@@ -190,7 +192,12 @@ class Engine:
 
     def _known(self, log: Log, append: Append, ids: list[bytes]) -> Answer | None:
         """The answer to an append of entries that stand in the log already; None when all are new."""
-        found = [row for row in (self._storage.record_by_id(log, one) for one in ids) if row is not None]
+        storage = self._storage
+        found = []
+        for one in ids:
+            row = storage.record_by_id(log, one)
+            if row is not None:
+                found.append(row)
         if not found:
             return None
         ascending = all(one[0] < other[0] for one, other in pairwise(found))
@@ -275,11 +282,10 @@ class Engine:
             self._storage.save_grant(log, writer)
         if append.needs:
             self._storage.add_needs(rows[-1][0], append.needs)
-        ended = None
+        ended = False
         if append.change is not None and change is not None:
             ended = self._apply(log, append.change.change, change)
-        head = log.head
-        self.news.append(News(number, head, tuple([record_of(row) for row in rows]), ended))
+        self.news.append(News(number, log.head, tuple([record_of(row) for row in rows]), cost, ended))
         return Appended(first, seq, log.turn, h)
 
     # ----------------------------------------------------------------------------------------- changes
@@ -296,8 +302,8 @@ class Engine:
         if refused is not None:
             return refused
         ended = self._apply(log, alter.change.change, encoded)
-        if ended is not None:
-            self.news.append(News(log.number, log.head, (), ended))
+        if ended:
+            self.news.append(News(log.number, log.head, ended=True))
         return Altered(log.head)
 
     def _change_refusal(self, log: Log, signed: SignedChange) -> Failure | None:
@@ -315,12 +321,12 @@ class Engine:
             return FULL
         return None
 
-    def _apply(self, log: Log, change: Change, encoded: bytes) -> bytes | None:
-        """Put a change into force after what stands in the log now. Answers the read token (hash) that it ended."""
-        ended = None
+    def _apply(self, log: Log, change: Change, encoded: bytes) -> bool:
+        """Put a change into force after what stands in the log now. Answers whether it ended the read token."""
+        ended = False
         log.n, log.change = change.n, encoded
         if change.read_hash is not None and change.read_hash != log.read:
-            ended = log.read
+            ended = True
             self._storage.close_read(log, Window(log.read_start, log.head))
             log.read, log.read_start = change.read_hash, log.seq
         if change.write_hash is not None and change.write_hash != log.write:

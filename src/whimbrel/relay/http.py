@@ -12,7 +12,7 @@ import hmac
 from collections import deque
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import httptools
 from websockets.datastructures import Headers
@@ -73,7 +73,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
         self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser: Any = httptools.HttpRequestParser(self)
         self._request = Request()
         self._waiting: deque[Request] = deque()
         self._answering = False
@@ -124,7 +124,12 @@ class Connection(asyncio.Protocol):
         self._waiting.clear()
         self._transport = None
         self._forget_body()
+        self._drop_parser()
         self._relay.connection_ended(self)
+
+    def _drop_parser(self) -> None:
+        # It holds our methods and we hold it: without this both stay until the collector comes.
+        self._parser = None
 
     def pause_writing(self) -> None:
         self._paused_until = self._relay.time() + self._relay.limits.write_timeout
@@ -292,7 +297,9 @@ class Connection(asyncio.Protocol):
         handshake = Handshake(
             request.target.decode("latin-1"), headers, request.method, f"HTTP/{request.version}"
         )
-        response = ServerProtocol(logger=SILENT).accept(handshake)
+        protocol = ServerProtocol(logger=SILENT)
+        response = protocol.accept(handshake)
+        protocol.parser = None  # type: ignore[assignment]  # (it and its generator hold each other)
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             return False
         self._transport.write(
@@ -303,6 +310,7 @@ class Connection(asyncio.Protocol):
             ).encode("ascii")
         )
         self._waiting.clear()
+        self._drop_parser()
         transport, self._transport = self._transport, None
         self._relay.become_stream(self, transport, rest)
         return True

@@ -1,7 +1,8 @@
 """A stream: one WebSocket whose messages are a sealed conversation. One object for each, small, because most are idle.
 
-The Sans-I/O protocol of `websockets` makes frames of bytes and bytes of frames; `wire.streams` opens and seals; the desk
-decides. What is here moves bytes, keeps the client to its limits, and lets go of clients that are too slow.
+The Sans-I/O protocol of `websockets` makes frames of bytes and bytes of frames, but for the most usual ones, a whole
+message in one frame, which `frames` reads and writes beside it; `wire.streams` opens and seals; the desk decides. What is
+here moves bytes, keeps the client to its limits, and lets go of clients that are too slow.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from whimbrel.wire.errors import WireError
 from whimbrel.wire.keydoc import KeyDocument
 from whimbrel.wire.streams import FRAME_MAX, KeysAsked, RelayStream
 
+from .frames import HEAD, PING, frame_of, frame_size, whole_message
 from .watching import Encoded, WatchSet
 
 if TYPE_CHECKING:
@@ -36,9 +38,11 @@ class Session(asyncio.Protocol):
 
     __slots__ = (
         "_backlog",
+        "_closing",
         "_fragments",
         "_heard",
         "_opened",
+        "_partial",
         "_partial_since",
         "_paused_until",
         "_relay",
@@ -53,8 +57,10 @@ class Session(asyncio.Protocol):
         self._relay = relay
         self._transport: asyncio.Transport | None = transport
         self._stream = stream
-        self._ws = ServerProtocol(state=OPEN, max_size=FRAME_MAX, logger=SILENT)
+        self._ws: ServerProtocol | None = None
+        self._closing = False
         self._fragments: list[bytes] | None = None
+        self._partial: bytearray | None = None
         self._backlog: list[bytes] | None = None
         self._unanswered = 0
         self._opened = self._heard = relay.time()
@@ -68,19 +74,30 @@ class Session(asyncio.Protocol):
         if self._transport is None:
             return
         self._heard = self._relay.time()
-        self._ws.receive_data(data)
-        for frame in self._ws.events_received():
-            if isinstance(frame, Frame):
-                self._take_frame(frame)
-        self._write_out()
-        self._go_on()
-
-    def eof_received(self) -> None:
-        self._ws.receive_eof()
+        taken: bytes | bytearray = data
+        if self._partial is not None:
+            self._partial += data
+            taken, self._partial = self._partial, None
+        at = 0
+        while self._transport is not None:
+            size = frame_size(taken, at)
+            if size is None or at + size > len(taken):
+                if size is not None and size > FRAME_MAX + HEAD:
+                    self._close(CloseCode.MESSAGE_TOO_BIG)
+                elif at < len(taken):
+                    self._partial = bytearray(taken[at:] if at else taken)
+                break
+            self._take_frame(bytes(taken[at : at + size]))
+            at += size
+        self._let_go()
+        if self._backlog is not None:
+            self._go_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        self._backlog = self._fragments = None
+        self._backlog = self._fragments = self._partial = None
+        self._closing = False
+        self._drop_ws()
         if self.attached is not None:
             self._relay.watching.detach(self.attached)
         self._relay.session_ended(self)
@@ -95,31 +112,65 @@ class Session(asyncio.Protocol):
         self._go_on()
         self._relay.watching.catch_up(self)
 
+    # ------------------------------------------------------------------------------ the WebSocket's state
+
+    def _take_up(self) -> ServerProtocol:
+        self._ws = ServerProtocol(state=OPEN, max_size=FRAME_MAX, logger=SILENT)
+        return self._ws
+
+    def _let_go(self) -> None:
+        """Between two messages its protocol object knows nothing that a new one does not, and costs 4 KB."""
+        if self._ws is not None and not self._closing and self._fragments is None:
+            self._drop_ws()
+
+    def _drop_ws(self) -> None:
+        if self._ws is not None:
+            # The generator and its object hold each other: without this they stay until the collector comes.
+            self._ws.parser = None  # type: ignore[assignment]
+            self._ws = None
+
     # ---------------------------------------------------------------------------------------- incoming
 
-    def _take_frame(self, frame: Frame) -> None:
-        """A data frame, or one of several that are one message; control frames were answered already."""
-        if frame.opcode is Opcode.BINARY or (frame.opcode is Opcode.CONT and self._fragments is not None):
-            if frame.fin and self._fragments is None:
-                message = bytes(frame.data)
+    def _take_frame(self, data: bytes) -> None:
+        """One frame, head and all: most are a whole message, the others are for the protocol object."""
+        # When the end has begun, frames are only for the closing handshake.
+        message = whole_message(data) if self._fragments is None and not self._closing else None
+        if message is not None:
+            if self._backlog is None and self._may_ask():
+                self._take_message(message)
             else:
-                if self._fragments is None:
-                    self._fragments = []
-                self._fragments.append(bytes(frame.data))
-                if not frame.fin:
-                    return
-                message = b"".join(self._fragments)
-                self._fragments = None
-            if self._backlog is None:
-                self._backlog = [message]
-            else:
-                self._backlog.append(message)
-        elif frame.opcode is Opcode.TEXT:
+                self._wait_with(message)
+            return
+        ws = self._ws or self._take_up()
+        ws.receive_data(data)
+        for frame in ws.events_received():
+            if isinstance(frame, Frame):
+                self._take_part(frame)
+        self._write_out(ws)
+
+    def _take_part(self, frame: Frame) -> None:
+        """A part of a message; control frames were answered already."""
+        if self._closing:
+            return
+        if frame.opcode is Opcode.TEXT:
             self._close(CloseCode.UNSUPPORTED_DATA)
+        elif frame.opcode in (Opcode.BINARY, Opcode.CONT):
+            if self._fragments is None:
+                self._fragments = []
+            self._fragments.append(bytes(frame.data))
+            if frame.fin:
+                message, self._fragments = b"".join(self._fragments), None
+                self._wait_with(message)
+
+    def _wait_with(self, message: bytes) -> None:
+        if self._backlog is None:
+            self._backlog = [message]
+        else:
+            self._backlog.append(message)
 
     def _go_on(self) -> None:
         """Take messages, as long as this client takes its answers."""
-        while self._backlog and self._transport is not None:
+        while self._backlog and self._transport is not None and not self._closing:
             if not self._may_ask():
                 self._transport.pause_reading()
                 if self._paused_until is None and self._unanswered == 0:
@@ -132,6 +183,7 @@ class Session(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _may_ask(self) -> bool:
+        """Whether this client takes its answers, so that it may ask for more."""
         return self._unanswered < self._relay.limits.unanswered and self._has_room()
 
     def _take_message(self, message: bytes) -> None:
@@ -190,39 +242,48 @@ class Session(asyncio.Protocol):
             self._send(self._stream.new_keys(document))
 
     def _send(self, message: bytes) -> None:
-        if self._ws.state is OPEN:
-            self._ws.send_binary(message)
-            self._write_out()
+        if not self._closing:
+            self._write(frame_of(message))
 
-    def _write_out(self) -> None:
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def _write_out(self, ws: ServerProtocol) -> None:
         transport = self._transport
         if transport is None:
             return
-        for data in self._ws.data_to_send():
+        for data in ws.data_to_send():
             if data:
                 transport.write(data)
             else:
                 transport.close()
+        if ws.state is not OPEN:
+            self._closing = True
 
     # --------------------------------------------------------------------------------------------- end
 
     def _close(self, code: CloseCode) -> None:
         self._backlog = None
-        if self._transport is not None and self._ws.state is OPEN:
-            self._ws.fail(code)
-            self._write_out()
+        ws = self._ws or self._take_up()
+        if self._transport is not None and ws.state is OPEN:
+            self._closing = True
+            ws.fail(code)
+            self._write_out(ws)
 
     def go_away(self) -> None:
         """The relay stops: say so, and let the client close."""
-        if self._transport is not None and self._ws.state is OPEN:
-            self._ws.send_close(CloseCode.GOING_AWAY)
-            self._write_out()
+        ws = self._ws or self._take_up()
+        if self._transport is not None and ws.state is OPEN:
+            self._closing = True
+            ws.send_close(CloseCode.GOING_AWAY)
+            self._write_out(ws)
 
     def tend(self, now: float) -> bool:
         """Now and then: ping a silent client. False: it is too slow or gone, cut it off."""
         if self._paused_until is not None and now > self._paused_until:
             return False
-        if not self._partial():
+        if not self._unfinished():
             self._partial_since = None
         elif self._partial_since is None:
             self._partial_since = now
@@ -233,18 +294,21 @@ class Session(asyncio.Protocol):
         silence = now - self._heard
         if silence > self._relay.limits.silence:
             return False
-        if silence > self._relay.limits.ping_every and self._ws.state is OPEN:
-            self._ws.send_ping(b"")
-            self._write_out()
+        if silence > self._relay.limits.ping_every and not self._closing:
+            self._write(PING)
         return True
 
     def waiting(self) -> int:
         """Bytes kept for this client: what it has not taken yet, and a message that it has not ended."""
-        return self._partial() + (0 if self._transport is None else self._transport.get_write_buffer_size())
+        return self._unfinished() + (
+            0 if self._transport is None else self._transport.get_write_buffer_size()
+        )
 
-    def _partial(self) -> int:
-        fragments = self._fragments
-        return len(self._ws.reader.buffer) + (0 if fragments is None else sum(map(len, fragments)))
+    def _unfinished(self) -> int:
+        partial, fragments = self._partial, self._fragments
+        return (0 if partial is None else len(partial)) + (
+            0 if fragments is None else sum(map(len, fragments))
+        )
 
     def abort(self) -> None:
         if self._transport is not None:

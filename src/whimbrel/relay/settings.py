@@ -42,8 +42,10 @@ class Limits:
     advance_burst: int = 10
     advance_every: int = 60
     """Advances of a log by those who are no admins: a burst, then one in so many seconds."""
-    create_burst: int = 200
-    create_every: int = 1
+    create_burst: int = 20_000
+    create_every: float = 0.02
+    """Logs made under one first link of an admission: all who use the relay's address share it. What it holds back is
+    making and dropping logs in a circle, each of which leaves an id behind."""
     signal_burst: int = 60
     signal_every: float = 0.05
     """Signals of one session, or of one letter."""

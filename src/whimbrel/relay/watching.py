@@ -269,10 +269,8 @@ class Watching:
             return
         records = news.records
         last = records[-1].seq if records else news.head.seq
-        size = sum(len(record.entry or b"") + len(record.change or b"") for record in records)
-        announced = size > PUSH_BYTES
-        ended = news.ended is not None
-        if announced:
+        ended = news.ended
+        if news.size > PUSH_BYTES:
             what = Fetched((), news.head, more=True, ended=False)
         else:
             what = Fetched(records, news.head, more=False, ended=ended)
