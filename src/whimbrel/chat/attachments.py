@@ -11,6 +11,9 @@ from whimbrel.chat.records import FileRow, FileState, PutFile
 from whimbrel.crypto.files import FILE_MAX
 from whimbrel.wire import cbor
 
+STAGED = "staged:"
+"""How the facts begin that name the blob of a sealed copy until its message is there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Transfer:

@@ -185,9 +185,11 @@ class Conversation:
         """A blob that an entry points to has come (or is gone)."""
         self._take(line, line.supply(blob, data), now, fx)
 
-    def looked(self, line: Line, read: bytes, seq: int, answer: Answer, now: int, fx: Effects) -> None:
+    def looked(
+        self, line: Line, read: bytes, seq: int, least: int, answer: Answer, now: int, fx: Effects
+    ) -> None:
         """Where the log stands, asked when there was doubt."""
-        self._take(line, line.looked(read, seq, answer), now, fx)
+        self._take(line, line.looked(read, seq, least, answer), now, fx)
 
     def _ask_further(self, line: Line, fx: Effects) -> None:
         """Ask for what reading needs before it goes on: a blob, or where the log stands."""
@@ -201,7 +203,8 @@ class Conversation:
         elif line.doubt and not line.looking and state.standing is Standing.OPEN:
             line.looking = True
             fetch = Fetch(state.log, state.read, state.seq)
-            fx.ask(state.relay, fetch, "look", self.id, state.log, state.read, state.seq)
+            least = max(state.seq, line.ahead)
+            fx.ask(state.relay, fetch, "look", self.id, state.log, state.read, state.seq, least)
 
     def _take(self, line: Line, events: Sequence[LineEvent], now: int, fx: Effects) -> None:
         delivered: list[bytes] = []

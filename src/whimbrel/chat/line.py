@@ -167,6 +167,8 @@ class Line:
         """What the relay said does not fit: it must be asked where the log stands (`looked`)."""
         self.patience: dict[FlightKind, int] = {}
         """Until when (milliseconds) no such flight is given to the relay again, which refused the last one."""
+        self.ahead = 0
+        """The furthest seq that the relay told of when it refused an append."""
         self.looking = False
         """It is being asked where the log stands."""
         self.shown = (state.read, state.standing)
@@ -220,14 +222,16 @@ class Line:
         self._held += fresh
         return self._drain()
 
-    def looked(self, read: bytes, seq: int, answer: Answer) -> list[LineEvent]:
-        """The answer to a fetch with this token from `seq` on, asked when there was doubt."""
+    def looked(self, read: bytes, seq: int, least: int, answer: Answer) -> list[LineEvent]:
+        """The answer to a fetch with this token from `seq` on, asked when there was doubt. `least`: how far the log went
+        then, by what the relay had said and shown before."""
         state = self.state
-        self.doubt = self.looking = False
-        if state.standing is not Standing.OPEN:
+        if not self.looking or state.standing is not Standing.OPEN:
             return []
+        self.looking, self.doubt = False, self.ahead > least
         if isinstance(answer, Fetched):
-            if answer.head.seq < seq:
+            # An old token shows the head as it was when the token ended, and may have been what we asked with.
+            if answer.head.seq < (seq if answer.more or answer.ended else least):
                 return [self._lose("behind", "The relay has lost entries of this conversation.")]
             if answer.records and answer.records[0].seq != seq + 1:
                 return [self._lose("chain", "The relay shows another history than before.")]
@@ -258,7 +262,7 @@ class Line:
                 break
             events += self._record(self._held.popleft())
         end, state = self._end, self.state
-        self.caught_up = not self._held and end is not None and end.seq <= state.seq
+        self.caught_up = not self._held and end is not None and max(end.seq, self.ahead) <= state.seq
         current = end is not None and end.seq == state.seq and state.standing is Standing.OPEN
         if current and end is not None and end.n > state.n and not self._held:
             state.n = end.n
@@ -273,11 +277,6 @@ class Line:
         if pointer is None or pointer.size > POINTER_MAX or pointer.blob == self._blob[0]:
             return None
         return pointer
-
-    def behind(self, head: Head) -> None:
-        """A relay's answer told of a head: is there something to read first?"""
-        if head.seq > self.state.seq:
-            self.caught_up = False
 
     def _record(self, record: Record) -> list[LineEvent]:
         state = self.state
@@ -485,18 +484,27 @@ class Line:
             return self._claim_refused(flight, answer)
         self._give_up_flight(flight)
         head = answer.head if answer.status is Status.WRONG_TURN else None
-        if head is not None and head.turn > turn_of(flight):
-            self.behind(head)
+        if head is not None and self._is_behind(head, turn_of(flight)):
             return []
         if answer.status in (Status.DENIED, Status.WRONG_TURN):
             self.doubt, self.caught_up = True, False
-            if self._suspect != (state.seq, state.n):  # there may be something to read that explains it
-                self._suspect = (state.seq, state.n)
+            known, self._suspect = self._suspect, (state.seq, state.n)
+            if known != self._suspect:  # there may be something to read that explains it
                 return []
             said = self._say("locked", "The relay does not take what this device writes here.")
         else:
             said = self._say(answer.status.name.lower(), f"The relay answers: {answer.status.name.lower()}.")
         return [Refusal(flight.kind, flight.rows, answer.missing), said]
+
+    def _is_behind(self, head: Head, turn: int) -> bool:
+        """Whether an append for a turn came too late: there is more to read, or it was read since."""
+        if head.turn <= turn:
+            return False
+        if head.seq > self.state.seq:
+            self.doubt, self.caught_up = True, False
+            self.ahead = max(self.ahead, head.seq)
+            return True
+        return self.state.turn > turn
 
     def _claim_refused(self, flight: Flight, answer: Failure) -> list[LineEvent]:
         """Somebody was faster, or the relay does not take anything now: then the same claim is made again later."""

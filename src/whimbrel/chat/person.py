@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 from whimbrel.chat import composing, content
-from whimbrel.chat.attachments import Transfer, file_row
+from whimbrel.chat.attachments import STAGED, Transfer, file_row
 from whimbrel.chat.composing import Attachment
 from whimbrel.chat.contacts import Contact, NoKeyPackage
 from whimbrel.chat.conversation import Conversation, put_chunk
@@ -371,9 +371,9 @@ class Person:
             case ("pointer", chat_id, log, blob, before):
                 if (place := self._place(chat_id, log)) is not None:
                     self._pointer(*place, blob, before, answer, now, fx)
-            case ("look", chat_id, log, read, seq):
+            case ("look", chat_id, log, read, seq, least):
                 if (place := self._place(chat_id, log)) is not None:
-                    place[0].looked(place[1], read, seq, answer, now, fx)
+                    place[0].looked(place[1], read, seq, least, answer, now, fx)
             case ("errand", lane, n):
                 self._errand(lane, n, answer, now, fx)
             case ("card", account, key):
@@ -512,9 +512,14 @@ class Person:
         if files:
             fx.save(*(file_row(id, chat.id, number, file, "going") for number, file in enumerate(files)))
             fx.save(PutFact("files:" + id.hex(), row.body))
+            fx.save(*(PutFact(STAGED + file.blob.hex(), None) for file in files))
         else:
             chat.put(row, fx)
         return id
+
+    def stage_file(self, blob: bytes, fx: Effects) -> None:
+        """A sealed copy is about to be made; until it is sent with a message, nothing else speaks of it."""
+        fx.save(PutFact(STAGED + blob.hex(), b""))
 
     def place_for(self, transfer: Transfer) -> tuple[bytes, bytes] | None:
         """The log (and its write token) that a file's space counts against; None when there is none any more."""
