@@ -86,12 +86,17 @@ def give_name(temporary: Path, folder: Path, name: str) -> Path:
         return target
 
 
+def unfinished(target: Path) -> Path:
+    """What a file is called until it is whole."""
+    return target.with_name(target.name + ".new")
+
+
 class written:
     """A file that appears whole, on disk, or not at all."""
 
     def __init__(self, target: Path) -> None:
         self._target = target
-        self._temporary = target.with_name(target.name + ".new")
+        self._temporary = unfinished(target)
 
     def __enter__(self) -> written:
         handle = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -73,6 +73,7 @@ class Shell:
     async def running(self) -> AsyncIterator[Shell]:
         """Keep everything going until the block is left."""
         self._restore()
+        self.transfers.sweep()
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             turns = tasks.create_task(self._turns())

@@ -13,8 +13,9 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from whimbrel.chat.attachments import Transfer, missing
-from whimbrel.chat.records import FileRow
+from whimbrel.chat.attachments import STAGED, Transfer, missing
+from whimbrel.chat.records import FileRow, PutFact
+from whimbrel.client.files import unfinished
 from whimbrel.crypto.errors import CryptoError
 from whimbrel.crypto.files import chunk_count, open_part, sealed_size
 from whimbrel.wire.answers import Answer, Chunk, Done, Extent, Failure, Status
@@ -40,6 +41,25 @@ class Transfers:
     def path(self, blob: bytes) -> Path:
         """Where the sealed copy of a blob lies."""
         return self._shell.home.folder("files") / blob.hex()
+
+    def sweep(self) -> None:
+        """Remove the sealed copies whose message never came to be: the program ended in between."""
+        database = self._shell.home.database
+        staged = [name for name in database.facts() if name.startswith(STAGED)]
+        for name in staged:
+            path = self.path(bytes.fromhex(name.removeprefix(STAGED)))
+            path.unlink(missing_ok=True)
+            unfinished(path).unlink(missing_ok=True)
+        if staged:
+            database.commit([PutFact(name, None) for name in staged])
+
+    async def stage(self, blob: bytes) -> Path:
+        """Where a sealed copy is to be made, remembered so that it is swept if nothing is sent with it."""
+        await self._shell.do(lambda person, now, fx: person.stage_file(blob, fx))
+        return self.path(blob)
+
+    def is_under_way(self, file: bytes) -> bool:
+        return file in self._tasks
 
     def look(self) -> None:
         """Start what is not under way yet."""
@@ -68,6 +88,8 @@ class Transfers:
     async def _until_done(self, id: bytes, run: Coroutine[None, None, None]) -> None:
         try:
             await run
+        except OSError as error:
+            self._shell.note("file", f"A file cannot go on: {error.strerror}.")
         finally:
             self._tasks.pop(id, None)
 

@@ -16,7 +16,7 @@ from whimbrel.chat.effects import Effects
 from whimbrel.chat.person import Person
 from whimbrel.chat.receipts_report import MessageStatus
 from whimbrel.chat.records import FileRow, MarkRead, MessageRow
-from whimbrel.client.errors import CANNOT, NOT_FOUND, REFUSED, WRONG_USE, ServiceError
+from whimbrel.client.errors import CANNOT, HOME, NOT_FOUND, REFUSED, WRONG_USE, ServiceError
 from whimbrel.client.files import FileChanged, open_file, seal_file
 from whimbrel.client.lookup import find_chat, find_message
 from whimbrel.client.views import Item, event_item, message_item
@@ -85,10 +85,9 @@ async def _stage(service: Service, relay: bytes, path: Path) -> Attachment:
     if about.st_size > FILE_MAX:
         raise ServiceError("file-too-large", f"{path.name} is larger than 2 GB.", "Send it in parts.")
     blob, key = os.urandom(32), os.urandom(32)
+    sealed = await service.shell.transfers.stage(blob)
     try:
-        content_hash = await asyncio.to_thread(
-            seal_file, path, service.shell.transfers.path(blob), key, about.st_size
-        )
+        content_hash = await asyncio.to_thread(seal_file, path, sealed, key, about.st_size)
     except FileChanged as error:
         raise ServiceError("file-changed", f"{error}.", "Try again when nothing writes to it.") from None
     except OSError as error:
@@ -230,6 +229,10 @@ async def _fetched(service: Service, file: FileRow) -> FileRow:
     loop = asyncio.get_running_loop()
     up_last = loop.time()
     while current().state == "coming":
+        if not service.shell.transfers.is_under_way(file.id):
+            raise ServiceError(
+                "file", f"{file.name} cannot be written here.", "`whimbrel status` says what is wrong.", HOME
+            )
         if any(connection.state.up for connection in service.shell.connections.values()):
             up_last = loop.time()
         if loop.time() - up_last > (service.wait or 5.0):
