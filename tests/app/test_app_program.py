@@ -115,7 +115,7 @@ def test_killed_it_leaves_a_home_that_works(ada: Home) -> None:
 def test_a_second_app_on_a_home_is_told_of_the_first_and_gets_a_link_to_its_page(ada: Home) -> None:
     with ada.app():
         error = ada.run("app").failed(6)
-        assert error["error"] == "home-locked"
+        assert error["error"] == "app-runs"
         assert "runs already" in error["message"]
         browser = Browser(error["do"].split()[-1])
         assert browser.get("/", Cookie=browser.cookie)[0] == 200

@@ -84,6 +84,40 @@ def test_a_home_that_something_else_keeps_is_told_with_6(ada: Home) -> None:
         assert ada.run("app").failed(6)["error"] == "home-locked"
 
 
+def test_an_app_waits_for_a_command_that_has_the_home_open(ada: Home) -> None:
+    following = ada.start("read", "--follow", "--timeout", "2")
+    _until_taken(ada)
+    with ada.app():
+        assert following.process.wait(30) == 0
+        ada.run("chats").ok()
+
+
+@pytest.mark.parametrize("redirect", [">&-", "2>&-", "<&-", ">&- 2>&- <&-", "2>/dev/full"])
+def test_a_missing_or_full_stream_is_no_reason_for_a_traceback(ada: Home, redirect: str) -> None:
+    for words in ("--help", "chats", "chats --json", "nonsense"):
+        line = f"'{COMMAND}' --home '{ada.path}' {words} {redirect}"
+        ran = subprocess.run(["bash", "-c", line], capture_output=True, env=environment(None), check=False)
+        assert b"Traceback" not in ran.stdout + ran.stderr
+        assert ran.returncode == (2 if words == "nonsense" else 0)
+
+
+def test_output_that_cannot_be_written_is_told(ada: Home) -> None:
+    ada.run("group", "new", "Notes").ok()
+    for words in ("--help", "chats", "chats --json", "completion bash"):
+        line = f"'{COMMAND}' --home '{ada.path}' {words} >/dev/full"
+        ran = subprocess.run(["bash", "-c", line], capture_output=True, env=environment(None), check=False)
+        assert ran.returncode == 1
+        if "--json" not in words:
+            assert b"No space left" in ran.stderr
+        assert b"Traceback" not in ran.stderr
+
+
+def test_a_folder_that_is_gone_is_told(ada: Home, tmp_path: Path) -> None:
+    line = f"mkdir '{tmp_path}/gone' && cd '{tmp_path}/gone' && rmdir ../gone && '{COMMAND}' --home x --json chats"
+    ran = subprocess.run(["bash", "-c", line], capture_output=True, env=environment(None), check=False)
+    assert json.loads(ran.stdout)["error"] == "no-folder"
+
+
 def test_a_passphrase_is_asked_for_on_a_terminal_only(tmp_path: Path) -> None:
     locked = Home(tmp_path / "locked", {"WHIMBREL_PASSPHRASE": "correct horse"})
     locked.make_account("Ada")

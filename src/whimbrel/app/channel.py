@@ -91,12 +91,12 @@ class Channel:
 
 
 def reach_app(home: Path) -> Channel | None:
-    """A channel to the app on this home; None where none runs."""
+    """A channel to the app on this home; None where none runs, or none that is ours."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with socket_path(home) as path:
             connection.connect(path)
-    except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError, PermissionError):
         connection.close()
         return None
     except BaseException:

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from whimbrel.app.answers import Calls
-from whimbrel.app.channel import AppGone, reach_app
+from whimbrel.app.channel import AppGone, Channel, reach_app
 from whimbrel.app.main import PAGE_METHOD, stay_up
-from whimbrel.cli.calls import run_async, say_aside, with_passphrase
+from whimbrel.cli.calls import HOME_LOCKED, PATIENCE_S, once_it_is_free, run_async, say_aside, with_passphrase
 from whimbrel.cli.foreign import in_one_line
 from whimbrel.cli.invocation import typed_as
 from whimbrel.cli.output import Paper, write_json
 from whimbrel.cli.trouble import Trouble
+from whimbrel.client.errors import HOME
 from whimbrel.client.service import Service
 
 if TYPE_CHECKING:
@@ -25,16 +26,20 @@ if TYPE_CHECKING:
 
 def run(words: Words) -> int:
     """Stay up until Ctrl-C or SIGTERM. Without an account, on a terminal, ask for a name first."""
-    try:
-        if not _ran(words, name=None):
-            _ran(words, _ask_for_name(words))
-    except Trouble as trouble:
-        raise _runs_already(words, trouble) from None
+    if not _ran(words, name=None):
+        _ran(words, _ask_for_name(words))
     return 0
 
 
 def _ran(words: Words, name: str | None) -> bool:
-    return with_passphrase(lambda passphrase: run_async(_app(words, passphrase, name), words.home))
+    """Waits for a command that has the home open; another app is told of at once."""
+
+    def attempt() -> bool:
+        if (channel := reach_app(words.home)) is not None:
+            raise _runs_already(words, channel)
+        return with_passphrase(lambda passphrase: run_async(_app(words, passphrase, name), words.home))
+
+    return once_it_is_free(attempt, PATIENCE_S)
 
 
 async def _app(words: Words, passphrase: str | None, name: str | None) -> bool:
@@ -124,20 +129,15 @@ def _ended_by_signals(stop: asyncio.Event) -> Iterator[None]:
         end()
 
 
-def _runs_already(words: Words, trouble: Trouble) -> Trouble:
-    """Where another app has the home: where its page is."""
-    if trouble.code != "home-locked" or (channel := reach_app(words.home)) is None:
-        return trouble
-    try:
-        with channel:
-            urls = [answer["item"]["url"] for answer in channel.ask(PAGE_METHOD, {}) if "item" in answer]
-    except AppGone:
-        return trouble
-    if not urls:
-        return trouble
-    return Trouble(
-        trouble.code,
-        f"Whimbrel runs already on {in_one_line(str(words.home))}.",
-        f"Use that one: commands go through it, and its page opens once with {urls[0]}",
-        trouble.exit_code,
-    )
+def _runs_already(words: Words, channel: Channel) -> Trouble:
+    """Another app has the home: where its page is."""
+    with channel, contextlib.suppress(AppGone):
+        for answer in channel.ask(PAGE_METHOD, {}):
+            if "item" in answer:
+                return Trouble(
+                    "app-runs",
+                    f"Whimbrel runs already on {in_one_line(str(words.home))}.",
+                    f"Use that one: commands go through it, and its page opens once with {answer['item']['url']}",
+                    HOME,
+                )
+    return Trouble(HOME_LOCKED, "The app on this home is just ending.", "Try again.", HOME)

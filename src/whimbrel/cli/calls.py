@@ -24,8 +24,11 @@ from whimbrel.cli.trouble import Trouble
 T = TypeVar("T")
 
 # How long a command waits for another command that has the home open, beside its own --wait.
-_PATIENCE_S = 10.0
+PATIENCE_S = 10.0
 _ASK_AGAIN_S = 0.1
+
+# The client's code for a home that another program has open.
+HOME_LOCKED = "home-locked"
 
 _PASSPHRASE_TRIES = 3
 
@@ -41,18 +44,26 @@ class Call:
 
 def carry_out(home: Path, calls: Sequence[Call], wait: float) -> None:
     """Make the calls, in order. Raises Trouble, and whatever `on_item` raises."""
-    patience = time.monotonic() + wait + _PATIENCE_S
-    while True:
+
+    def attempt() -> None:
         if (channel := reach_app(home)) is not None:
             with channel:
                 for call in calls:
                     _ask_app(channel, call)
-            return
-        try:
+        else:
             with_passphrase(lambda passphrase: run_async(_open_and_ask(home, calls, wait, passphrase), home))
-            return
+
+    once_it_is_free(attempt, wait + PATIENCE_S)
+
+
+def once_it_is_free(attempt: Callable[[], T], patience: float) -> T:
+    """Try again, for so many seconds, while another program has the home open."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            return attempt()
         except Trouble as trouble:
-            if trouble.code != "home-locked" or time.monotonic() > patience:
+            if trouble.code != HOME_LOCKED or time.monotonic() > end:
                 raise
         time.sleep(_ASK_AGAIN_S)
 

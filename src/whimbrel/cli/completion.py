@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from whimbrel.cli.command import Program, Words
+from whimbrel.cli.output import write
 
 _BASH = """\
 # Put this into your ~/.bashrc:  eval "$(whimbrel completion bash)"
@@ -25,7 +27,7 @@ complete -F _whimbrel whimbrel
 """
 
 _ZSH = """\
-# Put this into your ~/.zshrc:  eval "$(whimbrel completion zsh)"
+# Put this into your ~/.zshrc, after compinit:  eval "$(whimbrel completion zsh)"
 _whimbrel() {
     local -a found
     found=("${(@f)$(whimbrel completion words -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
@@ -67,10 +69,10 @@ def _define(parser: argparse.ArgumentParser) -> None:
 
 def _run(words: Words) -> int:
     if words.shell != "words":
-        print(_SCRIPTS[words.shell], end="")
+        write(_SCRIPTS[words.shell], sys.stdout)
         return 0
     for word in possible(words.typed or [""], words):
-        print(word)
+        write(f"{word}\n", sys.stdout)
     return 0
 
 

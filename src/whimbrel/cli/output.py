@@ -15,11 +15,32 @@ from whimbrel.cli.trouble import Trouble
 
 Item = dict[str, Any]
 
+OUTPUT = "output"
+"""The code of the trouble that the output itself cannot be written."""
+
+
+def write(text: str, stream: TextIO) -> None:
+    """Written at once. BrokenPipeError when nobody reads any more, Trouble when the disk or device takes it not."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise cannot_write(error) from error
+
+
+def cannot_write(error: OSError) -> Trouble:
+    return Trouble(
+        OUTPUT,
+        f"The output cannot be written: {error.strerror or error}. What was asked may have been done.",
+        "Make room, or send the output elsewhere, then look with `whimbrel status`.",
+    )
+
 
 def write_json(item: Item, stream: TextIO) -> None:
-    """One line, in ASCII: no line end of any kind and nothing that a terminal obeys can be in it. Written at once."""
-    stream.write(json.dumps(item, ensure_ascii=True, separators=(",", ":")) + "\n")
-    stream.flush()
+    """One line, in ASCII: no line end of any kind and nothing that a terminal obeys can be in it."""
+    write(json.dumps(item, ensure_ascii=True, separators=(",", ":")) + "\n", stream)
 
 
 def wants_colours(stream: TextIO) -> bool:
@@ -36,8 +57,7 @@ class Paper:
         self.columns = shutil.get_terminal_size((100, 24)).columns if stream.isatty() else 100
 
     def line(self, text: str = "") -> None:
-        self.stream.write(text.rstrip() + "\n")
-        self.stream.flush()
+        write(text.rstrip() + "\n", self.stream)
 
     def table(self, rows: Iterable[Sequence[str]]) -> None:
         """Columns two spaces apart, each as wide as its widest cell."""

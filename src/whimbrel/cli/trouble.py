@@ -39,7 +39,7 @@ def wrong_use(message: str, do: str) -> Trouble:
     return Trouble("wrong-use", message, do, WRONG_USE)
 
 
-def unexpected(error: BaseException, home: Path) -> Trouble:
+def unexpected(error: BaseException, home: Path | None) -> Trouble:
     """An error that nobody foresaw."""
     from whimbrel.app import unforeseen
 
