@@ -235,7 +235,12 @@ def test_only_its_own_place_keeps_a_blob(relay: PaperRelay, room: Room) -> None:
 
 def test_an_upload_that_is_never_finished_is_given_up(relay: PaperRelay, room: Room) -> None:
     relay.one(put(room, 0))
-    relay.now += 8 * DAY
+    relay.now += 6 * DAY
+    relay.one(put(room, 1))
+    relay.now += 6 * DAY
+    relay.expire()
+    assert relay.one(Stat(BLOB)).ranges == ((0, 2),)
+    relay.now += 2 * DAY
     relay.expire()
     assert files(relay) == set()
     assert relay.one(put(room, 0)) == Done()

@@ -180,7 +180,8 @@ class Uploads:
         else:
             have = bytearray(blob.have)
             have[n >> 3] |= 1 << (n & 7)
-            blob = replace(blob, have=bytes(have))
+            until = max(blob.until, int(self._clock()) + self._limits.upload_life)
+            blob = replace(blob, have=bytes(have), until=until)
             self._storage.save_blob(blob)
             if _ranges(blob) == ((0, _chunks(blob)),):
                 self._finish(blob.id, chunking)
