@@ -87,6 +87,8 @@ class Program:
         self, words: list[str], extra: Mapping[str, str] | None = None, start: Start = USUAL
     ) -> None:
         self.words = words
+        self.out = ""
+        """What it has said on stdout, as far as it was read."""
         # A file, not a pipe: a pipe that nobody empties would stop the program.
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the program
         self.process = subprocess.Popen(
@@ -105,6 +107,7 @@ class Program:
         if not line:
             code, err = self.kill()
             raise AssertionError(f"{self.words} said nothing (exit code {code}): {err}")
+        self.out += line.decode()
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -124,7 +127,7 @@ class Program:
 
     def _wait(self) -> tuple[int, str]:
         try:
-            self.process.communicate(timeout=PATIENCE_S)
+            self.out += (self.process.communicate(timeout=PATIENCE_S)[0] or b"").decode()
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.communicate()
