@@ -168,6 +168,26 @@ async def test_a_relay_with_a_certificate_speaks_tls(tmp_path: Path) -> None:
         await relay.close()
 
 
+async def test_a_certificate_that_was_renewed_is_taken_without_a_restart(tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path)
+    relay = Relay(RelaySettings(tmp_path / "data", cert=cert, key=key, limits=Limits(drain=1)))
+    await relay.start()
+
+    def shown() -> str:
+        return ssl.get_server_certificate(("127.0.0.1", relay.port))
+
+    try:
+        first = await asyncio.to_thread(shown)
+        cert.write_text("half a certificate")
+        relay._renew()
+        assert await asyncio.to_thread(shown) == first
+        certificate(tmp_path)
+        relay._renew()
+        assert await asyncio.to_thread(shown) == cert.read_text() != first
+    finally:
+        await relay.close()
+
+
 async def test_a_stream_over_tls_works_and_survives_large_answers(tmp_path: Path) -> None:
     from websockets.asyncio.client import connect
 

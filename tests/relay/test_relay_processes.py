@@ -367,6 +367,9 @@ def test_two_relays_do_not_share_a_folder_nor_a_port(running: Running, tmp_path:
     third = Running(tmp_path / "other", "--listen", f"127.0.0.1:{port}")
     assert third.ready["error"] == "cannot-start"
     assert third.wait() == 1
+    fourth = Running(tmp_path / "other", "--metrics", str(port))
+    assert fourth.ready["error"] == "cannot-start"
+    assert fourth.wait() == 1
     # The first one has noticed nothing.
     place = running.place()
     assert isinstance(place.exchange(create(place))[0], Created)

@@ -1,6 +1,7 @@
 """A real relay in this process's loop, and real clients over WebSocket and POST."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,10 @@ import pytest
 from relay_client import Place
 from relay_paper import entry, status, text_of
 
+from whimbrel.relay.keys import WEEK
 from whimbrel.relay.server import Relay
 from whimbrel.relay.settings import Limits, RelaySettings
+from whimbrel.relay.site import SiteUnfit
 from whimbrel.wire import admission, codec
 from whimbrel.wire.answers import Appended, Created, Fetched, Pushed, Signalled, Status, Watched
 from whimbrel.wire.operations import (
@@ -24,6 +27,7 @@ from whimbrel.wire.operations import (
     WatchItem,
 )
 from whimbrel.wire.purpose import public_of, token_hash
+from whimbrel.wire.streams import NewKeys
 
 READ, WRITE = b"R" * 32, b"W" * 32
 BODY = LogBody(LogKind.CONVERSATION, token_hash(READ), token_hash(WRITE), (public_of(b"a" * 32),), b"n" * 32)
@@ -103,3 +107,43 @@ async def test_an_exchange_that_watches_is_held_until_something_comes(place: Pla
     [(slot, fetched)] = answer.results
     assert slot == 5
     assert [text_of(record.entry) for record in fetched.records] == ["at last"]
+
+
+async def test_a_long_stream_is_shown_the_new_key_and_older_letters_still_work(
+    relay: Relay, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await asyncio.to_thread(place.exchange, create(place))
+    first = place.keys()
+    async with place.stream() as stream:
+        later = time.time() + WEEK + 1
+        with monkeypatch.context() as clock:
+            clock.setattr(time, "time", lambda: later)
+            relay._renew()
+        data = await stream.socket.recv()
+        assert isinstance(data, bytes)
+        [shown] = stream.wire.receive(data)
+        assert isinstance(shown, NewKeys)
+        assert shown.document.number == first.number + 1
+        # The stream goes on, and a letter to last week's key is answered.
+        assert isinstance((await stream.ask(Fetch(LOG, READ, 0)))[0], Fetched)
+        assert isinstance((await asyncio.to_thread(place.exchange, Fetch(LOG, READ, 0)))[0], Fetched)
+
+
+async def test_a_relay_inside_a_loop_keeps_its_address_over_restarts(tmp_path: Path) -> None:
+    settings = RelaySettings(tmp_path / "data", limits=Limits(drain=1))
+    addresses = []
+    for _ in range(2):
+        one = Relay(settings)
+        await one.start()
+        addresses.append((one.address, one.port, one.identity))
+        await one.close()
+        await one.close()
+    assert addresses[0] == addresses[1]
+
+
+async def test_a_failed_start_lets_go_of_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(SiteUnfit):
+        await Relay(RelaySettings(tmp_path / "data", site=tmp_path / "nothing")).start()
+    one = Relay(RelaySettings(tmp_path / "data", limits=Limits(drain=1)))
+    await one.start()
+    await one.close()

@@ -238,7 +238,7 @@ class Desk:
         if self._storage.pending:
             try:
                 self._storage.commit()
-            except StorageError as error:
+            except Exception as error:
                 self.fail(error)
                 return
             self._counts.commits += 1

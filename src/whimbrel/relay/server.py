@@ -127,19 +127,28 @@ class Relay:
         try:
             self._open(self.storage, tls)
             await self._listen(tls)
+            self._metrics = self._open_metrics()
         except BaseException:
+            if self._server is not None:
+                self._server.close()
             self.storage.close()
             raise
-        self._metrics: MetricsPort | None = None
-        if self.settings.metrics_port is not None:
-            # Not at the top: a relay inside an app starts quicker without it.
-            from .metrics import MetricsPort
-
-            self._metrics = MetricsPort(self, self.settings.metrics_port)
         self._started = True
         self._tick()
         self._expire()
         self.journal.say(Event.STARTED)
+
+    def _open_metrics(self) -> MetricsPort | None:
+        port = self.settings.metrics_port
+        if port is None:
+            return None
+        # Not at the top: a relay inside an app starts quicker without it.
+        from .metrics import MetricsPort
+
+        try:
+            return MetricsPort(self, port)
+        except OSError as error:
+            raise PortTaken(f"cannot serve metrics on 127.0.0.1:{port} ({error.strerror})") from error
 
     def _open(self, storage: Storage, tls: ssl.SSLContext | None) -> None:
         data = self.settings.data
