@@ -85,8 +85,8 @@ class Home:
 
 
 def home_exists(path: Path) -> bool:
-    """Whether a home was made in this folder; says nothing of whether it can be opened."""
-    return (path / "home.json").exists()
+    """Whether a home was made in this folder; says nothing of whether it can be opened, or whether a part is missing."""
+    return (path / "home.json").exists() or (path / "store.db").exists()
 
 
 def open_home(
