@@ -13,9 +13,9 @@ import pytest
 from support.mischief import altered, ignored, line_of, send_letter
 from support.village import Village, Villager
 from whimbrel.chat.contacts import Contact
-from whimbrel.chat.doors import card_of, key_of
 from whimbrel.chat.founding import Founded, found
 from whimbrel.chat.inbox import letter
+from whimbrel.chat.invite_keys import card_of, key_of
 from whimbrel.chat.line_state import Joiner, Standing
 from whimbrel.crypto.accounts import pair_id
 from whimbrel.crypto.cards import decode_card, encode_card, seal_card
@@ -131,7 +131,7 @@ def test_an_invite_whose_log_was_claimed_with_garbage_is_told_and_over(village: 
         assert ada.troubles()[-1] == "invite"
         assert bo.accept(invite) == "used"
     assert not ada.person.chats
-    assert not ada.person.doors.watching()
+    assert not ada.person.doors.invites.watching()
     ada.crash()
     village.settle()
 
@@ -174,7 +174,7 @@ def test_a_card_that_nobody_can_be_let_in_by_ends_the_invite_in_words(village: V
     if what == "too old":
         village.now += 401 * 24 * 3600 * 1000
     assert bo.accept(invite) == "failed"
-    assert "cannot be used" in bo.person.doors.acceptances[key_of(invite)].why
+    assert "cannot be used" in bo.person.doors.acceptances.all[key_of(invite)].why
     bo.crash()
     village.settle()
     assert not bo.person.chats
@@ -221,7 +221,7 @@ def test_a_relay_that_is_full_keeps_an_invite_waiting(village: Village) -> None:
     assert "full" in bo.troubles()
     full = False
     village.settle(patience=200_000)
-    assert bo.person.doors.acceptances[key_of(invite)].stage == "done"
+    assert bo.person.doors.acceptances.all[key_of(invite)].stage == "done"
     still_friends(village, ada, bo)
 
 
@@ -414,7 +414,7 @@ def ask_in(village: Village, asker: Villager, owner: Villager, to: bytes | None 
 
 
 def open_way(owner: Villager) -> Invite:
-    invite = owner.do(lambda person, now, fx: person.doors.invite_openly(now, fx))
+    invite = owner.do(lambda person, now, fx: person.doors.invites.make_open(now, fx))
     owner.village.settle()
     return invite
 

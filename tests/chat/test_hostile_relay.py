@@ -231,7 +231,7 @@ def test_no_answer_breaks_anything(village: Village, seed: int) -> None:
     chance = random.Random(seed)
     end = lying(village, lambda op, a: chance.choice(NONSENSE) if chance.random() < 0.5 else a)
     for one in (ada, bo, cy):
-        invite = one.do(lambda person, now, fx: person.doors.invite(now, fx))
+        invite = one.do(lambda person, now, fx: person.doors.invites.make(now, fx))
         for other in (ada, bo, cy):
             if other is not one:
                 other.do(lambda person, now, fx, invite=invite: person.doors.accept(invite, "", now, fx))

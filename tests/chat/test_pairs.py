@@ -70,7 +70,7 @@ def test_both_open_each_others_invites_and_have_one_chat(village: Village) -> No
 
 def test_an_open_invite_leads_to_a_request_that_is_accepted(village: Village) -> None:
     ada, bo, cy = village.person("Ada"), village.person("Bo"), village.person("Cy")
-    invite = ada.do(lambda person, now, fx: person.doors.invite_openly(now, fx))
+    invite = ada.do(lambda person, now, fx: person.doors.invites.make_open(now, fx))
     village.settle()
     assert (bo.accept(invite), cy.accept(invite)) == ("asked", "asked")
     assert sorted((c.name, c.standing) for c in ada.person.contacts.values()) == [

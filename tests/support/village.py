@@ -15,10 +15,11 @@ from typing import Any
 
 from whimbrel.chat.contacts import Contact
 from whimbrel.chat.conversation import Conversation
-from whimbrel.chat.doors import key_of
 from whimbrel.chat.effects import Ask, Effects, Watching
-from whimbrel.chat.person import Person, Relay
+from whimbrel.chat.invite_keys import key_of
+from whimbrel.chat.person import Person
 from whimbrel.chat.records import MessageRow
+from whimbrel.chat.relays import Relay
 from whimbrel.client.desk import StoreDesk
 from whimbrel.relay.engine import Budget, Engine, Identity
 from whimbrel.relay.places import Places
@@ -159,7 +160,7 @@ class Villager:
     # ------------------------------------------------------------------------------------- what people do
 
     def invite(self) -> Invite:
-        invite = self.do(lambda person, now, fx: person.doors.invite(now, fx))
+        invite = self.do(lambda person, now, fx: person.doors.invites.make(now, fx))
         self.village.settle()
         return parse_invite(invite.text)
 
@@ -167,7 +168,7 @@ class Villager:
         """Open an invite; how far it came."""
         self.do(lambda person, now, fx: person.doors.accept(invite, "", now, fx))
         self.village.settle()
-        return self.person.doors.acceptances[key_of(invite)].stage
+        return self.person.doors.acceptances.all[key_of(invite)].stage
 
     def chat(self, name: str) -> Conversation:
         return next(chat for chat in self.person.chats.values() if chat.name == name)

@@ -8,7 +8,7 @@ the shell throws the Person away and restores one from what is on disk.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -36,6 +36,8 @@ from whimbrel.chat.records import (
     PutFact,
     PutFile,
 )
+from whimbrel.chat.refusal import CannotDo
+from whimbrel.chat.relays import Relay
 from whimbrel.chat.rules import Seat
 from whimbrel.crypto import mls
 from whimbrel.crypto.cards import decode_card, open_card
@@ -53,25 +55,6 @@ STOCK = 3
 """Fresh key packages that a contact holds of us."""
 INLINE = 40_000
 """Bytes of tree and Welcome that still travel inside the letter; larger ones are blobs."""
-
-
-class CannotDo(Exception):
-    """What the person asked cannot be done; `code` is for programs, the text for people, `do` says what next."""
-
-    def __init__(self, code: str, text: str, do: str = "") -> None:
-        super().__init__(text)
-        self.code = code
-        self.do = do
-
-
-@dataclass(frozen=True, slots=True)
-class Relay:
-    """A relay that this account uses or has met."""
-
-    identity: bytes
-    routes: tuple[str, ...]
-    admission: bytes | None
-    embedded: bool = False
 
 
 class Person:
@@ -150,7 +133,7 @@ class Person:
         self.inbox.make(relay, place.routes, place.admission, self.next_n(), now, fx)
         self.inbox.publish_card(self.next_n, now, fx)
         self.inbox.send_grants(self.next_n, fx)
-        self.doors.forget_open_invite(fx)
+        self.doors.invites.forget_open(fx)
         fx.watch_changed = True
 
     def next_n(self) -> int:
@@ -289,7 +272,7 @@ class Person:
 
     def watching(self) -> list[Watching]:
         """Every log to be watched, on whichever relay."""
-        logs = [self.inbox.watching(), *self.doors.watching()]
+        logs = [self.inbox.watching(), *self.doors.invites.watching()]
         for chat in self.chats.values():
             logs += chat.watching()
         return logs
@@ -306,8 +289,8 @@ class Person:
         inbox = self.inbox.here()
         if log == inbox.log and relay == inbox.relay:
             self._letters(what, now, fx)
-        elif self.doors.is_door(log):
-            self.doors.records(log, what, now, fx)
+        elif log in self.doors.invites.logs():
+            self.doors.invites.records(log, what, now, fx)
         elif (found := self._line(relay, log)) is not None:
             chat, line = found
             first = not line.caught_up
@@ -355,7 +338,7 @@ class Person:
                 except (WireError, CryptoError) as error:
                     fx.tell("ignored", seq=record.seq, why=str(error))
                     continue
-                self.doors.letter(data, now, fx)
+                self.doors.welcomes.letter(data, now, fx)
         self.inbox.save(fx)
 
     def answer(self, tag: Tag, answer: Answer, now: int, fx: Effects) -> None:
@@ -364,7 +347,7 @@ class Person:
             case ("append", chat_id, log, first_id):
                 if (place := self._place(chat_id, log)) is not None:
                     place[0].answered(place[1], first_id, answer, now, fx)
-                    self.doors.after_append(place[0], place[1], answer, now, fx)
+                    self.doors.acceptances.after_append(place[0], place[1], answer, now, fx)
             case ("flight-blob", chat_id, log, blob, n):
                 if (place := self._place(chat_id, log)) is not None:
                     place[0].blob_put(place[1], blob, n, answer, now, fx)

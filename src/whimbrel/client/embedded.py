@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from pathlib import Path
 
-from whimbrel.chat.person import Relay as KnownRelay
+from whimbrel.chat.relays import Relay as KnownRelay
 from whimbrel.relay.server import Relay
 from whimbrel.relay.settings import RelaySettings
 from whimbrel.wire.admission import encode_admission

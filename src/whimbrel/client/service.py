@@ -8,7 +8,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from whimbrel.chat.person import CannotDo, Person, Relay
+from whimbrel.chat.person import Person
+from whimbrel.chat.refusal import CannotDo
+from whimbrel.chat.relays import Relay
 from whimbrel.client.embedded import Embedded
 from whimbrel.client.errors import CANNOT, HOME, REFUSED, WRONG_USE, ServiceError
 from whimbrel.client.methods import account, groups, messages, people

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from whimbrel.chat.effects import Ask, Effects
-from whimbrel.chat.person import Person, Relay
+from whimbrel.chat.person import Person
 from whimbrel.chat.records import PutFile
+from whimbrel.chat.relays import Relay
 from whimbrel.client.desk import StoreDesk
 from whimbrel.client.link_runner import LinkState, RelayConnection
 from whimbrel.client.transfers import Transfers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from whimbrel.chat.person import Relay
+from whimbrel.chat.relays import Relay
 from whimbrel.client.errors import WRONG_USE, ServiceError
 from whimbrel.client.views import Item, moment
 from whimbrel.crypto.names import fault_of_name

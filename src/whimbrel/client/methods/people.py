@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from whimbrel.chat.doors import Acceptance, key_of
+from whimbrel.chat.acceptances import Acceptance
+from whimbrel.chat.invite_keys import key_of
 from whimbrel.client.errors import WRONG_USE, ServiceError
 from whimbrel.client.lookup import find_contact
 from whimbrel.client.views import Item, chat_item, contact_item
@@ -25,7 +26,9 @@ async def invite(service: Service, open: bool = False) -> AsyncIterator[Item]:
     """An invite to give to somebody: for one person, or open to whoever has it."""
     service.person()
     made = await service.shell.do(
-        lambda person, now, fx: person.doors.invite_openly(now, fx) if open else person.doors.invite(now, fx)
+        lambda person, now, fx: (
+            person.doors.invites.make_open(now, fx) if open else person.doors.invites.make(now, fx)
+        )
     )
     there = await service.shell.settle(service.wait or 5.0)
     item: Item = {"invite": made.text}
@@ -48,7 +51,7 @@ async def accept(service: Service, invite: str, text: str = "") -> AsyncIterator
     key = key_of(parsed)
 
     def stands() -> Acceptance:
-        return service.person().doors.acceptances[key]
+        return service.person().doors.acceptances.all[key]
 
     await service.shell.until(lambda: stands().stage not in ("card", "claim"), max(service.wait, ACCEPT_WAIT))
     acceptance = stands()
