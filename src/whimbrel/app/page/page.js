@@ -64,7 +64,9 @@ async function look() {
     const [status] = await call("status");
     showFacts(status);
     showChats(await call("chats"));
-    place("line").textContent = "Messages come and go by themselves while it runs.";
+    place("line").textContent = status.ways.some((way) => way.up)
+      ? "Messages come and go by themselves while it runs."
+      : "There is no way to a relay now. What you send waits, and goes by itself when there is one.";
   } catch (error) {
     place("line").textContent =
       error instanceof TypeError ? "Whimbrel does not answer. It has been ended, or is starting again." : error.message;
