@@ -536,6 +536,10 @@ class Person:
             fx.save(PutFact("files:" + row.message.hex(), None))
             chat.put(OutboxRow(chat.id, "content", body, row.message), fx)
 
+    def keep_ways(self, relay: bytes, ways: bytes, fx: Effects) -> None:
+        """What is known of the ways to a relay: which one worked."""
+        fx.save(PutFact("ways:" + relay.hex(), ways))
+
     def keep_document(self, relay: bytes, document: bytes, fx: Effects) -> None:
         """A relay's newest key document."""
         fx.save(PutFact("keys:" + relay.hex(), document))

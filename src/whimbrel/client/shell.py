@@ -24,6 +24,7 @@ from whimbrel.client.link_runner import LinkState, RelayConnection
 from whimbrel.client.transfers import Transfers
 from whimbrel.store.errors import StoreError
 from whimbrel.store.home import Home
+from whimbrel.wire import cbor
 from whimbrel.wire.answers import Answer, Failure, Fetched
 from whimbrel.wire.errors import WireError
 from whimbrel.wire.operations import WatchItem
@@ -263,13 +264,22 @@ class Shell:
                 lambda person, now, fx: person.keep_document(relay, data, fx)
             ),
             on_records=self._records,
-            on_state=self._state,
+            on_state=lambda state: self._state(identity, state),
+            memory=self._ways_known(identity),
         )
         self.connections[identity] = connection
         self._connected.append(self._tasks.create_task(connection.run()))
         return connection
 
-    def _state(self, state: LinkState) -> None:
+    def _ways_known(self, identity: bytes) -> object:
+        """What worked before, to be tried first."""
+        known = self.home.database.facts().get("ways:" + identity.hex())
+        return cbor.decode(known) if known is not None else None
+
+    def _state(self, identity: bytes, state: LinkState) -> None:
+        if state.up and identity in self.connections:
+            ways = cbor.encode(self.connections[identity].memory_value)
+            self._happen(lambda person, now, fx: person.keep_ways(identity, ways, fx))
         self._changed.set()
         self._changed = asyncio.Event()
 
