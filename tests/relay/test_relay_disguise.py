@@ -24,16 +24,19 @@ async def relay(tmp_path: Path) -> AsyncIterator[Relay]:
 
 
 async def say(relay: Relay, *pieces: bytes, pause: float = 0.0) -> bytes:
-    """Send these bytes on a new connection and read all that comes until it ends or falls silent."""
+    """Send these bytes on a new connection and read all that comes until it ends, or falls silent after an answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
     for piece in pieces:
         writer.write(piece)
         await asyncio.sleep(pause)
-    heard = b""
+    heard, patience = b"", 5.0
     try:
-        async with asyncio.timeout(0.4):
-            while more := await reader.read(65536):
-                heard += more
+        while True:
+            async with asyncio.timeout(patience):
+                more = await reader.read(65536)
+            if not more:
+                break
+            heard, patience = heard + more, 0.3
     except (TimeoutError, ConnectionResetError):
         pass
     writer.close()

@@ -222,7 +222,7 @@ class Session(asyncio.Protocol):
         return (
             self._transport is not None
             and self._paused_until is None
-            and self._transport.get_write_buffer_size() < self._relay.limits.write_high
+            and self._transport.get_write_buffer_size() <= self._relay.limits.write_high
         )
 
     def push(self, slot: int, what: Fetched | Failure, shared: Encoded | None) -> None:
