@@ -106,7 +106,7 @@ def open_home(
     """
     path = path.absolute()
     with told_plainly(path):
-        if not create and not home_exists(path) and not (path / "store.db").exists():
+        if not create and not home_exists(path):
             raise _no_home(path)  # and nothing is made in a folder that was named by mistake
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.stat().st_mode & 0o077:
