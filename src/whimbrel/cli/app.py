@@ -78,9 +78,7 @@ def _somebody_is_here(words: Words) -> bool:
 def _ask_for_name(words: Words) -> str:
     """Blocks, with no loop running, so that Ctrl-C works as everywhere."""
     paper = Paper(sys.stdout)
-    paper.line(
-        f"There is no account in {words.home} yet. It needs no phone number and no e-mail."
-    )
+    paper.line(f"There is no account in {words.home} yet. It needs no phone number and no e-mail.")
     name = ""
     while not name:
         try:
