@@ -13,9 +13,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from support.village import Village, Villager
 
 import whimbrel.chat.person as person_module
+from support.village import Village, Villager
 from whimbrel.chat.composing import Attachment
 from whimbrel.chat.invite_keys import key_of
 from whimbrel.crypto.accounts import pair_id
@@ -47,7 +47,7 @@ class Mishap:
 
     def drive(self, *people: Villager) -> None:
         """Step by step until nobody has anything to say at this moment."""
-        while any([self._step(one) for one in people]):
+        while any(self._step(one) for one in people):
             assert self.count < STEPS_MAX, "it does not come to rest"
 
     def _step(self, one: Villager) -> bool:
@@ -127,7 +127,8 @@ def test_a_post_too_large_for_an_entry(village: Village, how: str) -> None:
 
     at_every_step(village, how, flow)
     texts = bo.texts("Ada")
-    assert len(texts) == len(set(texts)) and len(texts) % 3 == 0
+    assert len(texts) == len(set(texts))
+    assert len(texts) % 3 == 0
     for run in range(len(texts) // 3):
         assert [text[:9].rstrip("\u0301") for text in texts[3 * run : 3 * run + 3]] == [
             f"{run} before"[:9],
@@ -298,7 +299,9 @@ def test_a_message_with_a_file(village: Village, how: str) -> None:
 
     def flow(run: int, mishap: Mishap) -> None:
         blob = os.urandom(32)
-        file = Attachment(village.relay.identity, blob, os.urandom(32), 5, sha256(blob).digest(), "a", "text/plain")
+        file = Attachment(
+            village.relay.identity, blob, os.urandom(32), 5, sha256(blob).digest(), "a", "text/plain"
+        )
         ada.send("Bo", f"{run} before")
         chat = ada.chat("Bo")
         ada.do(lambda person, now, fx: person.send(chat, f"{run} with", [file], None, now, fx))

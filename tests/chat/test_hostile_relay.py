@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from support.mischief import line_of
+from support.mischief import append, entry, line_of, sealed_post
 from support.village import Village, Villager
 from whimbrel.chat import composing, content
+from whimbrel.chat import line as line_module
 from whimbrel.chat.line_state import Standing
 from whimbrel.chat.records import OutboxRow
+from whimbrel.crypto.payload import PayloadKind
 from whimbrel.wire import cbor
 from whimbrel.wire.answers import (
     Altered,
@@ -372,3 +374,50 @@ def test_answers_to_what_was_never_asked_change_nothing(village: Village) -> Non
             )
     ada.crash()
     assert line_of(ada, "Bo").state.seq == state.seq
+
+
+def test_what_a_member_saw_otherwise_is_told_once_and_changes_nothing(village: Village) -> None:
+    ada, bo = village.friends("Ada", "Bo")
+    ada.send("Bo", "1")
+    village.settle()
+    seen = (line_of(bo, "Ada").state.seq, os.urandom(32))
+    for text in ("2", "3"):
+        body = content.encode(composing.say(os.urandom(16), text))
+        append(ada, "Bo", entry(sealed_post(ada, "Bo", PayloadKind.CONTENT, body, seen)))
+    village.settle()
+    assert bo.texts("Ada") == ["1", "2", "3"]
+    assert bo.troubles() == ["fork"]
+    bo.send("Ada", "still here")
+    village.settle()
+    assert ada.texts("Bo")[-1] == "still here"
+
+
+def test_what_waits_behind_a_blob_is_bounded_and_read_in_the_end(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line_module, "HELD_MAX", 5)
+    ada, bo = village.friends("Ada", "Bo")
+    send_some(village, ada, "Bo", "\u0301" * 60_000, *(f"{n}" for n in range(30)))
+    line = line_of(bo, "Ada")
+    for record in new_records(village, bo, "Ada"):
+        show(bo, "Ada", record)
+        assert len(line._held) <= 5
+    assert line.wants is not None
+    village.settle()
+    assert bo.texts("Ada")[1:] == [f"{n}" for n in range(30)]
+    assert line.caught_up
+    assert not bo.troubles()
+
+
+def test_a_relay_that_never_shows_what_it_took_is_given_no_more(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line_module, "LANDED_MAX", 5)
+    ada, _ = village.friends("Ada", "Bo")
+    for n in range(20):
+        ada.send("Bo", f"{n}")
+        while ada.asks:
+            ada.step()
+    assert len(line_of(ada, "Bo").state.landed) == 5
+    village.settle()
+    assert {row.state for row in ada.rows("Bo")} == {"delivered"}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from whimbrel.chat.identity import Identity
 from whimbrel.chat.rules import Refused, Seat, check_commit, check_group, roles_of, seats
 from whimbrel.crypto import mls
 from whimbrel.crypto.accounts import make_credential
-from whimbrel.crypto.leaf import ADMINS_MAX, LeafExtension, Roles, encode_leaf, encode_roles
+from whimbrel.crypto.leaf import LeafExtension, Roles, encode_leaf, encode_roles
 from whimbrel.wire.purpose import prf, public_of
+from whimbrel.wire.stored import ADMINS_MAX
 
 NOW = 1_790_000_000_000
 
@@ -23,7 +25,9 @@ class Device:
 
     def __init__(self, name: str, of: Device | None = None) -> None:
         chance = iter(range(100))
-        self.identity = Identity.make(name, lambda size: prf(name.encode(), "test", bytes((next(chance),))), NOW)
+        self.identity = Identity.make(
+            name, lambda size: prf(name.encode(), "test", bytes((next(chance),))), NOW
+        )
         if of is not None:
             own = of.identity
             self.identity = replace(self.identity, account_private=own.account_private, account=own.account)
@@ -51,8 +55,8 @@ class Device:
 class Room:
     """Ada founded it and is its admin; Bo is a member with two devices, Cy one with one. Dan and Eve are outside."""
 
-    people: dict[str, Device] = field(default_factory=dict)
-    roles: Roles = Roles((b"",))
+    people: dict[str, Device]
+    roles: Roles
 
     @staticmethod
     def make(*admins: str, pair: bool = False) -> Room:
@@ -214,7 +218,7 @@ def test_an_account_has_no_more_devices_than_a_list_has() -> None:
 
 def test_there_are_no_more_admins_than_a_log_takes() -> None:
     room = Room.make()
-    crowd = [prf(bytes((n % 256, n // 256)), "admin") for n in range(ADMINS_MAX - 1)]
+    crowd = [prf(bytes((n % 256, n // 256)), "admin") for n in range(ADMINS_MAX)]
     roles = replace(room.roles, admins=(room["Ada"].account, *crowd))
     with pytest.raises(Refused, match="admins"):
         room.judged("Ada", roles=encode_roles(roles))
@@ -240,6 +244,26 @@ def test_a_conversation_of_two_stays_one(by: str, wish: Wish, fine: bool) -> Non
         return
     with pytest.raises(Refused, match="third person"):
         room.judged(by, pair=True, **wanted)
+
+
+@pytest.mark.parametrize("by", ["Ada", "Bo"])
+def test_nobody_takes_the_roles_away(by: str) -> None:
+    """OpenMLS makes no such commit here, so what it would say of a stranger's stands in for it."""
+    room = Room.make()
+    witness = room["Cy"].group
+    assert witness is not None
+    commit: Any = SimpleNamespace(
+        adds=[],
+        removes=[],
+        updates=[],
+        path=None,
+        roles=None,
+        required_ok=False,
+        others=[],
+        self_removed=False,
+    )
+    with pytest.raises(Refused, match="required"):
+        check_commit(room.roles, seats(witness), room[by].index, commit, False)
 
 
 def test_what_a_joiner_asks_of_a_group() -> None:

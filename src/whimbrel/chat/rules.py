@@ -6,13 +6,15 @@ same answer, so a commit that one refuses is refused by all.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from whimbrel.crypto.accounts import open_credential
+from whimbrel.crypto.accounts import DEVICES_MAX, open_credential
 from whimbrel.crypto.errors import CryptoError
 from whimbrel.crypto.leaf import LeafExtension, Roles, decode_leaf, decode_roles
 from whimbrel.crypto.mls import CommitInfo, Group
+from whimbrel.wire.stored import ADMINS_MAX
 
 
 class Refused(Exception):
@@ -60,8 +62,7 @@ def check_group(group: Group, pair: frozenset[bytes] | None) -> tuple[Roles, lis
     """What a joiner asks of the group it was let into. `pair`: the two accounts of a conversation of two."""
     roles, members = roles_of(group), seats(group)
     accounts = {member.account for member in members}
-    if not set(roles.admins) & accounts:
-        raise Refused("no admin is a member")
+    _check_roster(roles, members)
     if pair is not None and (accounts != pair or set(roles.admins) != pair):
         raise Refused("a conversation of two that is not of these two")
     return roles, members
@@ -88,9 +89,9 @@ def check_commit(roles: Roles, members: Sequence[Seat], sender: int, info: Commi
             raise Refused("a commit that removes nobody")
         removed.append(by_index[index])
     after = roles
+    if not info.required_ok:
+        raise Refused("a change of extensions that drops what is required")
     if info.roles is not None:
-        if not info.required_ok:
-            raise Refused("a change of extensions that drops what is required")
         try:
             after = decode_roles(info.roles)
         except CryptoError as error:
@@ -105,10 +106,19 @@ def check_commit(roles: Roles, members: Sequence[Seat], sender: int, info: Commi
         if any(leaf.account != own for leaf in [*added, *removed]) or info.roles is not None:
             raise Refused("a change by somebody who is no admin")
     gone = {leaf.index for leaf in removed}
-    left = {m.account for m in members if m.index not in gone} | {leaf.account for leaf in added}
-    if not set(after.admins) & left:
-        raise Refused("a commit that leaves no admin")
-    devices = [m.device for m in members if m.index not in gone] + [leaf.device for leaf in added]
-    if len(set(devices)) != len(devices):
-        raise Refused("one device twice")
+    _check_roster(after, [*(member for member in members if member.index not in gone), *added])
     return after
+
+
+def _check_roster(roles: Roles, leaves: Sequence[Seat]) -> None:
+    """What holds in every epoch: somebody may change the group, and what the relay is told of it fits."""
+    accounts = Counter(leaf.account for leaf in leaves)
+    if not set(roles.admins) & set(accounts):
+        raise Refused("no admin is a member")
+    keys = {leaf.leaf.log_key for leaf in leaves if leaf.account in roles.admins}
+    if max(len(roles.admins), len(keys)) > ADMINS_MAX:
+        raise Refused("more admins than a log takes")
+    if max(accounts.values()) > DEVICES_MAX:
+        raise Refused("more devices than an account may have")
+    if len({leaf.device for leaf in leaves}) != len(leaves):
+        raise Refused("one device twice")
