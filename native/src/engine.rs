@@ -88,7 +88,10 @@ impl Engine {
 
     #[pyo3(signature = (welcome, tree, known = vec![]))]
     fn join(&self, py: Python<'_>, welcome: &[u8], tree: &[u8], known: Vec<Vec<u8>>) -> PyResult<Group> {
-        py.detach(|| Ok(self.keep(join(&self.device, welcome, tree, &known)?)))
+        py.detach(|| {
+            let (group, sender) = join(&self.device, welcome, tree, &known)?;
+            Ok(self.keep(group).let_in_by(sender))
+        })
     }
 
     fn load_group(&self, py: Python<'_>, group_id: Vec<u8>) -> PyResult<Option<Group>> {
@@ -186,7 +189,8 @@ impl Engine {
 }
 
 /// `known`: ids of groups that must not be joined, because their state would be written over.
-pub fn join(device: &Device, welcome: &[u8], tree: &[u8], known: &[Vec<u8>]) -> Result<MlsGroup> {
+/// Also gives the leaf index of whoever signed the Welcome.
+pub fn join(device: &Device, welcome: &[u8], tree: &[u8], known: &[Vec<u8>]) -> Result<(MlsGroup, u32)> {
     let welcome =
         StagedWelcome::build_from_welcome(device, &profile::group_config(), read_welcome(welcome)?)?;
     if welcome.processed_welcome().unverified_group_info().extensions().ratchet_tree().is_some() {
@@ -197,7 +201,8 @@ pub fn join(device: &Device, welcome: &[u8], tree: &[u8], known: &[Vec<u8>]) -> 
         return Err(Error::Invalid("a Welcome to a group that is known already".into()));
     }
     let staged = welcome.with_ratchet_tree(read_tree(tree)?).skip_lifetime_validation().build()?;
-    Ok(staged.into_group(device)?)
+    let sender = staged.welcome_sender_index().u32();
+    Ok((staged.into_group(device)?, sender))
 }
 
 /// A reference has no constructor of its own: it is read as it would stand in a Welcome.

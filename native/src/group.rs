@@ -55,11 +55,17 @@ impl Shared {
 pub struct Group {
     device: Arc<Device>,
     shared: Arc<Shared>,
+    /// The leaf index of whoever signed the Welcome, in a group that was just joined.
+    welcome_sender: Option<u32>,
 }
 
 impl Group {
     pub fn new(device: Arc<Device>, shared: Arc<Shared>) -> Self {
-        Self { device, shared }
+        Self { device, shared, welcome_sender: None }
+    }
+
+    pub fn let_in_by(self, sender: u32) -> Self {
+        Self { welcome_sender: Some(sender), ..self }
     }
 
     /// Nobody waits for a group's lock while holding Python's.
@@ -100,6 +106,11 @@ impl Group {
     #[getter]
     fn own_index(&self, py: Python<'_>) -> PyResult<u32> {
         self.look(py, |state| Ok(state.group.own_leaf_index().u32()))
+    }
+
+    #[getter]
+    fn welcome_sender(&self) -> Option<u32> {
+        self.welcome_sender
     }
 
     #[getter]

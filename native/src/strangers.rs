@@ -71,7 +71,7 @@ fn pair_over(wire: WireFormatPolicy) -> Pair {
     let (_, welcome, _) = theirs.add_members(&abroad, &abroad, &[ordinary_key_package(&home)]).unwrap();
     theirs.merge_pending_commit(&abroad).unwrap();
     let tree = theirs.export_ratchet_tree().tls_serialize_detached().unwrap();
-    let ours = engine::join(&home, &bytes(welcome), &tree, &[]).unwrap();
+    let (ours, _) = engine::join(&home, &bytes(welcome), &tree, &[]).unwrap();
     let ours = State::new(ours, home.rows.batch());
     Pair { home, ours, abroad, theirs }
 }

@@ -332,6 +332,36 @@ def test_whoever_lets_in_must_be_an_admin(village: Village) -> None:
     assert picture(bo) == before
 
 
+def test_nobody_lets_somebody_in_with_the_card_of_another(village: Village) -> None:
+    ada, bo, mal = village.friends("Ada", "Bo", "Mal")
+    blocked = replace(bo.contact("Mal"), standing="blocked")
+    bo.do(lambda person, now, fx: person.put_contact(blocked, fx))
+    before = picture(bo)
+    roles = Roles(tuple(sorted((account(ada), account(mal)))), name="trap")
+    trap, _ = welcome(mal, bo, roles, "group", os.urandom(32), joiner_of(mal, ada))
+    send_letter(mal, bo, altered(trap, card=ada.person.inbox.here().card))
+    village.settle()
+    assert picture(bo) == before
+    assert any("may not let people in" in why for why in ignored(bo))
+
+
+def test_what_our_own_place_stands_on_is_never_given_up(village: Village) -> None:
+    ada, bo = village.friends("Ada", "Bo")
+    village.relay.engine.disk_full = True
+    ada.group("birds", "Bo")
+    for _ in range(6):
+        village.settle()
+        village.now += 3_600_000
+    assert ada.chat("birds").line.state.standing is Standing.FOUNDING
+    assert "full" in ada.troubles()
+    village.relay.engine.disk_full = False
+    village.settle(patience=4_000_000)
+    assert ada.chat("birds").line.state.standing is Standing.OPEN
+    ada.send("birds", "at last")
+    village.settle()
+    assert bo.texts("birds") == ["at last"]
+
+
 def test_a_contact_cannot_make_lines_without_end(village: Village) -> None:
     bo, mal = village.friends("Bo", "Mal")
     mal.do(lambda person, now, fx: person.put_contact(replace(mal.contact("Bo"), stock=()), fx))

@@ -22,6 +22,10 @@ RETRY = (2_000, 10_000, 60_000, 600_000, 3_600_000)
 """Milliseconds after which a refused errand is tried again: a grant, say, may be on its way by another lane."""
 
 
+PATIENCE_ENDS = len(RETRY)
+"""Tries after which a refusal is told, and most errands are given up."""
+KEPT_UP = frozenset(("inbox", "grant", "founded", "ready", "card-put"))
+"""Errands at our own relay that others follow on: an inbox's changes are numbered, and a group without its log is none."""
 DONE: dict[type, type] = {Create: Created, Append: Appended, Alter: Altered}
 """What says that an operation was done; for the others it is `Done`."""
 
@@ -105,11 +109,12 @@ class Errands:
         fx.save(DropOutbox(errand.n))
 
     def later(self, errand: Errand, now: int, fx: Effects) -> bool:
-        """Try again later. False: it was tried often enough."""
+        """Try again later. False: it was tried often enough. What our own place stands on is never given up."""
         self._asked.discard(errand.n)
-        if errand.tries >= len(RETRY):
+        if errand.tries >= PATIENCE_ENDS and errand.tag[0] not in KEPT_UP:
             return False
-        again = replace(errand, not_before=now + RETRY[errand.tries], tries=errand.tries + 1)
+        wait = RETRY[min(errand.tries, len(RETRY) - 1)]
+        again = replace(errand, not_before=now + wait, tries=errand.tries + 1)
         self._lanes[errand.lane][0] = again
         fx.save(AddOutbox(again.row()), SetOutboxTime(again.n, again.not_before))
         return True

@@ -19,7 +19,7 @@ from whimbrel.chat.contacts import Contact, NoKeyPackage
 from whimbrel.chat.conversation import Conversation, put_chunk
 from whimbrel.chat.doors import Doors
 from whimbrel.chat.effects import Desk, Effects, Tag, Watching
-from whimbrel.chat.errands import KIND, Errand, Errands
+from whimbrel.chat.errands import KIND, PATIENCE_ENDS, Errand, Errands
 from whimbrel.chat.founding import found
 from whimbrel.chat.identity import Chance, Identity
 from whimbrel.chat.inbox import Inbox, letter
@@ -412,15 +412,17 @@ class Person:
             return
         done = errand.is_done_by(answer)
         if not done and not (isinstance(answer, Failure) and answer.status is Status.EXISTS):
-            if self.errands.later(errand, now, fx):
+            goes_on = self.errands.later(errand, now, fx)
+            if errand.tries == PATIENCE_ENDS:
+                code = answer.status.name.lower() if isinstance(answer, Failure) else "unknown"
+                fx.tell("trouble", code=code, text=self._refused_for_long(errand))
+            if goes_on:
                 return
-            code = answer.status.name.lower() if isinstance(answer, Failure) else "unknown"
-            fx.tell("trouble", code=code, text=self._gave_up(errand))
         self.errands.done(errand, fx)
         if done:
             self._errand_done(errand, fx)
 
-    def _gave_up(self, errand: Errand) -> str:
+    def _refused_for_long(self, errand: Errand) -> str:
         if errand.tag[0] == "welcome":
             return f"{self.name_of(errand.tag[2])} could not be let in: their relay refuses the letter."
         return f"The relay refuses what must be done there ({errand.tag[0]})."

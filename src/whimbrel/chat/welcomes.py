@@ -285,7 +285,8 @@ class Welcomes:
             raise Refused("a group whose extensions are not ours")
         pair = frozenset((person.identity.account, card.account)) if envelope.kind == "pair" else None
         roles, members = check_group(group, pair)
-        if card.account not in roles.admins or card.account not in {m.account for m in members}:
+        sender = next((m.account for m in members if m.index == group.welcome_sender), None)
+        if sender != card.account or sender not in roles.admins:
             raise Refused("a Welcome by somebody who may not let people in")
         return roles
 

@@ -25,8 +25,8 @@ calls release the interpreter lock, so engines of different devices run side by 
 - `create_group(group_id, suite, credential, leaf_extension, roles)`: a group of one, epoch 0.
 - `join(welcome, tree, known)` (12.4.3.1): the tree is always beside the Welcome. `NoKeyPackage`: the Welcome is for nobody
   here, or its key package was used. The group's id is known only when the Welcome is open: `known` names the groups
-  that there are, so that no Welcome writes over one (`Invalid`). Also look at `suite`, `required_ok`, `roles()` and
-  `members()` before keeping it.
+  that there are, so that no Welcome writes over one (`Invalid`). Also look at `suite`, `required_ok`, `roles()`,
+  `members()`, and `welcome_sender` (the leaf index of whoever signed the Welcome) before keeping it.
 - `load_group(group_id)`: None if its rows were not fed. A group that is loaded already is the same one.
 - `delete_group(group_id)`: deletes the rows that were fed or made; objects of the group raise `OutOfDate`.
 
