@@ -117,6 +117,10 @@ def rename(room: Room) -> dict[str, Any]:
     return {"roles": encode_roles(replace(room.roles, name="other"))}
 
 
+def allow(**rights: int) -> Wish:
+    return lambda room: {"roles": encode_roles(replace(room.roles, **rights))}
+
+
 def update(room: Room) -> dict[str, Any]:
     return {"update": True}
 
@@ -154,6 +158,9 @@ REFUSED: list[tuple[str, str, Wish, str]] = [
     ("a member sets the same roles again", "Cy", admins("Ada"), "no admin"),
     ("roles that are none", "Ada", lambda room: {"roles": b"nonsense"}, "cannot be read"),
     ("roles of a later version", "Ada", lambda room: {"roles": b"\x81\x02"}, "cannot be read"),
+    ("everybody may add", "Ada", allow(may_add=1), "later version"),
+    ("admins alone may post", "Ada", allow(may_post=0), "later version"),
+    ("everybody may change", "Ada", allow(may_change=1), "later version"),
     ("no admin is left", "Ada", admins("Dan"), "no admin"),
     ("the only admin after it is removed by it", "Ada", both(remove("Cy"), admins("Cy")), "no admin"),
 ]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from whimbrel.crypto.accounts import DEVICES_MAX, open_credential
 from whimbrel.crypto.errors import CryptoError
-from whimbrel.crypto.leaf import LeafExtension, Roles, decode_leaf, decode_roles
+from whimbrel.crypto.leaf import ADMINS, EVERYBODY, LeafExtension, Roles, decode_leaf, decode_roles
 from whimbrel.crypto.mls import CommitInfo, Group
 from whimbrel.wire.stored import ADMINS_MAX
 
@@ -52,10 +52,18 @@ def roles_of(group: Group) -> Roles:
     raw = group.roles()
     if raw is None:
         raise Refused("a group without roles")
+    return understood(raw)
+
+
+def understood(raw: bytes) -> Roles:
+    """Roles that these rules know how to hold to: everybody posts, admins add and change. Refused for any others."""
     try:
-        return decode_roles(raw)
+        roles = decode_roles(raw)
     except CryptoError as error:
         raise Refused(f"roles that cannot be read: {error}") from None
+    if (roles.may_post, roles.may_add, roles.may_change) != (EVERYBODY, ADMINS, ADMINS):
+        raise Refused("roles of a later version")
+    return roles
 
 
 def check_group(group: Group, pair: frozenset[bytes] | None) -> tuple[Roles, list[Seat]]:
@@ -92,10 +100,7 @@ def check_commit(roles: Roles, members: Sequence[Seat], sender: int, info: Commi
     if not info.required_ok:
         raise Refused("a change of extensions that drops what is required")
     if info.roles is not None:
-        try:
-            after = decode_roles(info.roles)
-        except CryptoError as error:
-            raise Refused(f"roles that cannot be read: {error}") from None
+        after = understood(info.roles)
     if committer.account in roles.admins:
         if pair:
             both = set(roles.admins)
