@@ -1,7 +1,7 @@
 """A client that dies at a chosen place: right before or right after the n-th time that it saves anything.
 
-Each run is a process of its own (a fork of the test's, which has everything imported already) that opens the home as a
-command does, makes one call, and ends. It dies as in a power cut: nothing is flushed, closed or said.
+Each run is a process of its own (spawned: a fork of one that has used MLS hangs) that opens the home as a command does, makes
+one call, and ends. It dies as in a power cut: nothing is flushed, closed or said.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import traceback
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -39,27 +40,17 @@ class Ended:
 
 def run(home: Path, method: str, die_at: int | None = None, **parameters: Any) -> Ended:
     """One call on a home that no app has open; it dies at place number `die_at`, from 1, if it comes that far."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            os.close(reading)
-            code = _live(home, method, die_at, parameters, writing)
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as told:
-        said = told.read()
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    wish = json.dumps([str(home), method, die_at, parameters])
+    child = subprocess.run(
+        [sys.executable, __file__, wish], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False
+    )
+    code = child.returncode
     assert code in (0, CRASHED, REFUSED), f"{method} ended with {code}"
-    items, error, places = json.loads(said) if code != CRASHED else ([], None, 0)
+    items, error, places = json.loads(child.stdout) if code != CRASHED else ([], None, 0)
     return Ended(code == CRASHED, items, error, places)
 
 
-def _live(home: Path, method: str, die_at: int | None, parameters: Item, writing: int) -> int:
+def _live(home: Path, method: str, die_at: int | None, parameters: Item) -> int:
     places = 0
 
     def fault(place: str) -> None:
@@ -81,7 +72,7 @@ def _live(home: Path, method: str, die_at: int | None, parameters: Item, writing
 
     service.open_home = partial(open_home, fault=fault, find_keyring=lambda interactive: None)  # type: ignore[attr-defined]
     items, error = asyncio.run(call())
-    os.write(writing, json.dumps([items, error, places]).encode())
+    print(json.dumps([items, error, places]))
     return REFUSED if error else 0
 
 
@@ -92,3 +83,8 @@ def at_every_place(run_dying: Callable[[int], Ended]) -> int:
         place += 1
         assert place < 200, "it never ends"
     return place - 1
+
+
+if __name__ == "__main__":
+    its_home, its_method, its_end, its_parameters = json.loads(sys.argv[1])
+    sys.exit(_live(Path(its_home), its_method, its_end, its_parameters))
