@@ -118,7 +118,3 @@ class Errands:
         self._lanes[errand.lane][0] = again
         fx.save(AddOutbox(again.row()), SetOutboxTime(again.n, again.not_before))
         return True
-
-    def forget_asked(self) -> None:
-        """Nothing is with the link any more: all must be asked again."""
-        self._asked.clear()

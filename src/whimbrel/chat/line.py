@@ -23,10 +23,6 @@ from whimbrel.wire.errors import WireError
 from whimbrel.wire.operations import Append, Change, Entry, EntryKind, Pointer
 from whimbrel.wire.purpose import prf, token_hash
 
-POSTS_AT_ONCE = 32
-"""Posts encrypted into one append at most."""
-BYTES_AT_ONCE = 256 * 1024
-"""Bytes of bodies in one append, about."""
 POST_MAX = 56 * 1024
 """Bytes of a post's body at most: what fits an entry."""
 SEEN = 64

@@ -31,12 +31,6 @@ class View(Protocol):
     def end(self) -> None: ...
 
 
-class NamesChats(Protocol):
-    """A view that wants to be told the chats first."""
-
-    def chat(self, item: Item) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Words:
     """A command's words, read: whatever its definition added, and where and how it runs."""

@@ -71,11 +71,6 @@ def width(text: str) -> int:
     return columns
 
 
-def fill(text: str, columns: int) -> str:
-    """The text with spaces after it, up to so many columns."""
-    return text + " " * (columns - width(text))
-
-
 def fit(text: str, columns: int) -> str:
     """The text, cut to so many columns with an ellipsis at its end where it is longer."""
     if width(text) <= columns:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from whimbrel.wire.answers import Answer, Done, Failure, Status, Watched
+from whimbrel.wire.answers import Answer, Done, Failure, Status
 from whimbrel.wire.operations import (
     Alter,
     Append,
@@ -275,8 +275,3 @@ class Desk:
         for asked in outbox:
             asked.open = 0
             asked.respond([answer] * len(asked.answers))
-
-
-def held_back(answers: Sequence[Answer]) -> bool:
-    """Whether nothing has come yet for an exchange that may be held."""
-    return all(isinstance(answer, Watched) and not answer.results for answer in answers)

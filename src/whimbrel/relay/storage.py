@@ -277,12 +277,6 @@ class Storage:
         keys = tuple(admins[at : at + 32] for at in range(0, len(admins), 32))
         return Log(number, log_id, kind, keys, n, read, read_start, write, seq, turn, h, total, freed, change)
 
-    def log_number(self, number: int) -> Log | None:
-        """The log that has this number in storage, or None."""
-        with self._faults():
-            found = self._db.execute("SELECT id FROM logs WHERE log=?", (number,)).fetchone()
-        return None if found is None else self.log(found[0])
-
     def was_dropped(self, log_or_blob: bytes) -> bool:
         """Whether an id was dropped once: it is never made again."""
         with self._faults():
