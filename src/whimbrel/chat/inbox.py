@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,7 +151,7 @@ class Inbox:
         )
         self._errands.add(fx, n, log, relay, Create(body, admission), "inbox")
 
-    def publish_card(self, next_n: Any, now: int, fx: Effects) -> None:
+    def publish_card(self, next_n: Callable[[], int], now: int, fx: Effects) -> None:
         """Write the card (with a last-resort key package) where contacts and groups look for it."""
         state = self.here()
         package = self.key_package(now, fx, last_resort=True)
@@ -176,7 +176,14 @@ class Inbox:
         return encode_card(card, identity.account_private)
 
     def put_card(
-        self, id: bytes, key: bytes, card: bytes, place: bytes, token: bytes, next_n: Any, fx: Effects
+        self,
+        id: bytes,
+        key: bytes,
+        card: bytes,
+        place: bytes,
+        token: bytes,
+        next_n: Callable[[], int],
+        fx: Effects,
     ) -> None:
         data = b"".join(seal_card(key, card))
         for n in range(-(-len(data) // SEALED_CHUNK)):
@@ -235,7 +242,7 @@ class Inbox:
         self._grants.append(Grant(token_hash(token), entries, size))
         return token
 
-    def send_grants(self, next_n: Any, fx: Effects) -> None:
+    def send_grants(self, next_n: Callable[[], int], fx: Effects) -> None:
         """Tell the relay of the tokens granted since the last time."""
         if not self._grants:
             return
