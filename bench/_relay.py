@@ -23,6 +23,13 @@ from whimbrel.wire.texts import Address, parse_address
 
 CORES = sorted(os.sched_getaffinity(0))
 RELAY = "import sys; from whimbrel.cli.main import main; sys.exit(main(['relay', *sys.argv[1:]]))"
+PROFILED = """
+import cProfile, sys
+from whimbrel.cli.main import main
+profile = cProfile.Profile()
+profile.runcall(main, ['relay', *sys.argv[1:]])
+profile.dump_stats({file!r})
+"""
 HANDSHAKE = (
     "GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
@@ -30,12 +37,16 @@ HANDSHAKE = (
 
 
 class RelayProcess:
-    """The command `whimbrel relay`, pinned to one core."""
+    """The command `whimbrel relay`, pinned to one core. With RELAY_PROFILE=FILE in the environment the standard profiler
+    watches it and leaves its findings there (look at them with `python -m pstats FILE`)."""
 
-    def __init__(self, folder: Path, core: int) -> None:
+    def __init__(self, folder: Path, core: int, *words: str) -> None:
+        profile = os.environ.get("RELAY_PROFILE")
+        code = RELAY if profile is None else PROFILED.format(file=profile)
         self.process = subprocess.Popen(
-            [sys.executable, "-c", RELAY, "--data", str(folder)],
+            [sys.executable, "-c", code, "--data", str(folder), *words],
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             preexec_fn=lambda: os.sched_setaffinity(0, {core}),
         )
         assert self.process.stdout is not None
