@@ -11,7 +11,19 @@ from typing import Any
 import cbor2
 import pytest
 
-from support.mischief import append, commit, entry, ignored, line_of, post, sealed_post, signed_change
+from support.mischief import (
+    append,
+    big,
+    commit,
+    entry,
+    ignored,
+    line_of,
+    post,
+    promote,
+    remove,
+    sealed_post,
+    signed_change,
+)
 from support.village import Village, Villager
 from whimbrel.chat import composing, content
 from whimbrel.chat.composing import Attachment
@@ -21,7 +33,7 @@ from whimbrel.crypto.leaf import Roles, encode_roles
 from whimbrel.crypto.payload import PayloadKind, encode_key_packages
 from whimbrel.wire import codec
 from whimbrel.wire.answers import Appended, Failure, Status
-from whimbrel.wire.operations import Alter, Change, EntryKind, Grant, Pointer, Put
+from whimbrel.wire.operations import Alter, Change, EntryKind, Grant, Pointer
 from whimbrel.wire.purpose import token_hash
 
 
@@ -52,16 +64,6 @@ def still_talk(village: Village, people: list[Villager], chat: str) -> None:
     for one in people:
         assert set(texts) <= set(one.texts(chat)), one.name
     assert len({line_of(one, chat).group.epoch_authenticator() for one in people}) == 1
-
-
-def promote(admin: Villager, chat: str, whom: Villager) -> None:
-    account = whom.person.identity.account
-    admin.do(lambda person, now, fx: person.intend(admin.chat(chat), "roles", ["promote", account], fx))
-
-
-def remove(admin: Villager, chat: str, whom: Villager) -> None:
-    account = whom.person.identity.account
-    admin.do(lambda person, now, fx: person.intend(admin.chat(chat), "remove", [account], fx))
 
 
 def said(text: str, **more: Any) -> bytes:
@@ -140,22 +142,10 @@ def test_own_tags_of_others_cannot_be_used_against_them(village: Village, birds:
 # ---------------------------------------------------------------------------------------------- pointers
 
 
-def big(village: Village, who: Villager, chat: str, data: bytes) -> Pointer:
-    """Put a blob and say where it lies."""
-    from hashlib import sha256
-
-    blob = os.urandom(32)
-    state = line_of(who, chat).state
-    size = 64 * 1024 + 16
-    for n in range(-(-len(data) // size)):
-        village.relay.ask(Put(blob, state.log, state.write, len(data), n, data[n * size : (n + 1) * size]))
-    return Pointer(blob, len(data), sha256(data).digest())
-
-
 def test_pointers_to_blobs_that_are_not_what_they_say_are_skipped(village: Village, birds: Any) -> None:
     ada, bo, mal = birds
     sealed = sealed_post(mal, "birds", PayloadKind.CONTENT, said("in a blob"))
-    right = big(village, mal, "birds", sealed)
+    right = big(mal, "birds", sealed)
     wrong = [
         replace(right, size=right.size + 1),
         replace(right, size=1),
@@ -191,7 +181,7 @@ def test_blobs_of_two_pointers_are_not_taken_for_each_other(village: Village, bi
     pointers = []
     for n in range(2):
         sealed = sealed_post(mal, "birds", PayloadKind.CONTENT, said(f"{n}" * 80_000))
-        pointers.append(big(village, mal, "birds", sealed))
+        pointers.append(big(mal, "birds", sealed))
     append(mal, "birds", entry(codec.encode_pointer(pointers[0]), EntryKind.POINTER))
     for _ in range(200):  # the relay pushes while the blob is on its way
         ada.step()

@@ -6,17 +6,21 @@ import os
 from dataclasses import replace
 from typing import Any
 
+import cbor2
+
 from support.village import Villager
 from whimbrel.chat.conversation import Conversation
 from whimbrel.chat.inbox import letter
 from whimbrel.chat.line import Line, derived_change
 from whimbrel.chat.rules import Seat
+from whimbrel.crypto import mls
 from whimbrel.crypto.envelopes import WelcomeEnvelope, encode_letter
 from whimbrel.crypto.leaf import Roles
 from whimbrel.crypto.payload import Payload, encode_payload
 from whimbrel.wire import codec, proofs
 from whimbrel.wire.answers import Answer, Appended
-from whimbrel.wire.operations import Append, Change, Entry, EntryKind
+from whimbrel.wire.operations import SEALED_CHUNK, Append, Change, Entry, EntryKind, Pointer, Put
+from whimbrel.wire.purpose import digest
 
 
 def line_of(who: Villager, chat: str) -> Line:
@@ -99,5 +103,72 @@ def deliver(who: Villager, chat: Conversation, fetched: Any) -> None:
     who.do(lambda person, now, fx: person.records(state.relay, state.log, fetched, now, fx))
 
 
+def promote(admin: Villager, chat: str, whom: Villager) -> None:
+    account = whom.person.identity.account
+    admin.do(lambda person, now, fx: person.intend(admin.chat(chat), "roles", ["promote", account], fx))
+
+
+def remove(admin: Villager, chat: str, whom: Villager) -> None:
+    account = whom.person.identity.account
+    admin.do(lambda person, now, fx: person.intend(admin.chat(chat), "remove", [account], fx))
+
+
+def big(who: Villager, chat: str, data: bytes) -> Pointer:
+    """Put a blob and say where it lies."""
+    blob = os.urandom(32)
+    state = line_of(who, chat).state
+    for n, at in enumerate(range(0, len(data), SEALED_CHUNK)):
+        chunk = data[at : at + SEALED_CHUNK]
+        who.village.relay.ask(Put(blob, state.log, state.write, len(data), n, chunk))
+    return Pointer(blob, len(data), digest(data))
+
+
 def ignored(who: Villager) -> list[str]:
     return [news["why"] for news in who.news if news["event"] == "ignored"]
+
+
+# ------------------------------------------------------------------------------- with state that was doctored
+
+
+def rows_of(who: Villager, chat: str) -> dict[bytes, bytes]:
+    """The rows of a chat's MLS group, as they are on this person's disk."""
+    return dict(who.home.database.mls_rows(line_of(who, chat).state.group))
+
+
+def impostor(who: Villager, chat: str, victim: Villager) -> mls.Group:
+    """The member's own group, changed so that OpenMLS believes to sit at the victim's leaf: what it makes is encrypted
+    with the keys of the victim's leaf, which every member has, and signed with the only key there is, the member's."""
+    line = line_of(who, chat)
+    leaf = next(m.index for m in line.members if m.account == victim.person.identity.account)
+    rows = rows_of(who, chat)
+    # A row is a byte, its format's number, and CBOR.
+    messages = cbor2.loads(rows[b"messages"][1:])
+    tree = messages["message_secrets"]["secret_tree"]
+    tree["own_index"] = leaf
+    for ratchets in (tree["handshake_sender_ratchets"], tree["application_sender_ratchets"]):
+        if ratchets[leaf] is not None:
+            ratchets[leaf] = {"EncryptionRatchet": ratchets[leaf]["DecryptionRatchet"]["ratchet_head"]}
+    rows[b"messages"] = rows[b"messages"][:1] + cbor2.dumps(messages)
+    rows[b"own index"] = rows[b"own index"][:1] + cbor2.dumps(leaf)
+    engine = who.person.identity.engine()
+    engine.feed([(line.state.group, key, value) for key, value in rows.items()])
+    group = engine.load_group(line.state.group)
+    assert group is not None
+    assert group.own_index == leaf
+    return group
+
+
+def damage_path_keys(who: Villager, chat: str) -> None:
+    """Other private keys for the tree of a group than the right ones: paths of others cannot be opened any more. The same
+    comes of a path that its committer sealed wrongly for this part of the tree."""
+    group = line_of(who, chat).state.group
+    damaged = []
+    for key, value in rows_of(who, chat).items():
+        if key.startswith(b"epoch keys"):
+            pairs = cbor2.loads(value[1:])
+            for pair in pairs:
+                pair["private_key"]["key"]["vec"] = list(os.urandom(32))
+            damaged.append((group, key, value[:1] + cbor2.dumps(pairs)))
+    assert damaged
+    who.home.database.commit([], damaged)
+    who.crash()
