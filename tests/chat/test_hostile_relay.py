@@ -354,6 +354,7 @@ def test_answers_to_what_was_never_asked_change_nothing(village: Village) -> Non
         ("flight-blob", chat, state.log, os.urandom(32), 7),
         ("pointer", chat, state.log, os.urandom(32), []),
         ("look", chat, state.log, os.urandom(32), 10**9, 10**9),
+        ("errand", os.urandom(32), 5, os.urandom(16)),
         ("errand", os.urandom(32), 5),
         ("card", os.urandom(32), os.urandom(32)),
         ("door", "card", os.urandom(32)),

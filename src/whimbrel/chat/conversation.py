@@ -30,7 +30,7 @@ from whimbrel.chat.line import (
     Trouble,
 )
 from whimbrel.chat.line_state import FlightKind, Joiner, LineState, Standing
-from whimbrel.chat.outbox import Outbox
+from whimbrel.chat.outbox import LONGEST_WAIT, Outbox, has_come
 from whimbrel.chat.receipts_report import MessageStatus, decode_report, encode_report
 from whimbrel.chat.records import (
     AddMessage,
@@ -71,7 +71,7 @@ BYTES_AT_ONCE = 192 * 1024
 """How much is encrypted into one append, about."""
 FAR = 1 << 62
 """A time by which everything is due."""
-PATIENCE = 60_000
+PATIENCE = LONGEST_WAIT
 """Milliseconds before what a full relay refused is tried again."""
 
 RECEIPTS: dict[int, ReceiptState] = {MessageStatus.DELIVERED: "delivered", MessageStatus.READ: "read"}
@@ -430,11 +430,12 @@ class Conversation:
             return
         for any_line in self.lines:
             flight = any_line.state.flight
-            if flight is not None and not any_line.asked and any_line.patience.get(flight.kind, 0) <= now:
+            held_until = any_line.patience.get(flight.kind, 0) if flight is not None else 0
+            if flight is not None and not any_line.asked and has_come(held_until, now, LONGEST_WAIT):
                 self._launch(any_line, fx)
         if line.state.flight is not None or not self.outbox or not line.may_write():
             return
-        held = {kind for kind, until in line.patience.items() if until > now}
+        held = {kind for kind, until in line.patience.items() if not has_come(until, now, LONGEST_WAIT)}
         due = self.outbox.due(FAR if hurry else now, lambda row: flight_of(row) not in held)
         if self._fill_flight(line, due, fx):
             fx.save(self.save())
@@ -456,7 +457,9 @@ class Conversation:
         """Whether something is under way or due."""
         for line in self.lines:
             flight = line.state.flight
-            if line.wants or (flight and (line.asked or line.patience.get(flight.kind, 0) <= now)):
+            if line.wants or (flight and line.asked):
+                return True
+            if flight and has_come(line.patience.get(flight.kind, 0), now, LONGEST_WAIT):
                 return True
         return bool(self.outbox.due(FAR if hurry else now))
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 from whimbrel.chat.effects import Effects, Tag
+from whimbrel.chat.outbox import has_come
 from whimbrel.chat.records import AddOutbox, DropOutbox, OutboxRow, SetOutboxTime
 from whimbrel.wire import cbor, codec
 from whimbrel.wire.answers import Altered, Answer, Appended, Created, Done
@@ -45,6 +47,14 @@ class Errand:
     def row(self) -> OutboxRow:
         body = cbor.encode([self.relay, self.operation, list(self.tag), self.tries])
         return OutboxRow(self.lane, KIND, body, None, self.not_before, self.n)
+
+    @property
+    def mark(self) -> bytes:
+        """What an answer must bear to count for this one: numbers are given again when what was saved last is restored."""
+        return sha256(self.operation).digest()[:16]
+
+    def is_due(self, now: int) -> bool:
+        return has_come(self.not_before, now, RETRY[-1])
 
     def is_done_by(self, answer: Answer) -> bool:
         """Whether this is the answer that such an operation has when it was done."""
@@ -82,10 +92,10 @@ class Errands:
         """Ask what is first in each lane and due."""
         for lane in self._lanes.values():
             first = lane[0]
-            if first.n not in self._asked and first.not_before <= now:
+            if first.n not in self._asked and first.is_due(now):
                 self._asked.add(first.n)
                 operation = codec.decode_operation(first.operation)
-                fx.ask(first.relay, operation, "errand", first.lane, first.n)
+                fx.ask(first.relay, operation, "errand", first.lane, first.n, first.mark)
 
     def next_time(self) -> int | None:
         """When the next one that waits is due (milliseconds)."""
@@ -94,11 +104,12 @@ class Errands:
 
     def busy(self, now: int) -> bool:
         """Whether one is asked or due."""
-        return any(lane[0].n in self._asked or lane[0].not_before <= now for lane in self._lanes.values())
+        return any(lane[0].n in self._asked or lane[0].is_due(now) for lane in self._lanes.values())
 
-    def find(self, lane: bytes, n: int) -> Errand | None:
+    def find(self, lane: bytes, n: int, mark: bytes) -> Errand | None:
+        """The errand that an answer belongs to, if it is still the one that was asked."""
         waiting = self._lanes.get(lane)
-        return waiting[0] if waiting and waiting[0].n == n else None
+        return waiting[0] if waiting and (waiting[0].n, waiting[0].mark) == (n, mark) else None
 
     def done(self, errand: Errand, fx: Effects) -> None:
         lane = self._lanes[errand.lane]

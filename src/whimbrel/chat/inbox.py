@@ -199,7 +199,8 @@ class Inbox:
         self.save(fx)
 
     def keep_is_due(self, now: int) -> bool:
-        return self.state is not None and now // 1000 - self.state.kept_at > KEEP_EVERY
+        """Also when the last time lies ahead: a clock was wrong then or is wrong now."""
+        return self.state is not None and not 0 <= now // 1000 - self.state.kept_at <= KEEP_EVERY
 
     # ------------------------------------------------------------------------------------ key packages
 

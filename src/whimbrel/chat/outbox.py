@@ -9,6 +9,16 @@ from whimbrel.chat.records import OutboxRow
 
 AT_ONCE = 64
 """Rows looked at for one append: more than ever go into one."""
+LONGEST_WAIT = 60_000
+"""Milliseconds that a row ever waits from the moment it is told to."""
+
+
+def has_come(time: int, now: int, longest: int) -> bool:
+    """Whether a time has come that was never set further ahead than `longest` (all in milliseconds).
+
+    One that lies further ahead was set by a clock that was wrong then or is wrong now: nothing waits for it.
+    """
+    return not now < time <= now + longest
 
 
 class Outbox:
@@ -38,7 +48,8 @@ class Outbox:
 
     def due(self, now: int, may_leave: Callable[[OutboxRow], bool] = lambda row: True) -> list[OutboxRow]:
         """The first rows that may leave by now (milliseconds)."""
-        return list(islice((row for row in self if row.not_before <= now and may_leave(row)), AT_ONCE))
+        due = (row for row in self if has_come(row.not_before, now, LONGEST_WAIT) and may_leave(row))
+        return list(islice(due, AT_ONCE))
 
     def next_time(self) -> int | None:
         """When the next row may leave (milliseconds)."""

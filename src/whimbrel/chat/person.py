@@ -205,7 +205,7 @@ class Person:
             conversation=chat.id,
             generation=state.generation,
             kind=chat.kind,
-            parent=None,
+            move=None,
             log=state.log,
             relay=state.relay,
             routes=self.relays[state.relay].routes,
@@ -357,8 +357,8 @@ class Person:
             case ("look", chat_id, log, read, seq, least):
                 if (place := self._place(chat_id, log)) is not None:
                     place[0].looked(place[1], read, seq, least, answer, now, fx)
-            case ("errand", lane, n):
-                self._errand(lane, n, answer, now, fx)
+            case ("errand", lane, n, mark):
+                self._errand(lane, n, mark, answer, now, fx)
             case ("card", account, key):
                 self._card(account, key, answer, fx)
             case ("door", *rest):
@@ -406,8 +406,8 @@ class Person:
         if card.account == account:
             self.put_contact(Contact(account, card.name, "known", encoded), fx)
 
-    def _errand(self, lane: bytes, n: int, answer: Answer, now: int, fx: Effects) -> None:
-        errand = self.errands.find(lane, n)
+    def _errand(self, lane: bytes, n: int, mark: bytes, answer: Answer, now: int, fx: Effects) -> None:
+        errand = self.errands.find(lane, n, mark)
         if errand is None:
             return
         done = errand.is_done_by(answer)
