@@ -72,7 +72,7 @@ def welcome(
         conversation=conversation,
         generation=sender.village.now // 1000,
         kind=kind,  # type: ignore[arg-type]
-        parent=None,
+        move=None,
         log=state.log,
         relay=state.relay,
         routes=("wss://elsewhere.example:443/x",),

@@ -33,7 +33,7 @@ WELCOME = WelcomeEnvelope(
     conversation=secret("conversation"),
     generation=DAY,
     kind="pair",
-    parent=None,
+    move=None,
     log=secret("log"),
     relay=secret("relay"),
     routes=("wss://relay.example:443/way",),
@@ -48,13 +48,20 @@ WELCOME = WelcomeEnvelope(
 IN_BLOBS = replace(
     WELCOME,
     kind="group",
-    parent=Parent(secret("old log"), 77, secret("old h")),
     welcome=BlobRef(secret("blob 1"), 300_000, secret("hash 1"), secret("key 1")),
     tree=BlobRef(secret("blob 2"), 2_600_000, secret("hash 2"), secret("key 2")),
 )
 UNSIGNED_REQUEST = ContactRequest(secret("inbox of Bo"), ADA.signed_card, "It is me, Ada.", DAY)
 REQUEST = sign_request(ADA.account.private, UNSIGNED_REQUEST)
-UNSIGNED_RE_ADD = ReAdd(secret("conversation"), stuff("key package", 80), 41, secret("h"), DAY)
+UNSIGNED_RE_ADD = ReAdd(
+    secret("conversation"),
+    stuff("key package", 80),
+    41,
+    secret("h"),
+    DAY,
+    BO.device.public,
+    stuff("inbox key", 1216),
+)
 RE_ADD = sign_re_add(ADA.device.private, ADA.credential, UNSIGNED_RE_ADD)
 UNSIGNED_MOVE = Move(
     conversation=secret("conversation"),
@@ -67,7 +74,8 @@ UNSIGNED_MOVE = Move(
     roster_hash=roster_hash([ADA.account.public, BO.account.public]),
 )
 MOVE = sign_move(ADA.account.private, UNSIGNED_MOVE)
-LETTERS: list[Letter] = [WELCOME, IN_BLOBS, REQUEST, RE_ADD, MOVE]
+MOVED = replace(WELCOME, generation=MOVE.generation, log=MOVE.log, move=MOVE)
+LETTERS: list[Letter] = [WELCOME, IN_BLOBS, MOVED, REQUEST, RE_ADD, MOVE]
 
 
 @pytest.mark.parametrize("letter", LETTERS, ids=lambda letter: type(letter).__name__)
@@ -116,6 +124,8 @@ def test_a_request_is_not_passed_on_or_altered(change: dict[str, object]) -> Non
         {"seq": 42},
         {"h": secret("another")},
         {"made_at": DAY + 1},
+        {"replaces": MALLORY.device.public},
+        {"inbox_key": stuff("another", 1216)},
         {"device": MALLORY.device.public},
         {"credential": MALLORY.credential},
     ],
@@ -128,6 +138,15 @@ def test_a_request_to_be_let_in_again_is_its_devices_word(change: dict[str, obje
 def test_nobody_asks_to_be_let_in_again_as_anothers_device() -> None:
     with pytest.raises(NotSigned):
         encode_letter(sign_re_add(MALLORY.device.private, ADA.credential, UNSIGNED_RE_ADD))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"conversation": secret("another")}, {"generation": DAY}, {"log": secret("log")}, {"relay": secret("x")}],
+)
+def test_a_move_belongs_to_one_welcome(change: dict[str, object]) -> None:
+    with pytest.raises(Malformed):
+        encode_letter(replace(MOVED, **change))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ WELCOME = WelcomeEnvelope(
     conversation=CONVERSATION,
     generation=DAY,
     kind="pair",
-    parent=None,
+    move=None,
     log=secret("log"),
     relay=secret("relay"),
     routes=("wss://relay.example:443/way",),
@@ -86,13 +86,22 @@ WELCOME_IN_BLOBS = replace(
     WELCOME,
     conversation=secret("group"),
     kind="group",
-    parent=Parent(secret("old log"), 77, secret("old h")),
     welcome=BlobRef(secret("blob 1"), 300_000, secret("hash 1"), secret("key 1")),
     tree=BlobRef(secret("blob 2"), 2_600_000, secret("hash 2"), secret("key 2")),
 )
 REQUEST = sign_request(ADA.account.private, ContactRequest(PLACE, ADA.signed_card, "It is me, Ada.", DAY))
 RE_ADD = sign_re_add(
-    ADA.device.private, ADA.credential, ReAdd(CONVERSATION, stuff("key package", 40), 41, secret("h"), DAY)
+    ADA.device.private,
+    ADA.credential,
+    ReAdd(
+        CONVERSATION,
+        stuff("key package", 40),
+        41,
+        secret("h"),
+        DAY,
+        ADA.device.public,
+        stuff("inbox key", 1216),
+    ),
 )
 MOVE = sign_move(
     ADA.account.private,
@@ -107,7 +116,8 @@ MOVE = sign_move(
         roster_hash=roster_hash([ADA.account.public, BO.account.public]),
     ),
 )
-LETTERS = (WELCOME, WELCOME_IN_BLOBS, REQUEST, RE_ADD, MOVE)
+WELCOME_AFTER_MOVE = replace(WELCOME, generation=MOVE.generation, log=MOVE.log, move=MOVE)
+LETTERS = (WELCOME, WELCOME_IN_BLOBS, WELCOME_AFTER_MOVE, REQUEST, RE_ADD, MOVE)
 PAYLOADS = (
     Payload(PayloadKind.CONTENT, 3, secret("h"), b"content, see content.json"),
     Payload(
@@ -116,6 +126,7 @@ PAYLOADS = (
     Payload(PayloadKind.REACH, 3, secret("h"), encode_reach([ADA.reach])),
     Payload(PayloadKind.LEFT, 3, secret("h"), b""),
     Payload(PayloadKind.MOVE, 3, secret("h"), encode_letter(MOVE)),
+    Payload(PayloadKind.RE_ADD, 3, secret("h"), encode_letter(RE_ADD)),
     Payload(99, 3, secret("h"), b"of a later version"),
 )
 _LIST = sign_device_list(ADA.account.private, ADA.devices)

@@ -184,7 +184,7 @@ class Acceptances:
             conversation=chat.id,
             generation=state.generation,
             kind="pair",
-            parent=None,
+            move=None,
             log=log,
             relay=state.relay,
             routes=person.relays[state.relay].routes,

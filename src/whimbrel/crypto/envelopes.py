@@ -16,6 +16,7 @@ from whimbrel.crypto.cards import CARD_MAX, Card, decode_card
 from whimbrel.crypto.errors import Malformed, Newer, NotSigned, reading
 from whimbrel.crypto.leaf import unpack_routes
 from whimbrel.crypto.payload import KEY_PACKAGE_MAX
+from whimbrel.crypto.sealing import PUBLIC
 from whimbrel.wire.cbor import decode, encode
 from whimbrel.wire.fields import array, at_most, exactly, listing, number, some
 from whimbrel.wire.purpose import SIGNATURE, digest, labelled, public_of, sign, verify
@@ -62,14 +63,14 @@ class BlobRef:
 
 @dataclass(frozen=True, slots=True)
 class WelcomeEnvelope:
-    """All that a joiner cannot derive. `position` is where the log stands after the commit that let the joiner in, `change_n`
-    the number of the log's last change; `welcome` and `tree` are MLS's own bytes or say where they lie; `card` is the
-    sender's, encoded."""
+    """All that a joiner cannot derive. `move` is how the conversation came to this log, when it had another before;
+    `position` is where the log stands after the commit that let the joiner in, `change_n` the number of the log's last
+    change; `welcome` and `tree` are MLS's own bytes or say where they lie; `card` is the sender's, encoded."""
 
     conversation: bytes
     generation: int
     kind: Literal["pair", "group"]
-    parent: Parent | None
+    move: Move | None
     log: bytes
     relay: bytes
     routes: tuple[str, ...]
@@ -98,13 +99,16 @@ class ContactRequest:
 @dataclass(frozen=True, slots=True)
 class ReAdd:
     """A device that is lost asks to be removed and added with this fresh key package; (seq, h) is the last it had read.
-    Made by `sign_re_add`."""
+    `replaces` is the device whose leaf goes: its own, or that of which it takes the place. The Welcome is sealed to
+    `inbox_key` and goes where the key package's leaf says. Made by `sign_re_add`."""
 
     conversation: bytes
     key_package: bytes
     seq: int
     h: bytes
     made_at: int
+    replaces: bytes
+    inbox_key: bytes
     device: bytes = b""
     credential: bytes = b""
     signature: bytes = b""
@@ -210,7 +214,7 @@ def _welcome_body(letter: WelcomeEnvelope) -> list[Any]:
         letter.conversation,
         letter.generation,
         kind,
-        _pack_parent(letter.parent),
+        None if letter.move is None else [*_move_body(letter.move), letter.move.signature],
         letter.log,
         letter.relay,
         list(letter.routes),
@@ -225,14 +229,14 @@ def _welcome_body(letter: WelcomeEnvelope) -> list[Any]:
 
 
 def _read_welcome(value: list[Any]) -> WelcomeEnvelope:
-    (conversation, generation, kind, parent, log, relay, routes, read, write) = array(value, 14)[:9]
+    (conversation, generation, kind, move, log, relay, routes, read, write) = array(value, 14)[:9]
     position, change_n, welcome, tree, card = value[9:]
     seq, turn, h = array(position, 3)
     letter = WelcomeEnvelope(
         conversation=exactly(conversation),
         generation=number(generation),
         kind=_KINDS[number(kind, max(_KINDS))],
-        parent=None if parent is None else _unpack_parent(parent),
+        move=None if move is None else _read_move(move),
         log=exactly(log),
         relay=exactly(relay),
         routes=unpack_routes(routes),
@@ -245,7 +249,13 @@ def _read_welcome(value: list[Any]) -> WelcomeEnvelope:
         card=at_most(card, CARD_MAX + SIGNATURE),
     )
     card_of(letter)
+    if letter.move is not None and _place_of(letter.move) != _place_of(letter):
+        raise Malformed("a Welcome beside the move of something else")
     return letter
+
+
+def _place_of(letter: WelcomeEnvelope | Move) -> tuple[bytes, int, bytes, bytes]:
+    return letter.conversation, letter.generation, letter.log, letter.relay
 
 
 def _request_body(letter: ContactRequest) -> list[Any]:
@@ -278,19 +288,25 @@ def _re_add_body(letter: ReAdd) -> list[Any]:
         letter.seq,
         letter.h,
         letter.made_at,
+        letter.replaces,
+        letter.inbox_key,
         letter.device,
         letter.credential,
     ]
 
 
 def _read_re_add(value: list[Any]) -> ReAdd:
-    conversation, key_package, seq, h, made_at, device, credential, signature = array(value, 8)
+    conversation, key_package, seq, h, made_at, replaces, inbox_key, device, credential, signature = array(
+        value, 10
+    )
     letter = ReAdd(
         exactly(conversation),
         at_most(key_package, KEY_PACKAGE_MAX),
         number(seq),
         exactly(h),
         number(made_at),
+        exactly(replaces),
+        exactly(inbox_key, PUBLIC),
         exactly(device),
         at_most(credential, CREDENTIAL_MAX),
         exactly(signature, SIGNATURE),
@@ -337,8 +353,8 @@ def _check_signature(signer: bytes, purpose: str, body: list[Any], signature: by
         raise NotSigned(f"a {purpose} letter whose signature does not fit")
 
 
-def _pack_parent(parent: Parent | None) -> list[Any] | None:
-    return None if parent is None else [parent.log, parent.seq, parent.h]
+def _pack_parent(parent: Parent) -> list[Any]:
+    return [parent.log, parent.seq, parent.h]
 
 
 def _unpack_parent(value: Any) -> Parent:
