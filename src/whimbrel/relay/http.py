@@ -15,13 +15,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
 import httptools
-from websockets.datastructures import Headers
-from websockets.http11 import Request as Handshake
-from websockets.server import ServerProtocol
 
 from whimbrel.wire.letters import LETTER_MAX
 
-from .sessions import SILENT
+from .handshake import accept_of
 from .site import SERVER, Answer, error, head_of
 
 if TYPE_CHECKING:
@@ -291,22 +288,14 @@ class Connection(asyncio.Protocol):
         """Become a stream, if this is a WebSocket handshake as it should be."""
         if self._transport is None or self._relay.draining:
             return False
-        headers = Headers()
-        for name, value in request.pairs:
-            headers[name.decode("latin-1")] = value.decode("latin-1")
-        handshake = Handshake(
-            request.target.decode("latin-1"), headers, request.method, f"HTTP/{request.version}"
-        )
-        protocol = ServerProtocol(logger=SILENT)
-        response = protocol.accept(handshake)
-        protocol.parser = None  # type: ignore[assignment]  # (it and its generator hold each other)
-        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+        accept = accept_of(request.method, request.target, request.version, request.headers, request.pairs)
+        if accept is None:
             return False
         self._transport.write(
             (
                 f"HTTP/1.1 101 Switching Protocols\r\nServer: {SERVER}\r\nDate: {self._relay.date()}\r\n"
                 "Connection: upgrade\r\nUpgrade: websocket\r\n"
-                f"Sec-WebSocket-Accept: {response.headers['Sec-WebSocket-Accept']}\r\n\r\n"
+                f"Sec-WebSocket-Accept: {accept}\r\n\r\n"
             ).encode("ascii")
         )
         self._waiting.clear()

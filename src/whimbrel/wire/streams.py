@@ -190,7 +190,8 @@ class ClientStream:
         found: list[FromRelay] = [self._answered(0, answers)]
         if response.document is not None:
             found.append(NewKeys(keydoc.decode(response.document, self._document.identity)))
-        secret = _agree(self._share_private, response.share) + letter.reply_secret
+        private = X25519PrivateKey.from_private_bytes(self._share_private)
+        secret = _agree(private, response.share) + letter.reply_secret
         self._send_key, self._receive_key = _stream_keys(secret, _hash(letter.letter), _hash(data))
         self._letter, self._share_private = None, b""
         return found
@@ -228,6 +229,7 @@ class _Opening:
 
     request: OpenedRequest
     letter_hash: bytes
+    share: bytes
     agreed: bytes
 
 
@@ -298,9 +300,11 @@ class RelayStream:
             return KeysAsked(keys.document_answer())
         if request.share is None:
             raise Malformed("a letter without the share of a stream")
-        agreed = _agree(self._random[:32], request.share)
+        private = X25519PrivateKey.from_private_bytes(self._random[:32])
+        agreed = _agree(private, request.share)
         operations = decode_operations(request.operations)
-        self._opening = _Opening(request, _hash(data), agreed)
+        share = private.public_key().public_bytes_raw()
+        self._opening = _Opening(request, _hash(data), share, agreed)
         return Request(0, tuple(operations))
 
     def _receive_frame(self, data: bytes) -> Request:
@@ -319,9 +323,8 @@ class RelayStream:
         if self._opening is None or self._keys is None:
             raise StreamOver("this stream has no letter to answer")
         opening, request = self._opening, self._opening.request
-        share = X25519PrivateKey.from_private_bytes(self._random[:32]).public_key().public_bytes_raw()
         news = self._keys.news_for(request.number)
-        message = seal_response(request, self._random[32:], answers, share, news)
+        message = seal_response(request, self._random[32:], answers, opening.share, news)
         secret = opening.agreed + request.reply_secret
         self._receive_key, self._send_key = _stream_keys(secret, opening.letter_hash, _hash(message))
         self._opening, self._keys, self._random = None, None, b""
@@ -339,11 +342,9 @@ class RelayStream:
         self._random = self._receive_key = self._send_key = b""
 
 
-def _agree(private: bytes, public: bytes) -> bytes:
+def _agree(private: X25519PrivateKey, public: bytes) -> bytes:
     try:
-        return X25519PrivateKey.from_private_bytes(private).exchange(
-            X25519PublicKey.from_public_bytes(public)
-        )
+        return private.exchange(X25519PublicKey.from_public_bytes(public))
     except ValueError:
         raise Malformed("a share that agrees with everybody") from None
 
