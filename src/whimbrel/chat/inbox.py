@@ -34,8 +34,8 @@ from whimbrel.wire.purpose import public_of, token_hash
 
 GRANT_ENTRIES, GRANT_SIZE = 40, 4 * 1024 * 1024
 """What a token in one of our leaves is good for: a Welcome, a few requests to be added again."""
-OPEN_ENTRIES, OPEN_SIZE = 2_000, 64 * 1024 * 1024
-"""What the token in an open invite is good for."""
+OPEN_ENTRIES, OPEN_SIZE = 2_000, 32 * 1024 * 1024
+"""What the token in an open invite is good for: half of what an inbox holds, so that contacts' letters have room."""
 KEEP_EVERY = 7 * 24 * 3600
 """Seconds after which blobs that must live on are kept again."""
 
