@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from relay_client import Place
 
+from support.relay_client import Place
 from whimbrel.relay.server import Relay
 from whimbrel.relay.settings import Limits, RelaySettings
 

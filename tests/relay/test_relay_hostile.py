@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from relay_client import Place, Stream
 from relay_paper import entry, status
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
+from support.relay_client import Place, Stream
 from whimbrel.relay.server import Relay
 from whimbrel.relay.settings import Limits, RelaySettings
 from whimbrel.wire import admission, codec, letters

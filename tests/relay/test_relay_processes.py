@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from relay_client import Place
 from relay_paper import entry, status
 from websockets.exceptions import ConnectionClosed
 
+from support.relay_client import Place
 from whimbrel.wire import admission, codec
 from whimbrel.wire.answers import Appended, Created, Fetched, Pushed, Status
 from whimbrel.wire.operations import (

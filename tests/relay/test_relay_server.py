@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from relay_client import Place
 from relay_paper import entry, status, text_of
 
+from support.relay_client import Place
 from whimbrel.relay.keys import WEEK
 from whimbrel.relay.server import Relay
 from whimbrel.relay.settings import Limits, RelaySettings
