@@ -44,6 +44,10 @@ check: setup ## format, lint, types, import directions, and the same for the cra
 bench: setup ## one figure for each question, against its aim; records in bench/out/
 	@$(PY) bench/run.py $(ARGS)
 
+.PHONY: soak
+soak: setup ## kill relays and clients a thousand times, change a group all at once; about an hour
+	@$(PY) soak/run.py $(ARGS)
+
 .PHONY: clean
 clean: ## remove what setup, tests and builds made; homes and relays of people are not touched
 	rm -rf .venv .setup .mypy_cache .ruff_cache .import_linter_cache .hypothesis native/target bench/out dist $(MODULE)
