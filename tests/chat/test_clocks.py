@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.village import Villager, Village
+from support.village import Village, Villager
 from whimbrel.chat.inbox import KEEP_EVERY
 from whimbrel.wire.answers import Failure, Status
 from whimbrel.wire.operations import Append, Keep

@@ -423,8 +423,18 @@ class Conversation:
             body = encode_report([(id, status) for id in ids])
             self.put(OutboxRow(self.id, "receipts", body, None, now + RECEIPTS_WAIT), fx)
 
+    @property
+    def is_idle(self) -> bool:
+        """Nothing waits and nothing is under way: nearly every chat at nearly every moment. Asked for all of them in each
+        turn, so it is quick."""
+        if self.outbox:
+            return False
+        return all(line.state.flight is None and line.wants is None for line in self.lines)
+
     def pump(self, now: int, fx: Effects, hurry: bool = False) -> None:
         """Send what is due. `hurry`: also what only waits for company."""
+        if self.is_idle:
+            return
         line = self.line
         if line is None:
             return
@@ -455,6 +465,8 @@ class Conversation:
 
     def busy(self, now: int, hurry: bool) -> bool:
         """Whether something is under way or due."""
+        if self.is_idle:
+            return False
         for line in self.lines:
             flight = line.state.flight
             if line.wants or (flight and line.asked):
@@ -465,6 +477,8 @@ class Conversation:
 
     def next_time(self) -> int | None:
         """When something that waits in the outbox is due (milliseconds)."""
+        if self.is_idle:
+            return None
         line = self.line
         if line is None:
             return None

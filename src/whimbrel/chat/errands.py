@@ -7,7 +7,7 @@ one after the other; lanes do not wait for each other.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
@@ -88,23 +88,29 @@ class Errands:
         self._lanes.setdefault(lane, deque()).append(errand)
         fx.save(AddOutbox(errand.row()))
 
-    def pump(self, now: int, fx: Effects) -> None:
-        """Ask what is first in each lane and due."""
-        for lane in self._lanes.values():
-            first = lane[0]
-            if first.n not in self._asked and first.is_due(now):
-                self._asked.add(first.n)
-                operation = codec.decode_operation(first.operation)
-                fx.ask(first.relay, operation, "errand", first.lane, first.n, first.mark)
+    def lanes(self) -> list[bytes]:
+        """The lanes in which something waits."""
+        return list(self._lanes)
 
-    def next_time(self) -> int | None:
-        """When the next one that waits is due (milliseconds)."""
-        times = [lane[0].not_before for lane in self._lanes.values() if lane[0].n not in self._asked]
-        return min(times, default=None)
+    def pump(self, lane: bytes, now: int, fx: Effects) -> None:
+        """Ask what is first in a lane, when it is due."""
+        first = self._lanes[lane][0]
+        if first.n not in self._asked and first.is_due(now):
+            self._asked.add(first.n)
+            operation = codec.decode_operation(first.operation)
+            fx.ask(first.relay, operation, "errand", first.lane, first.n, first.mark)
 
-    def busy(self, now: int) -> bool:
-        """Whether one is asked or due."""
-        return any(lane[0].n in self._asked or lane[0].is_due(now) for lane in self._lanes.values())
+    def next_time(self, aside: Collection[Any] = ()) -> int | None:
+        """When the next one that waits is due (milliseconds); without the lanes that are put aside."""
+        waiting = (first for first in self._firsts(aside) if first.n not in self._asked)
+        return min((first.not_before for first in waiting), default=None)
+
+    def busy(self, now: int, aside: Collection[Any] = ()) -> bool:
+        """Whether one is asked or due; without the lanes that are put aside."""
+        return any(first.n in self._asked or first.is_due(now) for first in self._firsts(aside))
+
+    def _firsts(self, aside: Collection[Any]) -> Iterator[Errand]:
+        return (waiting[0] for lane, waiting in self._lanes.items() if lane not in aside)
 
     def find(self, lane: bytes, n: int, mark: bytes) -> Errand | None:
         """The errand that an answer belongs to, if it is still the one that was asked."""

@@ -55,6 +55,8 @@ STOCK = 3
 """Fresh key packages that a contact holds of us."""
 INLINE = 40_000
 """Bytes of tree and Welcome that still travel inside the letter; larger ones are blobs."""
+Place = bytes | tuple[bytes, int]
+"""A part of the account: a chat, a log or a lane of errands by its id, or a letter by its log and seq."""
 
 
 class Person:
@@ -73,6 +75,10 @@ class Person:
         self.relays: dict[bytes, Relay] = {}
         self.fetch_up_to = -1
         """Bytes up to which a file is fetched without being asked for."""
+        self.aside: set[Place] = set()
+        """What raised again and again, found by the shell: it is left alone until the next start, and the rest goes on."""
+        self.doing: Place | None = None
+        """What is in hand, so that the shell knows what raised."""
         self._n = 0
         self._fed: set[bytes] = set()
         self._cards_asked: set[bytes] = set()
@@ -274,8 +280,9 @@ class Person:
         """Every log to be watched, on whichever relay."""
         logs = [self.inbox.watching(), *self.doors.invites.watching()]
         for chat in self.chats.values():
-            logs += chat.watching()
-        return logs
+            if chat.id not in self.aside:
+                logs += chat.watching()
+        return [watching for watching in logs if watching.log not in self.aside] if self.aside else logs
 
     def _line(self, relay: bytes, log: bytes) -> tuple[Conversation, Line] | None:
         for chat in self.chats.values():
@@ -329,10 +336,11 @@ class Person:
         for record in what.records:
             if record.seq <= inbox.seq:
                 continue
+            self.doing = (inbox.log, record.seq)
             if not self.inbox.follow(record):
                 text = "The relay shows another history of your inbox than before: letters may be missing."
                 fx.tell("trouble", code="inbox", text=text)
-            if record.entry is not None:
+            if record.entry is not None and self.doing not in self.aside:
                 try:
                     data = self.inbox.open(record.entry, inbox.log)
                 except (WireError, CryptoError) as error:
@@ -442,14 +450,20 @@ class Person:
         if self.inbox.keep_is_due(now):
             self.inbox.keep(self.next_n(), now, fx)
         for chat in self.chats.values():
-            chat.pump(now, fx, hurry)
-        self.errands.pump(now, fx)
-        self.doors.pump(fx)
+            if chat.id not in self.aside:
+                self.doing = chat.id
+                chat.pump(now, fx, hurry)
+        for lane in self.errands.lanes():
+            if lane not in self.aside:
+                self.doing = lane
+                self.errands.pump(lane, now, fx)
+        self.doing = None
+        self.doors.pump(now, fx)
 
     def next_time(self) -> int | None:
         """When something is due next (milliseconds)."""
-        times = [self.errands.next_time(), *(chat.next_time() for chat in self.chats.values())]
-        return min((t for t in times if t is not None), default=None)
+        chats = (chat.next_time() for chat in self.chats.values() if chat.id not in self.aside)
+        return min((t for t in (self.errands.next_time(self.aside), *chats) if t is not None), default=None)
 
     def waiting(self) -> int:
         """What waits to leave."""
@@ -460,8 +474,8 @@ class Person:
 
         With `hurry` nothing waits for company, as in `pump`.
         """
-        chats = any(chat.busy(now, hurry) for chat in self.chats.values())
-        return chats or self.errands.busy(now) or self.doors.busy()
+        chats = any(chat.busy(now, hurry) for chat in self.chats.values() if chat.id not in self.aside)
+        return chats or self.errands.busy(now, self.aside) or self.doors.busy()
 
     # ----------------------------------------------------------------------------------- what people do
 
