@@ -226,3 +226,37 @@ def test_who_was_removed_or_left_can_be_let_in_again(village: Village) -> None:
     ada.send("birds", "all here?")
     village.settle()
     assert bo.texts("birds") == ["in 0", "in 1", "in 2", "all here?"]
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_a_welcome_that_comes_before_the_own_removal_was_read_waits_for_it(
+    village: Village, crash: bool
+) -> None:
+    ada, bo, cy = people = village.friends("Ada", "Bo", "Cy")
+    ada.group("birds", "Bo", "Cy")
+    village.settle()
+
+    def without_bo() -> None:
+        while ada.step() or cy.step():
+            pass
+
+    for turn in range(3):
+        bo.send("birds", f"in {turn}")
+        village.settle()
+        intend(ada, "birds", "remove", None, bo)
+        without_bo()
+        cy.send("birds", f"out {turn}")
+        without_bo()
+        add(ada, "birds", "Bo")
+        without_bo()
+        assert bo.chat("birds").line is not None
+        bo.step()  # reads the letter first
+        if crash:
+            bo.crash()
+        village.settle()
+        check_same_state(people, "birds")
+        assert not [news for news in bo.news if news["event"] == "ignored"]
+    cy.send("birds", "all here?")
+    village.settle()
+    assert bo.texts("birds") == ["in 0", "in 1", "in 2", "all here?"]
+    assert bo.events("birds").count("removed") == 3

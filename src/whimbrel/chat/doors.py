@@ -35,10 +35,10 @@ class Doors:
         """Whether something waits for a relay."""
         return self.welcomes.busy() or self.acceptances.busy()
 
-    def pump(self, fx: Effects) -> None:
-        """Ask for what is still missing: cards of invites, trees of Welcomes."""
+    def pump(self, now: int, fx: Effects) -> None:
+        """Ask for what is still missing: cards of invites, trees of Welcomes; enter by Welcomes that waited."""
         self.acceptances.pump(fx)
-        self.welcomes.pump(fx)
+        self.welcomes.pump(now, fx)
 
     def answer(self, tag: Tag, answer: Answer, now: int, fx: Effects) -> None:
         match tag:

@@ -43,11 +43,14 @@ LINES_MAX = 16
 IN_BLOBS_MAX = 64 * 1024 * 1024
 """Bytes of a Welcome's tree, or of itself, in a blob at most: some ten thousand members."""
 WAITING_MAX = 8
-"""Welcomes of one sender whose blobs have not come yet."""
+"""Welcomes of one sender that cannot be opened yet."""
 
 
 class Welcomes:
-    """The letters of a Person, and the Welcomes that wait for what they left in blobs."""
+    """The letters of a Person, and the Welcomes that wait: for what they left in blobs, or for us to read that we are out.
+
+    Who is removed and let in again may get the new Welcome before reading of the removal: letters come by another log.
+    """
 
     def __init__(
         self, person: Household, acceptances: Acceptances, ready_logs: Callable[[], list[bytes]]
@@ -66,13 +69,16 @@ class Welcomes:
                     self._waiting[bytes.fromhex(name[7:])] = envelope
 
     def busy(self) -> bool:
-        return bool(self._waiting)
+        return any(missing_of(envelope) is not None for envelope in self._waiting.values())
 
-    def pump(self, fx: Effects) -> None:
-        """Ask for what Welcomes left in blobs."""
-        for key, envelope in self._waiting.items():
+    def pump(self, now: int, fx: Effects) -> None:
+        """Ask for what Welcomes left in blobs, and enter by those whose time has come."""
+        for key, envelope in list(self._waiting.items()):
             ref = missing_of(envelope)
-            if key not in self._asked and ref is not None:
+            if ref is None:
+                if not self._is_early(envelope):
+                    self._enter_late(key, envelope, now, fx)
+            elif key not in self._asked:
                 self._asked.add(key)
                 fx.ask(envelope.relay, Get(ref.id, 0), "door", "blob", key, 0, [])
 
@@ -118,8 +124,8 @@ class Welcomes:
             self._person.identity.account, card.account
         ):
             raise Refused("a conversation of two that is not of these two")
-        if missing_of(envelope) is not None:
-            self._wait_for_blobs(envelope, card, data, fx)
+        if missing_of(envelope) is not None or self._is_early(envelope):
+            self._wait(envelope, card, data, fx)
         else:
             self._enter(envelope, card, now, fx)
 
@@ -132,16 +138,35 @@ class Welcomes:
             known.standing in ("contact", "asked") or (known.standing == "asking" and asked)
         )
 
-    # -------------------------------------------------------------------------------------------- blobs
+    # ------------------------------------------------------------------------------------------ waiting
 
-    def _wait_for_blobs(self, envelope: WelcomeEnvelope, card: Card, data: bytes, fx: Effects) -> None:
-        """Remember a large Welcome until what it left in blobs was fetched."""
+    def _is_early(self, envelope: WelcomeEnvelope) -> bool:
+        """Whether it may lead back into a line that we have not read to the place where we were removed."""
+        chat = self._person.chats.get(envelope.conversation)
+        line = chat.line_on(envelope.log) if chat is not None else None
+        if line is None or line.state.relay != envelope.relay or line.state.standing is not Standing.OPEN:
+            return False
+        return line.state.seq < envelope.position.seq
+
+    def _enter_late(self, key: bytes, envelope: WelcomeEnvelope, now: int, fx: Effects) -> None:
+        """What this Welcome waited for has come."""
+        self._give_up_letter(key, fx)
+        try:
+            card = decode_card(envelope.card)
+            if not self._is_wanted(card.account):
+                raise Refused("a Welcome from somebody who is no contact any more")
+            self._enter(envelope, card, now, fx)
+        except (CryptoError, WireError, mls.MlsError, Refused) as error:
+            fx.tell("ignored", why=f"a Welcome that does not hold: {error}")
+
+    def _wait(self, envelope: WelcomeEnvelope, card: Card, data: bytes, fx: Effects) -> None:
+        """Remember a Welcome until what it left in blobs was fetched, or its time has come."""
         if any(isinstance(p, BlobRef) and p.size > IN_BLOBS_MAX for p in (envelope.tree, envelope.welcome)):
             raise Refused("a Welcome to a group that is too large")
         key = sha256(data).digest()
         others = [decode_card(e.card).account for k, e in self._waiting.items() if k != key]
         if others.count(card.account) >= WAITING_MAX:
-            raise Refused("too many Welcomes of one sender that cannot be fetched")
+            raise Refused("too many Welcomes of one sender that cannot be opened yet")
         self._waiting[key] = envelope
         fx.save(PutFact("letter:" + key.hex(), data))
         self._person.hear_of(envelope.relay, envelope.routes, fx)
@@ -169,19 +194,15 @@ class Welcomes:
                 if envelope.tree == ref
                 else replace(envelope, welcome=content)
             )
-            following = missing_of(filled)
-            if following is not None:
-                self._waiting[key] = filled
-                fx.ask(envelope.relay, Get(following.id, 0), "door", "blob", key, 0, [])
-                return
-            self._give_up_letter(key, fx)
-            card = decode_card(envelope.card)
-            if not self._is_wanted(card.account):
-                raise Refused("a Welcome from somebody who is no contact any more")
-            self._enter(filled, card, now, fx)
-        except (CryptoError, WireError, mls.MlsError, Refused) as error:
+        except CryptoError as error:
             self._give_up_letter(key, fx)
             fx.tell("ignored", why=f"a Welcome that does not hold: {error}")
+            return
+        self._waiting[key] = filled
+        if (following := missing_of(filled)) is not None:
+            fx.ask(envelope.relay, Get(following.id, 0), "door", "blob", key, 0, [])
+        elif not self._is_early(filled):
+            self._enter_late(key, filled, now, fx)
 
     def _give_up_letter(self, key: bytes, fx: Effects) -> None:
         self._waiting.pop(key, None)
