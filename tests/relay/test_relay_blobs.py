@@ -7,8 +7,9 @@ import pytest
 from relay_paper import PaperRelay, Room, admit, denied, entry, status
 
 from whimbrel.relay.settings import DAY, Limits
+from whimbrel.wire import codec
 from whimbrel.wire.answers import Chunk, Done, Extent, Failure, Status
-from whimbrel.wire.operations import SEALED_CHUNK, Get, Keep, LogKind, Put, Stat
+from whimbrel.wire.operations import SEALED_CHUNK, Entry, EntryKind, Get, Keep, LogKind, Pointer, Put, Stat
 
 BLOB = b"blob".ljust(32, b".")
 SIZE = 3 * SEALED_CHUNK + 500
@@ -189,6 +190,47 @@ def test_an_append_that_needs_blobs_waits_until_they_are_whole(relay: PaperRelay
     assert room.texts() == []
     fill(room, other)
     assert status(room.post("tree", needs=(BLOB, other))) is Status.OK
+
+
+def pointing(blob: bytes, name: bytes = b"p") -> bytes:
+    body = codec.encode_pointer(Pointer(blob, SIZE, b"h" * 32))
+    return codec.encode_entry(Entry(EntryKind.POINTER, name.ljust(16, b"."), body))
+
+
+def test_an_entry_that_points_to_a_blob_comes_with_that_blob(relay: PaperRelay, room: Room) -> None:
+    fill(room)
+    fill(room, other := b"2" * 32)
+    nonsense = entry("no pointer", kind=EntryKind.POINTER)
+    for refused in (
+        room.append(pointing(BLOB)),
+        room.append(pointing(BLOB), advance=True),
+        room.append(pointing(BLOB), needs=(other,)),
+        room.append("one", pointing(BLOB, b"q"), pointing(BLOB)),
+        room.append("one", pointing(BLOB), pointing(other), needs=(BLOB,)),
+        room.append(nonsense, needs=(BLOB,)),
+        room.proven(room.append(pointing(BLOB), advance=True)),
+        room.append(pointing(BLOB), change=room.change()),
+    ):
+        assert relay.one(refused) == Failure(Status.MALFORMED)
+    assert room.post(pointing(b"3" * 32), needs=(b"3" * 32,)) == missing(b"3" * 32)
+    assert room.texts() == []
+    answer = room.post("one", pointing(BLOB), pointing(other), needs=(other, BLOB))
+    assert (answer.first, answer.last) == (1, 3)
+    # Known entries are known, whatever comes beside them this time.
+    assert room.post(pointing(BLOB)).first == 2
+
+
+def test_the_blob_that_an_entry_points_to_is_in_the_same_log(relay: PaperRelay, room: Room) -> None:
+    elsewhere = Room(relay, name="elsewhere")
+    fill(elsewhere)
+    assert status(room.post("one", needs=(BLOB,))) is Status.OK
+    assert room.post(pointing(BLOB), needs=(BLOB,), advance=True) == Failure(Status.MALFORMED)
+    fill(room, other := b"2" * 32)
+    assert status(room.post(pointing(other), needs=(other,), advance=True)) is Status.OK
+    # The admins of the other log can take their own blob away, and nothing that a commit stands on.
+    assert relay.one(elsewhere.drop(BLOB)) == Done()
+    assert denied(relay.one(elsewhere.drop(other)))
+    assert relay.one(Get(other, 0)) == Chunk(PARTS[0], SIZE)
 
 
 def test_a_blob_lives_as_long_as_the_entry_that_needs_it(relay: PaperRelay, room: Room) -> None:

@@ -24,12 +24,14 @@ from whimbrel.wire.answers import (
     Record,
     Status,
 )
-from whimbrel.wire.codec import encode_log_body, encode_signed_change, log_id
+from whimbrel.wire.codec import decode_entry, decode_pointer, encode_log_body, encode_signed_change, log_id
+from whimbrel.wire.errors import WireError
 from whimbrel.wire.operations import (
     Alter,
     Append,
     Change,
     Create,
+    EntryKind,
     Fetch,
     LogKind,
     Proof,
@@ -173,10 +175,13 @@ class Engine:
         if append.advance and not log.has_turns:
             return MALFORMED
 
+        # The kind is the second byte of an entry (`wire.stored.check_entry`).
+        pointing = [entry for entry in append.entries if entry[1] == EntryKind.POINTER]
         plain = writer is None and append.change is None and append.admin is None and not append.needs
+        plain = plain and not pointing
         by_admin = False
         if not plain:
-            refused = self._refusal(log, append, writer)
+            refused = self._refusal(log, append, pointing, writer)
             if refused is not None:
                 return refused
             by_admin = append.admin is not None or append.change is not None
@@ -209,8 +214,10 @@ class Engine:
             return DENIED
         return Appended(found[0][0] & SEQ_MAX, last[0] & SEQ_MAX, last[1] + last[2], last[6])
 
-    def _refusal(self, log: Log, append: Append, writer: Granted | None) -> Failure | None:
-        """What signatures and needs have against it."""
+    def _refusal(
+        self, log: Log, append: Append, pointing: list[bytes], writer: Granted | None
+    ) -> Failure | None:
+        """What signatures, pointers and needs have against it."""
         proof = append.admin
         if proof is not None and not (
             proof.key in log.admins and proofs.verify_append(proof, self._identity.public, append)
@@ -220,6 +227,10 @@ class Engine:
             refused = self._change_refusal(log, append.change)
             if refused is not None:
                 return refused
+        for entry in pointing:
+            if _pointed_to(entry) not in append.needs:
+                # What it names would not be kept: whoever reads it late could not tell what it says.
+                return MALFORMED
         missing = []
         size = 0
         for blob_id in append.needs:
@@ -230,12 +241,30 @@ class Engine:
                 size += blob.size
         if missing:
             return Failure(Status.MISSING, missing=tuple(missing))
+        for entry in pointing:
+            blob = self._storage.blob(_pointed_to(entry) or b"")
+            if blob is None or blob.place != log.number:
+                # The admins of another log could drop it.
+                return MALFORMED
         if writer is not None and size > 0:
             # Somebody else's space would be kept in use by a guest's entry: it counts against the grant.
             writer.size -= size
             if writer.size < 0:
                 return FULL
+        for entry in append.entries:
+            if entry[1] == EntryKind.POINTER and not self._is_kept(log, append, entry):
+                return MALFORMED
         return None
+
+    def _is_kept(self, log: Log, append: Append, entry: bytes) -> bool:
+        """Whether what an entry points to is there as long as the entry: needed by it, and put to this log, so that only
+        its admins can drop it. Else a commit could be there for some of its readers and gone for the others."""
+        try:
+            pointer = decode_pointer(decode_entry(entry).body)
+        except WireError:
+            return False
+        blob = self._storage.blob(pointer.blob) if pointer.blob in append.needs else None
+        return blob is not None and blob.place == log.number
 
     def _beyond_limits(
         self, log: Log, append: Append, writer: Granted | None, cost: int, by_admin: bool, now: int
@@ -421,3 +450,11 @@ class Engine:
     def may_drop(self, log: Log, blob: bytes | None, proof: Proof) -> bool:
         """Whether an admin of the log signed that it, or a blob put to it, is to be dropped."""
         return proof.key in log.admins and proofs.verify_drop(proof, self._identity.public, log.id, blob)
+
+
+def _pointed_to(entry: bytes) -> bytes | None:
+    """The blob that an entry of kind POINTER names; None when there is no pointer in it."""
+    try:
+        return decode_pointer(decode_entry(entry).body).blob
+    except WireError:
+        return None
