@@ -240,23 +240,22 @@ def test_a_welcome_that_comes_before_the_own_removal_was_read_waits_for_it(
         while ada.step() or cy.step():
             pass
 
-    for turn in range(3):
-        bo.send("birds", f"in {turn}")
-        village.settle()
-        intend(ada, "birds", "remove", None, bo)
-        without_bo()
-        cy.send("birds", f"out {turn}")
-        without_bo()
-        add(ada, "birds", "Bo")
-        without_bo()
+    for times in (1, 2, 3):
+        for turn in range(times):
+            intend(ada, "birds", "remove", None, bo)
+            without_bo()
+            cy.send("birds", f"without Bo {times} {turn}")
+            without_bo()
+            add(ada, "birds", "Bo")
+            without_bo()
+            cy.send("birds", f"with Bo {times} {turn}")
+            without_bo()
         assert bo.chat("birds").line is not None
-        bo.step()  # reads the letter first
+        bo.step()  # reads the letters first
         if crash:
             bo.crash()
         village.settle()
         check_same_state(people, "birds")
         assert not [news for news in bo.news if news["event"] == "ignored"]
-    cy.send("birds", "all here?")
-    village.settle()
-    assert bo.texts("birds") == ["in 0", "in 1", "in 2", "all here?"]
-    assert bo.events("birds").count("removed") == 3
+    assert bo.texts("birds") == [f"with Bo {times} {turn}" for times in (1, 2, 3) for turn in range(times)]
+    assert bo.events("birds").count("removed") == 6

@@ -73,7 +73,8 @@ class Welcomes:
 
     def pump(self, now: int, fx: Effects) -> None:
         """Ask for what Welcomes left in blobs, and enter by those whose time has come."""
-        for key, envelope in list(self._waiting.items()):
+        in_order = sorted(self._waiting.items(), key=lambda item: item[1].position.seq)
+        for key, envelope in in_order:  # who was removed twice meanwhile reads what came between, too
             ref = missing_of(envelope)
             if ref is None:
                 if not self._is_early(envelope):
