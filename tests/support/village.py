@@ -94,7 +94,9 @@ class VillageRelay:
         self.sizes[put.blob] = put.size
         have = sum(len(chunk) for (blob, _), chunk in self.blobs.items() if blob == put.blob)
         if have == put.size and self.storage.blob(put.blob) is None:
-            self.storage.save_blob(BlobRow(put.blob, None, b"", put.size, now + 10**6, True, None))
+            place = self.storage.log(put.place)
+            number = place.number if place is not None else None
+            self.storage.save_blob(BlobRow(put.blob, number, b"", put.size, now + 10**6, True, None))
         return Done()
 
 
