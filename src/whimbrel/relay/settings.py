@@ -30,7 +30,7 @@ class Limits:
     """What proven admins may go beyond it, so that a flooder can always be removed."""
     log_blobs: int = 20 * GIBIBYTE
     """Blobs put to one log."""
-    blob_bytes: int = 2_200_000_000
+    blob_bytes: int = 2_250_000_000
     """As `wire.keydoc` takes for usual: a file of 2 GB, padded and sealed."""
     admission_bytes: int = 20 * GIBIBYTE
     """Blobs under one admission (its logs' blobs included) that names no number of its own."""

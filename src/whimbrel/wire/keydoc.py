@@ -52,7 +52,7 @@ USUAL_LIMITS: Mapping[Limit, int] = {
     Limit.ENTRY_DAYS: 30,
     Limit.ADVANCE_DAYS: 400,
     Limit.ID_DAYS: 60,
-    Limit.BLOB_BYTES: 2_200_000_000,
+    Limit.BLOB_BYTES: 2_250_000_000,
     Limit.SET_DAYS: 7,
 }
 """Lifetimes of entries, of `advance` entries, of ids; the largest blob (sealed); lifetime of a watch set's handle."""
