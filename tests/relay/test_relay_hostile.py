@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -359,6 +360,17 @@ async def test_a_silent_stream_is_pinged_and_stays_while_it_answers(relay: Relay
     async with place.stream(Watch(items=(WatchItem(1, LOG, READ, 0),))) as stream:
         # Longer than the silence after which it would be cut off; `websockets` answers pings by itself.
         await asyncio.sleep(QUICK.silence + 2)
+        await asyncio.to_thread(place.exchange, Append(LOG, WRITE, 0, (entry("still there"),)))
+        assert isinstance(await stream.next_push(), Pushed)
+    assert relay.counts.cut_off == 0
+
+
+async def test_a_relay_that_was_away_itself_cuts_nobody_off_for_that(relay: Relay, place: Place) -> None:
+    async with place.stream(Watch(items=(WatchItem(1, LOG, READ, 0),))) as stream:
+        await asyncio.sleep(1.5)
+        # As when the machine is suspended or very busy: the pongs that are due have had no time to come.
+        time.sleep(QUICK.silence + 1)  # noqa: ASYNC251  (nothing else is to run meanwhile)
+        await asyncio.sleep(1.5)
         await asyncio.to_thread(place.exchange, Append(LOG, WRITE, 0, (entry("still there"),)))
         assert isinstance(await stream.next_push(), Pushed)
     assert relay.counts.cut_off == 0

@@ -18,7 +18,7 @@ from whimbrel.wire import keydoc
 from whimbrel.wire.admission import Admission, mint
 from whimbrel.wire.admission import Limits as NoLimits
 from whimbrel.wire.cbor import decode, encode_ordered
-from whimbrel.wire.errors import WireError
+from whimbrel.wire.errors import Malformed, WireError
 from whimbrel.wire.fields import array, exactly, number
 from whimbrel.wire.keydoc import KeyDocument, Limit
 from whimbrel.wire.letters import RelayKeys
@@ -31,6 +31,8 @@ WEEK = 7 * DAY
 KEY_LIFE = 2 * WEEK
 """Seconds after which a private key is destroyed, counted from its first day."""
 KEY_FILE_MAX = 8192
+
+_PATH_SIGNS = frozenset(b"abcdefghijklmnopqrstuvwxyz234567")
 
 
 class DataFolderDamaged(Exception):
@@ -56,6 +58,8 @@ def open_secrets(folder: Path) -> Secrets:
     """Read the relay's secrets, or make them at the first start."""
     identity = _keep(folder / "identity", lambda: secrets.token_bytes(32), 32)
     path = _keep(folder / "path", lambda: b32encode(secrets.token_bytes(10)).lower(), 16)
+    if not _PATH_SIGNS.issuperset(path):
+        raise DataFolderDamaged("path in the data folder is damaged")
     root = _keep(folder / "root", lambda: secrets.token_bytes(32), 32)
     return Secrets(Identity(identity, public_of(identity)), "/" + path.decode("ascii"), root)
 
@@ -64,10 +68,10 @@ def kept_port(folder: Path) -> int | None:
     """The port that was picked at the first start without one."""
     path = folder / "port"
     try:
-        text = path.read_text("ascii").strip()
+        text = path.read_bytes().strip()
     except FileNotFoundError:
         return None
-    if not text.isdigit() or not 0 < int(text) < 65536:
+    if not text.isdigit() or len(text) > 5 or not 0 < int(text) < 65536:
         raise DataFolderDamaged(f"{path.name} in the data folder holds no port")
     return int(text)
 
@@ -133,11 +137,13 @@ class LetterKeys:
 
     def _read(self, path: Path) -> tuple[int, tuple[bytes, KeyDocument]]:
         try:
-            n, private, document = array(decode(path.read_bytes(), KEY_FILE_MAX), 3)
-            held = (exactly(private), keydoc.decode(document, self._identity.public))
+            n, private, encoded = array(decode(path.read_bytes(), KEY_FILE_MAX), 3)
+            document = keydoc.decode(encoded, self._identity.public)
+            if number(n) != document.number or keydoc.public_kem_key(exactly(private)) != document.public:
+                raise Malformed("a document of another key")
         except (WireError, TypeError):
             raise DataFolderDamaged(f"keys/{path.name} in the data folder is damaged") from None
-        return number(n), held
+        return document.number, (private, document)
 
 
 def _stated(limits: Limits) -> dict[int, int]:

@@ -58,7 +58,7 @@ def settings_of(args: argparse.Namespace) -> RelaySettings:
 def split_listen(text: str) -> tuple[str, int]:
     """Host and port of `HOST:PORT`; an IPv6 address stands in brackets. Raises WrongUse."""
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+    if not (colon and port.isascii() and port.isdigit() and len(port) <= 5) or int(port) > 65535:
         raise WrongUse(f"--listen {text}: give HOST:PORT, for example 127.0.0.1:8080 or [::1]:0")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]

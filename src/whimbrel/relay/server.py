@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from .metrics import MetricsPort
 
 TICK = 1.0
+NAP = 1.0
+"""Seconds that a tick may come late; what is beyond counts as time in which the relay itself was away."""
 EXPIRY_EVERY = 3600
 EXPIRY_PAUSE = 0.05
 """Seconds between two steps of a round of expiry: it never takes more than a small part of the time."""
@@ -94,6 +96,8 @@ class Relay:
         self._connections: set[Connection] = set()
         self._sessions: list[set[Session]] = [set() for _ in range(self.limits.tend_every)]
         self._ticks = 0
+        self._ticked = 0.0
+        self._away = 0.0
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._date = ""
         self._bodies = 0
@@ -311,8 +315,9 @@ class Relay:
         return self._keys.current
 
     def time(self) -> float:
-        """Monotonic seconds."""
-        return self.loop.time()
+        """Monotonic seconds without those in which the relay was stopped, suspended or had no processor: no client is
+        silent or slow by that."""
+        return self.loop.time() - self._away
 
     def date(self) -> str:
         """For the header of that name."""
@@ -403,7 +408,11 @@ class Relay:
         self._timers["tick"] = self.loop.call_later(TICK, self._tick)
         self._date = formatdate(usegmt=True)
         self._ticks += 1
-        now = self.loop.time()
+        late_by = self.loop.time() - self._ticked - TICK
+        self._ticked = self.loop.time()
+        if self._ticks > 1 and late_by > NAP:
+            self._away += late_by
+        now = self.time()
         late: list[Connection | Session] = [one for one in self._connections if one.overdue(now)]
         late += [one for one in list(self._sessions[self._ticks % len(self._sessions)]) if not one.tend(now)]
         late += self._slowest()
