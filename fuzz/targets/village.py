@@ -1,0 +1,119 @@
+"""What a member or a contact sends to somebody's running conversations: any message in a group, any letter to an inbox.
+
+Real people with real stores, MLS and a relay's engine (tests/support/village). The parsers of messages and letters have
+targets of their own; here is what is done with whatever gets through them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from fuzz.target import Shape, target
+from fuzz.targets._memory import folder
+from fuzz.targets._seeds import vectors
+from fuzz.targets.people import _resigned
+from support.mischief import append, entry, sealed_post, send_letter
+from support.vectors_people import LETTERS, PAYLOADS, encode_letter
+from support.village import Village
+from whimbrel.crypto.padding import pad
+from whimbrel.crypto.payload import Payload, decode_payload, encode_payload
+from whimbrel.wire.answers import Appended
+
+ROUND = 300
+"""Inputs for one village; the next one is fresh."""
+
+
+class _Place:
+    """Ada and Bo, who share a group, and how often they were made to talk."""
+
+    def __init__(self) -> None:
+        path = Path(tempfile.mkdtemp(dir=folder()))
+        self.village = Village(path)
+        self.ada, self.bo = self.village.friends("Ada", "Bo")
+        self.ada.group("birds", "Bo")
+        self.village.settle()
+        self.count = 0
+
+    def still_talk(self) -> None:
+        """What is genuine is still read."""
+        text = f"still here {self.count}"
+        self.ada.send("birds", text)
+        self.village.settle(patience=200_000)
+        assert text in self.bo.texts("birds")
+
+    def leave(self) -> None:
+        self.still_talk()
+        self.village.close()
+
+
+_places: list[_Place] = []
+
+
+def _place() -> _Place:
+    if _places and _places[0].count >= ROUND:
+        _places.pop().leave()
+    if not _places:
+        _places.append(_Place())
+    _places[0].count += 1
+    return _places[0]
+
+
+def _messages() -> Iterator[bytes]:
+    for payload in PAYLOADS:
+        yield bytes((int(payload.kind) & 0xFF,)) + payload.body
+    for vector in vectors("content")["messages"]:
+        yield b"\x01" + bytes.fromhex(vector["encoded"])
+    yield b"\x02" + bytes.fromhex(vectors("content")["report"]["encoded"])
+
+
+@target(
+    "chat-from-member",
+    "chat.line",
+    "chat.conversation",
+    seeds=_messages,
+    shape=Shape.CBOR,
+    skip=1,
+    longest=20_000,
+)
+def from_member(data: bytes) -> bool:
+    """A member's message with any kind and any body, made with the member's real keys: read, shown or skipped, and the
+    conversation goes on."""
+    place = _place()
+    kind, body = (data[0] if data else 0), data[1:]
+    sealed = sealed_post(place.ada, "birds", kind, body)
+    assert isinstance(append(place.ada, "birds", entry(sealed)), Appended)
+    before = place.bo.chat("birds").lines[-1].state.seq
+    place.village.settle(patience=0)
+    assert place.bo.chat("birds").lines[-1].state.seq > before
+    return True
+
+
+@target("chat-payload", "chat.line", seeds=lambda: [encode_payload(Payload(1, 0, bytes(32), b"x")).rstrip(b"\x00")[:-1]], shape=Shape.CBOR, longest=4000)  # fmt: skip
+def any_plaintext(data: bytes) -> bool:
+    """A member's message whose plaintext is no message: what stands in MLS is the sender's alone to say."""
+    place = _place()
+    group = place.ada.chat("birds").lines[-1].group
+    sealed = group.encrypt(pad(data))
+    place.ada.do(lambda person, now, fx: None)
+    assert isinstance(append(place.ada, "birds", entry(sealed)), Appended)
+    place.village.settle(patience=0)
+    decode_payload(encode_payload(Payload(1, 0, bytes(32), data)))
+    return True
+
+
+def _letters() -> Iterator[bytes]:
+    for letter in LETTERS:
+        yield encode_letter(letter)
+
+
+@target("chat-to-inbox", "chat.welcomes", "chat.inbox", seeds=_letters, shape=Shape.CBOR, longest=20_000)
+def to_inbox(data: bytes) -> bool:
+    """A letter with any content, sealed to somebody's inbox by a contact: taken or ignored, and the inbox goes on."""
+    place = _place()
+    before = place.bo.person.inbox.here().seq
+    assert isinstance(send_letter(place.ada, place.bo, _resigned(data)), Appended)
+    place.village.settle(patience=0)
+    assert place.bo.person.inbox.here().seq > before
+    return True
