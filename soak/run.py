@@ -27,8 +27,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "bench"), str(HERE.parent / "tests")]
 
-FULL = {"group_changed": 300, "relay_killed": 1000, "client_killed": 1000}
-"""How many times at full numbers: rounds, kills, kills."""
+FULL = {"group_changed": 300, "relay_killed": 1000, "client_killed": 1000, "large_file": 1}
+"""How many times at full numbers: rounds, kills, kills, files."""
 
 
 def main() -> int:
