@@ -104,12 +104,16 @@ def run_async(work: Coroutine[Any, Any, T], home: Path) -> T:
     from whimbrel.app.answers import the_only
     from whimbrel.app.logs import keep_off_the_terminal
     from whimbrel.client.errors import ServiceError
+    from whimbrel.client.home_errors import store_error
+    from whimbrel.store.errors import StoreError
 
     keep_off_the_terminal(home)
     try:
         return asyncio.run(work)
     except BaseException as error:
         cause = the_only(error)
+        if isinstance(cause, StoreError):
+            cause = store_error(cause)
         if isinstance(cause, ServiceError):
             raise Trouble(cause.code, cause.message, cause.do, cause.exit, cause.candidates) from error
         raise cause from None

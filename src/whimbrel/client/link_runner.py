@@ -208,6 +208,10 @@ class RelayConnection:
         """This computer is on another network, or online again: try at once."""
         self._happened(NetworkChanged(network))
 
+    def cursor(self, slot: int) -> int | None:
+        """Up to where a slot's records were delivered; None when it is not watched."""
+        return self._link.watching.cursor(slot)
+
     @property
     def unanswered(self) -> int:
         """How many submitted operations wait for their answer."""

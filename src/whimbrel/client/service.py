@@ -12,21 +12,12 @@ from whimbrel.chat.person import Person
 from whimbrel.chat.refusal import CannotDo
 from whimbrel.chat.relays import Relay
 from whimbrel.client.embedded import Embedded
-from whimbrel.client.errors import CANNOT, HOME, REFUSED, WRONG_USE, ServiceError
+from whimbrel.client.errors import CANNOT, REFUSED, WRONG_USE, ServiceError
+from whimbrel.client.home_errors import store_error
 from whimbrel.client.methods import account, groups, messages, people
 from whimbrel.client.shell import Shell
 from whimbrel.client.views import Item
-from whimbrel.store.errors import (
-    HomeDamaged,
-    HomeFull,
-    HomeKeyMissing,
-    HomeKeyWrong,
-    HomeLocked,
-    HomeMissing,
-    HomeNewer,
-    HomeReadOnly,
-    StoreError,
-)
+from whimbrel.store.errors import StoreError
 from whimbrel.store.home import Home, home_exists, open_home
 
 METHODS: Mapping[str, Callable[..., AsyncIterator[Item]]] = {
@@ -204,21 +195,3 @@ def _opened(home: Path, passphrase: str | None, create: bool) -> Home:
         return open_home(home, create=create, passphrase=passphrase, interactive=False)
     except StoreError as error:
         raise store_error(error) from None
-
-
-def store_error(error: StoreError) -> ServiceError:
-    """An error of the home, told by its own words."""
-    code = next((code for kind, code in STORE_CODES.items() if isinstance(error, kind)), "home")
-    return ServiceError(code, error.message, error.do, HOME)
-
-
-STORE_CODES = {
-    HomeMissing: "no-home",
-    HomeLocked: "home-locked",
-    HomeNewer: "home-newer",
-    HomeDamaged: "home-damaged",
-    HomeKeyWrong: "home-key",
-    HomeKeyMissing: "home-key",
-    HomeFull: "home-full",
-    HomeReadOnly: "home-read-only",
-}

@@ -10,19 +10,21 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from whimbrel.chat.effects import Ask, Effects
+from whimbrel.chat.effects import Ask, Effects, Tag
 from whimbrel.chat.person import Person
 from whimbrel.chat.records import PutFile
 from whimbrel.chat.relays import Relay
 from whimbrel.client.desk import StoreDesk
+from whimbrel.client.home_errors import STORE_CODES, code_of
 from whimbrel.client.link_runner import LinkState, RelayConnection
+from whimbrel.client.setbacks import Setbacks
 from whimbrel.client.transfers import Transfers
-from whimbrel.store.errors import StoreError
+from whimbrel.store.errors import HomeGone, StoreError
 from whimbrel.store.home import Home
 from whimbrel.wire import cbor
 from whimbrel.wire.answers import Answer, Failure, Fetched
@@ -38,14 +40,22 @@ Deed = Callable[[Person, int, Effects], T]
 
 TURN = 64
 """Events taken into one turn at most: a transaction should not grow without end."""
-PAUSE = 2.0
-"""Seconds to wait after the store refused a turn (a full disk, say) before anything is tried again."""
+LOOK_EVERY, LOOK_AT_LEAST_EVERY = 60.0, 3600.0
+"""Seconds until the next turn at the latest, with something waiting for its time and without: timers of this machine never
+jump, its clock does, and what was to happen at a time is looked at again."""
+GUARD_EVERY = 5.0
+"""Seconds between two looks whether the home is still there."""
 
 
 @dataclass(slots=True)
 class _Event:
     deed: Deed[Any]
+    place: Hashable = None
+    """What it is about, so that this alone can be put aside."""
+    slot: int | None = None
+    """Records of a watched log: they can be asked for again."""
     done: asyncio.Future[Any] | None = None
+    """Somebody wishes it, and waits."""
 
 
 class Shell:
@@ -68,6 +78,8 @@ class Shell:
         self._logs: dict[int, tuple[bytes, bytes]] = {}
         self._connected: list[asyncio.Task[None]] = []
         self._tasks: asyncio.TaskGroup | None = None
+        self._setbacks = Setbacks()
+        self._over = False
 
     # ----------------------------------------------------------------------------------------- running
 
@@ -79,11 +91,13 @@ class Shell:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             turns = tasks.create_task(self._turns())
+            guard = tasks.create_task(self._guard())
             self.transfers.look()
             try:
                 yield self
             finally:
                 turns.cancel()
+                guard.cancel()
                 self.transfers.stop()
                 for task in self._connected:
                     task.cancel()
@@ -106,98 +120,188 @@ class Shell:
                 facts, store.chats(), store.contacts(), store.outbox(), self.desk, os.urandom
             )
             self.person.fetch_up_to = self.fetch_up_to
+            self.person.aside = self._setbacks.aside
+
+    async def _guard(self) -> None:
+        """A home that was deleted or replaced takes nothing any more, although the disk says it does."""
+        while True:
+            await asyncio.sleep(GUARD_EVERY)
+            self.home.check()
 
     # -------------------------------------------------------------------------------------------- turns
 
     async def do(self, deed: Deed[T]) -> T:
-        """Have something done to the account; what it says, once it is on disk."""
+        """Have something done to the account; what it says, once it is on disk. Raises what the deed or the store raises."""
+        if self._over:
+            raise RuntimeError("the shell has ended")
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._events.append(_Event(deed, done))
+        self._events.append(_Event(deed, done=done))
         self._wake.set()
         return await done
 
-    def _happen(self, deed: Deed[Any]) -> None:
-        self._events.append(_Event(deed))
+    def _happen(self, deed: Deed[Any], place: Hashable = None, slot: int | None = None) -> None:
+        self._events.append(_Event(deed, place, slot))
         self._wake.set()
 
     async def _turns(self) -> None:
         loop = asyncio.get_running_loop()
-        while True:
-            timer = None
-            due = self.person.next_time() if self.person is not None else None
-            if due is not None and not self._events:
-                timer = loop.call_later(max(0.0, (due - self.now()) / 1000), self._wake.set)
-            await self._wake.wait()
-            if timer is not None:
+        try:
+            while True:
+                timer = loop.call_later(self._rest(), self._wake.set)
+                await self._wake.wait()
                 timer.cancel()
-            self._wake.clear()
-            if not await self._turn():
-                await asyncio.sleep(PAUSE)
-                self._wake.set()
+                self._wake.clear()
+                if loop.time() >= self._setbacks.not_before or self._wish() is not None:
+                    await self._turn()
+        finally:
+            self._over = True
+            for event in self._events:
+                _fail(event, RuntimeError("the shell has ended"))
 
-    async def _turn(self) -> bool:
-        """One batch of events. False: the store did not take it."""
+    def _rest(self) -> float:
+        """Seconds until the next turn, if nothing happens before."""
+        held = self._setbacks.not_before - asyncio.get_running_loop().time()
+        if held > 0:
+            return held
+        due = self.person.next_time() if self.person is not None else None
+        if due is None:
+            return LOOK_AT_LEAST_EVERY
+        return min(max(0.0, (due - self.now()) / 1000), LOOK_EVERY)
+
+    async def _turn(self) -> None:
+        """One batch of events: applied, saved, and then carried out; or nothing of it has happened."""
         events = self._next_events()
         fx = Effects()
+        results: list[Any] = []
         try:
-            results = [self._apply(event, fx) for event in events]
+            for event in events:
+                results.append(self._apply(event, fx))
             if self.person is not None:
                 self.person.pump(self.now(), fx, self.hurry)
             self._save(fx)
         except Exception as error:
-            return self._fall_back(events, error)
-        for event, result in zip(events, results, strict=True):
-            if event.done is not None and not event.done.done():
-                event.done.set_result(result)
-        self._carry_out(fx)
+            self._fall_back(events, len(results), error)
+        else:
+            for event, result in zip(events, results, strict=True):
+                if event.done is not None and not event.done.done():
+                    event.done.set_result(result)
+            self._carry_out(fx)
         if self._events:
             self._wake.set()
         self._changed.set()
         self._changed = asyncio.Event()
         await asyncio.sleep(0)
-        return True
+
+    def _wish(self) -> _Event | None:
+        return next((event for event in self._events if event.done is not None), None)
 
     def _next_events(self) -> list[_Event]:
-        """What comes next: a person's wish alone, so that its failure takes nothing else along; else a batch."""
-        if self._events and self._events[0].done is not None:
-            return [self._events.pop(0)]
+        """What comes next: a person's wish alone, so that its failure takes nothing else along; else a batch. While the
+        store refuses, wishes go first: who wishes is told at once."""
+        held = asyncio.get_running_loop().time() < self._setbacks.not_before
+        first = self._wish() if held else (self._events[0] if self._events else None)
+        if first is not None and first.done is not None:
+            self._events.remove(first)
+            return [first]
+        if held:
+            return []
         count = 0
         while count < min(TURN, len(self._events)) and self._events[count].done is None:
             count += 1
         batch, self._events = self._events[:count], self._events[count:]
-        return batch
+        return [event for event in batch if event.place not in self._setbacks.aside]
 
     def _apply(self, event: _Event, fx: Effects) -> Any:
         assert self.person is not None
+        self.person.doing = None
         return event.deed(self.person, self.now(), fx)
 
     def _save(self, fx: Effects) -> None:
         changes = self.person.engine.take_changes() if self.person is not None else []
         if fx.saves or changes:
+            self.home.check()
             self.home.database.commit(fx.saves, changes)
+            self._setbacks.store_took()
+            self.trouble = [t for t in self.trouble if t["code"] not in STORE_CODES.values()]
 
-    def _fall_back(self, events: list[_Event], error: Exception) -> bool:
-        """A turn failed: nothing of it happened. The engine is as it was last saved, and all is asked again."""
-        for event in events:
-            if event.done is not None and not event.done.done():
-                event.done.set_exception(error)
-        lost = [event for event in events if event.done is None]
+    # ---------------------------------------------------------------------------------- turns that fail
+
+    def _fall_back(self, events: list[_Event], at: int, error: Exception) -> None:
+        """A turn failed, at its event number `at` or after all of them: nothing of it happened.
+
+        The engine is as it was last saved. A wish is told why; what came in is tried again, unless it was what failed.
+        """
+        now = asyncio.get_running_loop().time()
+        failing = events[at] if at < len(events) else None
+        again: list[_Event] = events
         if isinstance(error, StoreError):
-            self._events = lost + self._events
+            self._setbacks.store_refused(now)
+            # What logs have is asked for again: else it would pile up here for as long as the store takes nothing.
+            again = [event for event in events if event.done is None and event.slot is None]
+            self._events = [event for event in self._events if event.slot is None]
+            for event in events:
+                _fail(event, error)
+            self.note(code_of(error), f"{error.message} {error.do}")
+        elif failing is not None and failing.done is not None:
+            _fail(failing, error)
+            again = []
+        else:
+            place = self._place_of(failing)
+            if self._setbacks.failed(place, now):
+                self._put_aside(place, error)
+            if place is None:
+                self.note(
+                    "internal", f"Something unexpected came up ({type(error).__name__}). It is tried again."
+                )
+                again = [event for event in events if event.done is None]
+                for event in events:
+                    _fail(event, error)
+            again = [event for event in again if event is not failing]
+            logger.error("a turn failed", exc_info=error)
+        self._events = again + self._events
+        self._begin_again()
+        if isinstance(error, HomeGone):
+            raise error
+
+    def _place_of(self, failing: _Event | None) -> Hashable:
+        """What was in hand when a turn failed: what is asked about, or whose turn it was to send something."""
+        person = self.person
+        assert person is not None, "only an account has turns that can fail"
+        if failing is None or isinstance(person.doing, tuple):
+            return person.doing
+        log = failing.place
+        if failing.slot is None or not isinstance(log, bytes):
+            return log
+        return next((chat.id for chat in person.chats.values() if chat.line_on(log) is not None), log)
+
+    def _put_aside(self, place: Hashable, error: Exception) -> None:
+        """It failed again and again: from now on it is left alone, and the rest goes on."""
+        what = type(error).__name__
+        chat = self.person.chats.get(place) if self.person is not None and isinstance(place, bytes) else None
+        if chat is not None:
+            text = f"Something unexpected came up in {chat.name}, again and again ({what})."
+            text += (
+                " The chat is left alone until Whimbrel is started again; a newer version may get on with it."
+            )
+            id = chat.id
+            self._happen(lambda person, now, fx: fx.tell("trouble", code="internal", text=text, chat=id))
+        elif isinstance(place, tuple) and isinstance(place[-1], int):
+            self.note("internal", f"A letter to you could not be taken in and was put aside ({what}).")
+        else:
+            text = (
+                f"Something that was to be done at a relay failed again and again ({what}) and is put aside."
+            )
+            self.note("internal", text)
+
+    def _begin_again(self) -> None:
+        """The engine as it was last saved; what came in since is asked for again."""
         self.person = None
         self._restore()
         for connection in self.connections.values():
             for item in self._items(connection.identity):
-                connection.reposition(item.slot, item.after)
-        if events and events[0].done is not None:
-            self._wake.set()
-            return True
-        if isinstance(error, StoreError):
-            self.note("store", str(error))
-        else:
-            self.note("internal", f"Something unexpected came in and was put aside ({type(error).__name__}).")
-            logger.exception("a turn failed", exc_info=error)
-        return False
+                if connection.cursor(item.slot) != item.after:
+                    connection.reposition(item.slot, item.after)
+        self._follow_watches()
 
     def note(self, code: str, text: str, chat: bytes | None = None) -> None:
         """Something is wrong; `status` says it."""
@@ -213,6 +317,7 @@ class Shell:
         person = Person.make(name, relay, self.desk, os.urandom, self.now(), fx)
         self.home.database.commit(fx.saves, person.engine.take_changes())
         person.fetch_up_to = self.fetch_up_to
+        person.aside = self._setbacks.aside
         self.person = person
         self._wake.set()
         self._follow_watches()
@@ -237,7 +342,9 @@ class Shell:
         def answered(done: asyncio.Future[Answer]) -> None:
             if not done.cancelled() and done.exception() is None:
                 answer = done.result()
-                self._happen(lambda person, now, fx: person.answer(ask.tag, answer, now, fx))
+                self._happen(
+                    lambda person, now, fx: person.answer(ask.tag, answer, now, fx), _place_of_tag(ask.tag)
+                )
 
         future.add_done_callback(answered)
 
@@ -250,6 +357,8 @@ class Shell:
         known = self.connections.get(identity)
         if known is not None or person is None or self._tasks is None or identity not in person.relays:
             return known
+        if identity in self._setbacks.aside:
+            return None
         routes = []
         for text in person.relays[identity].routes:
             try:
@@ -268,8 +377,22 @@ class Shell:
             memory=self._ways_known(identity),
         )
         self.connections[identity] = connection
-        self._connected.append(self._tasks.create_task(connection.run()))
+        self._connected.append(self._tasks.create_task(self._run(identity, connection)))
         return connection
+
+    async def _run(self, identity: bytes, connection: RelayConnection) -> None:
+        """Keep a connection going. If what its relay says makes it fail, it is made anew, and put aside when that goes on."""
+        try:
+            await connection.run()
+        except* Exception as errors:
+            logger.error("a connection failed", exc_info=errors)
+            del self.connections[identity]
+            if self._setbacks.failed(identity, asyncio.get_running_loop().time()):
+                self.note(
+                    "internal",
+                    "What a relay says makes Whimbrel stumble; this relay is left alone until the next start.",
+                )
+            self._begin_again()
 
     def _ways_known(self, identity: bytes) -> object:
         """What worked before, to be tried first."""
@@ -318,7 +441,7 @@ class Shell:
 
     def _records(self, slot: int, what: Fetched | Failure) -> None:
         relay, log = self._logs[slot]
-        self._happen(lambda person, now, fx: person.records(relay, log, what, now, fx))
+        self._happen(lambda person, now, fx: person.records(relay, log, what, now, fx), log, slot)
 
     # ---------------------------------------------------------------------------------------- waiting
 
@@ -358,3 +481,17 @@ class Shell:
             except TimeoutError:
                 pass
         return False
+
+
+def _place_of_tag(tag: Tag) -> Hashable:
+    """What an answer is about: a chat, a lane of errands, or what was asked for."""
+    match tag:
+        case ("errand" | "append" | "flight-blob" | "pointer" | "look", bytes(place), *_):
+            return place
+        case _:
+            return tuple(part for part in tag if isinstance(part, bytes | str))
+
+
+def _fail(event: _Event, error: Exception) -> None:
+    if event.done is not None and not event.done.done():
+        event.done.set_exception(error)

@@ -59,6 +59,10 @@ class HomeReadOnly(StoreError):
     """The home cannot be written to."""
 
 
+class HomeGone(StoreError):
+    """The home was deleted or replaced while it was open: nothing that is written from now on is kept."""
+
+
 class Ambiguous(Exception):
     """The beginning of an id fits several; `candidates` are some of them, in full."""
 
@@ -79,6 +83,13 @@ def home_read_only(path: Path) -> HomeReadOnly:
     return HomeReadOnly(
         f"{path} cannot be written to. Nothing was changed.",
         "Check that the folder belongs to you and that its disk is not mounted read-only.",
+    )
+
+
+def home_gone(path: Path) -> HomeGone:
+    return HomeGone(
+        f"{path} was deleted, moved or replaced while Whimbrel had it open. Nothing more is kept there.",
+        "Put the folder back and start again, or make another account: whimbrel init --name NAME",
     )
 
 

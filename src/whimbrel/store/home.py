@@ -28,6 +28,7 @@ from whimbrel.store.errors import (
     HomeLocked,
     HomeMissing,
     home_damaged,
+    home_gone,
     home_newer,
     home_read_only,
     told_plainly,
@@ -54,11 +55,17 @@ class Home:
         self.key_place = key_place
         self.database = database
         self._lock = lock
+        self._store = _identity_of(path / "store.db")
 
     @property
     def where_the_key_is(self) -> str:
         """One sentence or two for the person whose home it is."""
         return _WHERE_THE_KEY_IS[self.key_place]
+
+    def check(self) -> None:
+        """Raises HomeGone when the home is not in its place any more. The disk would go on taking what is written to it."""
+        if _identity_of(self.path / "store.db") != self._store:
+            raise home_gone(self.path)
 
     def folder(self, name: str) -> Path:
         """A folder of this name in the home, made if it is not there."""
@@ -82,6 +89,15 @@ class Home:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _identity_of(path: Path) -> tuple[int, int] | None:
+    """Which file it is, by disk and number; None when there is none."""
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def home_exists(path: Path) -> bool:
@@ -278,6 +294,8 @@ def _description_of(told: dict[str, Any]) -> _Description:
     argon = key["argon2id"]
     cost = Argon2Cost(argon["passes"], argon["memory_kib"], argon["lanes"])
     highest = keys.HIGHEST_COST
+    if not all(type(part) is int for part in (cost.passes, cost.memory_kib, cost.lanes)):
+        raise TypeError("a cost is three whole numbers")
     if not (1 <= cost.passes <= highest.passes and 1 <= cost.lanes <= highest.lanes):
         raise ValueError("no such cost")
     # Argon2 wants 8 KiB for each lane at least.
