@@ -48,6 +48,14 @@ bench: setup ## one figure for each question, against its aim; records in bench/
 soak: setup ## kill relays and clients a thousand times, change a group all at once; about an hour
 	@$(PY) soak/run.py $(ARGS)
 
+# Minutes for each target, and how many of them at a time; ARGS='wire chat-content' runs those whose names begin so.
+MINUTES ?= 1
+JOBS ?= 1
+
+.PHONY: fuzz
+fuzz: .setup/fuzz ## every parser against hostile input, MINUTES=n for each; record in bench/out/
+	@$(PY) -m fuzz.run --minutes $(MINUTES) --jobs $(JOBS) $(ARGS)
+
 .PHONY: clean
 clean: ## remove what setup, tests and builds made; homes and relays of people are not touched
 	rm -rf .venv .setup .mypy_cache .ruff_cache .import_linter_cache .hypothesis native/target bench/out dist $(MODULE)
@@ -71,6 +79,12 @@ clean: ## remove what setup, tests and builds made; homes and relays of people a
 	@PATH="$(CURDIR)/$(BIN):$$PATH" MATURIN_PEP517_ARGS="--locked" \
 		$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@echo "Ready. \`make run\` starts Whimbrel; .venv/bin/whimbrel is the command."
+	@touch $@
+
+# The fuzzer is no part of the development environment: nothing but `make fuzz` needs it.
+.setup/fuzz: .setup/native requirements/fuzz.lock
+	@echo "Installing the fuzzer"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.lock
 	@touch $@
 
 .PHONY: absent
