@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import cache
 
+from cryptography.hazmat.primitives.hpke import MLKEM768X25519PublicKey
+
 from fuzz.target import Shape, target
 from fuzz.targets._seeds import vectors
 from support.people import ADA, BO, DAY, MALLORY, secret
@@ -14,7 +16,9 @@ from whimbrel.crypto.envelopes import ContactRequest, Move, ReAdd, WelcomeEnvelo
 from whimbrel.crypto.errors import CryptoError, Malformed, Newer, NotOpened, NotSigned
 from whimbrel.wire import cbor
 from whimbrel.wire.errors import WireError
-from whimbrel.wire.purpose import SIGNATURE, sign
+from whimbrel.wire.keydoc import public_kem
+from whimbrel.wire.operations import CHUNK
+from whimbrel.wire.purpose import SIGNATURE, digest, sign
 
 RAW = b"\x00"
 """The first byte of inputs for what is signed or sealed: this one takes the rest as it is; any other signs or seals it."""
@@ -132,7 +136,7 @@ def _blobs() -> Iterator[bytes]:
 def sealed_card(data: bytes) -> bool:
     """Blobs with a card: chunks as they come, or any plaintext sealed in chunks."""
     mode, rest = data[:1], data[1:]
-    size = files.CHUNK + (files.TAG if mode == RAW else 0)
+    size = CHUNK + (files.TAG if mode == RAW else 0)
     chunks = [rest[at : at + size] for at in range(0, len(rest), size)]
     if mode != RAW:
         last = len(chunks) - 1
@@ -235,8 +239,8 @@ def sealed(data: bytes) -> bool:
 
 
 @cache
-def _inbox_key() -> sealing.public_kem:
-    return sealing.public_kem(BO.inbox_public)
+def _inbox_key() -> MLKEM768X25519PublicKey:
+    return public_kem(BO.inbox_public)
 
 
 @target(
@@ -263,7 +267,7 @@ def _comes_back(
 ) -> bool:
     try:
         found = decode(data)
-    except (Malformed, *refused):
+    except (Malformed, *refused):  # type: ignore[misc]
         return False
     assert encode(found) == data
     return True
@@ -293,7 +297,7 @@ def roles(data: bytes) -> bool:
     return _comes_back(leaf.decode_roles, leaf.encode_roles, data, Newer)
 
 
-@target("people-payload", "crypto.payload.decode_payload", seeds=lambda: [b"\x01" + payload.unpad(payload.encode_payload(one)) for one in PAYLOADS], shape=Shape.CBOR, skip=1, longest=20_000)  # fmt: skip
+@target("people-payload", "crypto.payload.decode_payload", seeds=lambda: [b"\x01" + padding.unpad(payload.encode_payload(one)) for one in PAYLOADS], shape=Shape.CBOR, skip=1, longest=20_000)  # fmt: skip
 def message(data: bytes) -> bool:
     """What stands inside a message of MLS: raw, or any bytes with the padding that they need."""
     padded = data[1:] if data[:1] == RAW else padding.pad(data[1:])
@@ -302,7 +306,7 @@ def message(data: bytes) -> bool:
     except Malformed:
         return False
     assert len(found.body) <= payload.BODY_MAX
-    assert payload.unpad(payload.encode_payload(found)) == payload.unpad(padded)
+    assert padding.unpad(payload.encode_payload(found)) == padding.unpad(padded)
     return True
 
 
@@ -367,7 +371,7 @@ def file_part(data: bytes) -> bool:
     size = _SIZES[(which or b"\x00")[0] % len(_SIZES)]
     key, n = secret("file key"), files.chunk_count(size) - 1
     if mode != RAW and rest:
-        rest = files.seal_chunk(key, n, True, rest[: files.CHUNK])
+        rest = files.seal_chunk(key, n, True, rest[:CHUNK])
     try:
         part = files.open_part(key, size, n, rest)
     except (NotOpened, Malformed):
@@ -376,5 +380,5 @@ def file_part(data: bytes) -> bool:
     assert len(part) == stop - start
     assert files.seal_part(key, size, n, part) == rest
     if n == 0:
-        assert files.open_whole(key, size, files.digest(part), [rest]) == part
+        assert files.open_whole(key, size, digest(part), [rest]) == part
     return True

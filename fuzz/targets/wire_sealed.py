@@ -48,7 +48,7 @@ def _documents() -> Iterator[bytes]:
     body = signed[4 : 4 + int.from_bytes(signed[2:4], "big")]
     yield bytes((RAW,)) + signed
     yield bytes((SIGNED,)) + body
-    limits = {keydoc.Limit.BLOB_BYTES: 1000, keydoc.Limit.ENTRY_DAYS: 1}
+    limits: dict[int, int] = {keydoc.Limit.BLOB_BYTES: 1000, keydoc.Limit.ENTRY_DAYS: 1}
     other = keydoc.make(
         IDENTITY_PRIVATE, 300, 1, 2, keydoc.public_kem_key(b"k" * 32), {1: 5}, limits, b"s" * 32
     )

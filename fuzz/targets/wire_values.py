@@ -10,7 +10,7 @@ from fuzz.targets._seeds import encoded, vectors
 from whimbrel.wire import admission, answering, asking, cbor, heads, stored
 from whimbrel.wire.answers import Failure, Status
 from whimbrel.wire.errors import Malformed
-from whimbrel.wire.operations import ENTRY_BODY_MIN, ENTRY_MAX, Append, Unknown
+from whimbrel.wire.operations import ENTRY_BODY_MIN, ENTRY_MAX, Append, Entry, Unknown
 
 # ------------------------------------------------------------------------------------------------------ CBOR
 
@@ -100,8 +100,8 @@ def operations(data: bytes) -> bool:
 
 
 def _plain_appends() -> Iterator[bytes]:
-    entry = stored.encode_entry(stored.Entry(1, bytes(16), bytes(48)))
-    long = stored.encode_entry(stored.Entry(1, bytes(16), bytes(300)))
+    entry = stored.encode_entry(Entry(1, bytes(16), bytes(48)))
+    long = stored.encode_entry(Entry(1, bytes(16), bytes(300)))
     for n, turn, one in ((1, 0, entry), (24, 300, entry), (70_000, 2**40, long)):
         append = Append(b"l" * 32, b"w" * 32, turn, (one,))
         yield b"\x83\x00" + heads.number(n) + asking.encode_operations([append])

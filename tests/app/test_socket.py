@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from support.small_service import BO, SmallService
 from whimbrel.app import socket as app_socket
-from whimbrel.app.channel import SOCKET_NAME, AppGone, reach_app, socket_path
+from whimbrel.app.channel import SOCKET_NAME, AppGone, Channel, reach_app, socket_path
 
 
 @pytest.fixture
@@ -196,3 +197,14 @@ async def test_a_command_notices_that_the_app_ended(tmp_path: Path) -> None:
             following = tasks.create_task(asyncio.to_thread(follow))
             await asyncio.wait_for(service.was_asked.wait(), 5)
         assert await asyncio.wait_for(following, 5) == "gone"
+
+
+@pytest.mark.parametrize(
+    "line", [b"hello\n", b"[]\n", b"1\n", b"\xff\n", b"[" * 100_000 + b"\n", b'{"item": 1}']
+)
+def test_what_is_no_answer_is_as_if_the_app_had_gone(line: bytes) -> None:
+    here, there = socket.socketpair()
+    there.sendall(line)
+    there.close()
+    with Channel(here) as channel, pytest.raises(AppGone):
+        list(channel.ask("chats", {}))

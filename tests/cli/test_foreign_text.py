@@ -76,3 +76,7 @@ def test_a_text_is_cut_to_what_fits(text: str, columns: int) -> None:
     cut = fit(text, columns)
     assert width(cut) <= columns
     assert cut == text or cut.endswith("…")
+
+
+def test_a_text_of_any_length_is_cut_at_once() -> None:
+    assert fit("漢" * 500_000, 40) == "漢" * 19 + "…"

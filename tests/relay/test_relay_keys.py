@@ -10,6 +10,7 @@ from whimbrel.relay.keys import KEY_LIFE, WEEK, DataFolderDamaged, LetterKeys, o
 from whimbrel.relay.settings import DAY, Limits
 from whimbrel.wire import letters
 from whimbrel.wire.admission import verify
+from whimbrel.wire.cbor import decode, encode
 from whimbrel.wire.errors import GoneKey
 from whimbrel.wire.keydoc import Limit
 from whimbrel.wire.purpose import public_of
@@ -121,6 +122,23 @@ def test_a_damaged_key_file_is_named(tmp_path: Path) -> None:
         letter_keys(tmp_path)
 
 
+def test_a_key_file_with_the_key_or_number_of_another_document_is_named(tmp_path: Path) -> None:
+    letter_keys(tmp_path)
+    [path] = (tmp_path / "keys").iterdir()
+    n, private, document = decode(path.read_bytes())
+    for parts in ((n + 1, private, document), (n, b"another".ljust(32), document), (b"7", private, document)):
+        path.write_bytes(encode(parts))
+        with pytest.raises(DataFolderDamaged, match=path.name):
+            letter_keys(tmp_path)
+
+
+@pytest.mark.parametrize("path", [b"UPPER CASE AND  ", b"abcdefghij23456\xff"])
+def test_a_path_that_was_never_one_is_damage(tmp_path: Path, path: bytes) -> None:
+    (tmp_path / "path").write_bytes(path)
+    with pytest.raises(DataFolderDamaged, match="path"):
+        open_secrets(tmp_path)
+
+
 def test_the_document_states_what_is_not_as_usual(tmp_path: Path) -> None:
     document = letter_keys(tmp_path, limits=Limits(entry_life=10 * DAY, blob_bytes=5000)).current.document
     assert document.limit(Limit.ENTRY_DAYS) == 10
@@ -133,6 +151,7 @@ def test_a_picked_port_is_kept(tmp_path: Path) -> None:
     assert keys.kept_port(tmp_path) is None
     keys.keep_port(tmp_path, 40123)
     assert keys.kept_port(tmp_path) == 40123
-    (tmp_path / "port").write_text("many")
-    with pytest.raises(DataFolderDamaged, match="port"):
-        keys.kept_port(tmp_path)
+    for damaged in (b"many", b"8\xff", b"0", b"65536", b"8" * 5000):
+        (tmp_path / "port").write_bytes(damaged)
+        with pytest.raises(DataFolderDamaged, match="port"):
+            keys.kept_port(tmp_path)

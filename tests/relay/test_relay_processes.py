@@ -334,6 +334,7 @@ def test_metrics_are_on_loopback_and_name_nobody(tmp_path: Path) -> None:
         (("--listen", "nowhere"), 2, "wrong-use"),
         (("--listen", "::1:80"), 2, "wrong-use"),
         (("--listen", "127.0.0.1:99999"), 2, "wrong-use"),
+        (("--listen", "127.0.0.1:" + "9" * 5000), 2, "wrong-use"),
         (("--cert", "/nonexistent.pem"), 2, "wrong-use"),
         (("--cert", "/nonexistent.pem", "--key", "/nonexistent.pem"), 1, "cannot-start"),
         (("--site", "/nonexistent"), 1, "site"),

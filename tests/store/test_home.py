@@ -370,7 +370,8 @@ def test_any_description_opens_a_home_or_gives_a_typed_error(
     changed = json.loads(json.dumps(described))
     inner = data.draw(some.sampled_from([changed, changed["key"], changed["key"]["argon2id"]]))
     # Of the costs only what is refused is tried: the others take their time.
-    values = _json if inner is not changed["key"]["argon2id"] else some.integers(max_value=0) | some.text()
+    numbers = some.integers(max_value=0) | some.text() | some.booleans() | some.floats()
+    values = _json if inner is not changed["key"]["argon2id"] else numbers
     inner[data.draw(some.sampled_from(sorted(inner)))] = data.draw(values)
     (path / "home.json").write_text(json.dumps(changed))
     with pytest.raises(StoreError):

@@ -25,7 +25,7 @@ _LONGEST_PATH = 103
 
 
 class AppGone(Exception):
-    """The app closed the connection before it had answered."""
+    """The app closed the connection before it had answered, or what answers there is none."""
 
 
 @contextmanager
@@ -72,10 +72,9 @@ class Channel:
         try:
             self._connection.sendall(json.dumps({"method": method, "params": params}).encode("ascii") + b"\n")
             while True:
-                line = self._lines.readline()
-                if not line.endswith(b"\n"):
+                answer = _parsed(self._lines.readline())
+                if answer is None:
                     raise AppGone
-                answer: dict[str, Any] = json.loads(line)
                 yield answer
                 if "item" not in answer:
                     return
@@ -88,6 +87,15 @@ class Channel:
     def __exit__(self, *exception: object) -> None:
         self._lines.close()
         self._connection.close()
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    """The object in a whole line."""
+    try:
+        answer = json.loads(line) if line.endswith(b"\n") else None
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None
 
 
 def reach_app(home: Path) -> Channel | None:

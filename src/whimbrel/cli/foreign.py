@@ -75,7 +75,12 @@ def fit(text: str, columns: int) -> str:
     """The text, cut to so many columns with an ellipsis at its end where it is longer."""
     if width(text) <= columns:
         return text
-    kept = text
-    while kept and width(kept) > columns - 1:
-        kept = kept[:-1]
-    return kept + "…"
+    # Nothing that follows makes a beginning narrower: the longest that fits is found by halving.
+    least, most = 0, len(text)
+    while least < most:
+        half = (least + most + 1) // 2
+        if width(text[:half]) < columns:
+            least = half
+        else:
+            most = half - 1
+    return text[:least] + "…"

@@ -99,7 +99,8 @@ class LetterKeys:
     def rotate(self, now: int) -> bool:
         """Make this week's key when it is due and destroy those whose time is over. Whether anything changed."""
         newest = self._held[max(self._held)][1]
-        due = newest.start + WEEK <= now
+        # A clock that was ahead, once, is no reason to keep one key for a year.
+        due = newest.start + WEEK <= now or newest.start > now + WEEK
         if due:
             self._add(now)
         destroyed = self._destroy_old(now)
@@ -129,7 +130,12 @@ class LetterKeys:
         self._held[number_now] = (private, document)
 
     def _destroy_old(self, now: int) -> bool:
-        old = [n for n, (_, document) in self._held.items() if document.start + KEY_LIFE <= now]
+        newest = max(self._held, default=0)
+        old = [
+            n
+            for n, (_, document) in self._held.items()
+            if document.start + KEY_LIFE <= now or (document.start > now + WEEK and n != newest)
+        ]
         for n in old:
             del self._held[n]
             destroy(self._folder / f"{n}.key")
