@@ -251,20 +251,7 @@ class Engine:
             writer.size -= size
             if writer.size < 0:
                 return FULL
-        for entry in append.entries:
-            if entry[1] == EntryKind.POINTER and not self._is_kept(log, append, entry):
-                return MALFORMED
         return None
-
-    def _is_kept(self, log: Log, append: Append, entry: bytes) -> bool:
-        """Whether what an entry points to is there as long as the entry: needed by it, and put to this log, so that only
-        its admins can drop it. Else a commit could be there for some of its readers and gone for the others."""
-        try:
-            pointer = decode_pointer(decode_entry(entry).body)
-        except WireError:
-            return False
-        blob = self._storage.blob(pointer.blob) if pointer.blob in append.needs else None
-        return blob is not None and blob.place == log.number
 
     def _beyond_limits(
         self, log: Log, append: Append, writer: Granted | None, cost: int, by_admin: bool, now: int
