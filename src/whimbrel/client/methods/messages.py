@@ -7,6 +7,7 @@ import mimetypes
 import os
 import stat
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from whimbrel.client.files import FileChanged, open_file, seal_file
 from whimbrel.client.lookup import find_chat, find_message
 from whimbrel.client.views import Item, event_item, message_item
 from whimbrel.crypto.files import FILE_MAX
+from whimbrel.store.errors import StoreError
 
 if TYPE_CHECKING:
     from whimbrel.client.service import Service
@@ -161,7 +163,8 @@ async def _shown(service: Service, rows: Sequence[MessageRow]) -> list[Item]:
         last[row.chat] = row.n
     unread = {chat: store.unread_messages(chat, n) for chat, n in last.items()}
     if any(unread.values()):
-        await service.shell.do(lambda person, now, fx: _mark_read(person, last, unread, now, fx))
+        with suppress(StoreError):  # on a full disk, say: they are shown all the same, and stay unread
+            await service.shell.do(lambda person, now, fx: _mark_read(person, last, unread, now, fx))
     return items
 
 
