@@ -20,6 +20,7 @@ from typing import Any
 from _moments import BUSY_WITH, NOTES_BYTES, Moment
 from whimbrel.chat.effects import Effects
 from whimbrel.chat.line_state import FlightKind, Standing
+from whimbrel.chat.refusal import CannotDo
 from whimbrel.client import service
 from whimbrel.client.errors import ServiceError
 from whimbrel.client.lookup import find_group
@@ -71,9 +72,10 @@ class NotingShell(Shell):
         NOTES.now(Moment.SAVING)
         super()._save(fx)
 
-    def _fall_back(self, events: list[Any], error: Exception) -> bool:
-        tell({"news": "fell-back", "why": repr(error)})
-        return super()._fall_back(events, error)
+    def _fall_back(self, events: list[Any], at: int, error: Exception) -> None:
+        if not isinstance(error, CannotDo):  # that is an answer to a wish
+            tell({"news": "fell-back", "why": repr(error)})
+        super()._fall_back(events, at, error)
 
     def _carry_out(self, fx: Effects) -> None:
         NOTES.now(Moment.SENDING)

@@ -35,6 +35,8 @@ class Report:
     def passed_over(self, people: Town) -> None:
         """Honest members among themselves have nothing to pass over: it would be a key used twice, or an entry of another epoch."""
         for client in people.people.values():
+            if said := client.errors.read_text():
+                raise Failed(f"{client.name}'s client said on stderr: {said[:500]}")
             for news in client.news:
                 if news["news"] in ("ignored", "fell-back", "trouble"):
                     raise Failed(f"{client.name} passed something over or found something wrong: {news}")

@@ -34,9 +34,12 @@ GUEST = "Eve"
 EVERYBODY = (*FOUR, GUEST)
 AT_ONCE = 3
 """Calls that each client has open at a time."""
-LIFE_S = 0.8
-"""Longest life after the home was open, but for a few."""
-LONG_LIFE_S = 4.0
+START_S = 1.0
+"""Of kills that come early: seconds after the start at most."""
+LIVES = (0, 0, 1, 2, 3, 5, 8, 13, 40)
+"""How many answers somebody gets before being killed; a moment later, as long as a turn may take."""
+MOMENT_S = 0.1
+PATIENCE_S = 30.0
 AIMED_AT = (Moment.OPENING, Moment.CATCHING_UP, Moment.DECIDING, Moment.SAVING, Moment.SENDING)
 
 
@@ -120,16 +123,20 @@ class Lives:
 
     async def _until_its_end(self, client: Client, draw: random.Random) -> None:
         """Wait for the moment at which it is to be killed."""
-        if draw.random() < 0.15:  # perhaps before its home is open
-            await asyncio.sleep(draw.uniform(0, LIFE_S))
+        if draw.random() < 0.1:  # perhaps before its home is open
+            await asyncio.sleep(draw.uniform(0, START_S))
             return
         aim = draw.choice(AIMED_AT)
         if aim is Moment.OPENING and not client.lives:
-            await _see(client, aim, 2.0)
+            await _see(client, aim, PATIENCE_S)
             return
         await client.ready()
-        long = draw.random() < 0.05
-        await asyncio.sleep(draw.uniform(0, LONG_LIFE_S if long else LIFE_S))
+        answers = draw.choice(LIVES)
+        before = client.answered.total()
+        end = time.monotonic() + PATIENCE_S
+        while client.answered.total() < before + answers and time.monotonic() < end:  # noqa: ASYNC110 - of many calls
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(draw.uniform(0, MOMENT_S))
         if draw.random() < 0.5:
             await _see(client, aim, 0.5)
 
