@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
 from functools import cache
@@ -17,6 +18,9 @@ from whimbrel.app import socket as app_socket
 from whimbrel.app.channel import AppGone, Channel
 from whimbrel.app.http import Page
 from whimbrel.client.errors import ServiceError
+
+logging.getLogger("aiohttp.server").disabled = True
+"""It would write down every request that is none."""
 
 HOST = f"{SOCKNAME[0]}:{SOCKNAME[1]}".encode()
 
@@ -161,11 +165,10 @@ _WORDS = (
 def page(data: bytes) -> bool:
     """Requests to the page's port: never an error of ours, and the client is asked only by who has both secrets and
     speaks to one of the app's own addresses."""
-    return loop().run_until_complete(_serve_page(data[0] if data else 0, data[1:]))
+    return loop().run_until_complete(_serve_page(*_page(), data[0] if data else 0, data[1:]))
 
 
-async def _serve_page(how: int, sent: bytes) -> bool:
-    page, service, runner = _page()
+async def _serve_page(page: Page, service: Asked, runner: web.AppRunner, how: int, sent: bytes) -> bool:
     service.calls.clear()
     page.gate._tokens = ["TOKEN"]
     assert runner.server is not None
@@ -183,7 +186,7 @@ async def _serve_page(how: int, sent: bytes) -> bool:
     wire.close()
     await turns(10)
     written = bytes(wire.written)
-    assert not written or written.startswith(b"HTTP/1.")
+    assert not written or written.startswith(b"HTTP/")
     assert b" 500 " not in written.partition(b"\r\n")[0]
     assert b"500 Internal" not in written
     if service.calls:

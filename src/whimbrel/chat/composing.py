@@ -245,7 +245,8 @@ def safe_file_name(name: str) -> str:
         stem = f"_{stem}"
     room = FILE_NAME_MAX - len(ending.encode())
     stem = stem.encode()[:room].decode("utf-8", "ignore")
-    return stem + ending or "file"
+    # What was cut off may have stood behind a dot or a space, and no name ends with one.
+    return (stem + ending).rstrip(" .") or "file"
 
 
 _JOINERS = "\u200c\u200d"
