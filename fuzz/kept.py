@@ -4,7 +4,7 @@
     AAEC  what it found     an input that once broke something: it is kept whatever it reaches
 
 `python -m fuzz.kept` makes these files anew from what runs have collected in .fuzz/: the smallest inputs first, each
-that leads through steps (line to line, in whimbrel's modules) which none before it took, up to a size for each target.
+that leads through steps (line to line, in whimbrel's modules and the targets') which none before it took, up to a size for each target.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ALL_MAX = 300_000
 INPUT_MAX = 6_000
 """Bytes of an input that is kept. A larger one is worth it only when it broke something."""
 
-_SOURCE = str(ROOT / "src" / "whimbrel")
+_OURS = (str(ROOT / "src" / "whimbrel"), str(ROOT / "fuzz" / "targets"))
 
 
 def read(name: str) -> list[tuple[bytes, str]]:
@@ -62,9 +62,8 @@ def choose(target: Target, room: int) -> list[tuple[bytes, str]]:
     chosen: list[tuple[bytes, str]] = []
     known: set[tuple[str, int, int]] = set()
     size = sum(4 * len(data) // 3 + len(words) + 4 for data, words in broke)
-    candidates = (
-        {data for data, words in before if not words} | set(collected(target.name)) | set(target.seeds())
-    )
+    candidates = {data for data, words in before if not words}
+    candidates |= {*collected(target.name), *target.seeds(), *target.starts} - {b""}
     for data in sorted(candidates, key=lambda data: (len(data), data)):
         cost = 4 * (len(data) + 2) // 3 + 1
         if len(data) > INPUT_MAX or size + cost > room:
@@ -78,11 +77,11 @@ def choose(target: Target, room: int) -> list[tuple[bytes, str]]:
 
 
 def steps_of(check: Callable[[bytes], bool], data: bytes) -> set[tuple[str, int, int]]:
-    """The steps from line to line that a check of this input takes through whimbrel's own modules."""
+    """The steps from line to line that a check of this input takes through our own modules."""
     steps: set[tuple[str, int, int]] = set()
 
     def enter(frame: FrameType, event: str, argument: Any) -> Any:
-        if not frame.f_code.co_filename.startswith(_SOURCE):
+        if not frame.f_code.co_filename.startswith(_OURS):
             return None
         file, last = frame.f_code.co_filename, 0
 

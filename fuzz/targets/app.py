@@ -112,9 +112,9 @@ def _answers() -> Iterator[bytes]:
 def channel(data: bytes) -> bool:
     """What comes back on the socket: objects of JSON up to the last, or AppGone."""
     here, there = socket.socketpair()
-    with there:
+    with there, Channel(here) as asking:
         there.sendall(data)
-    with Channel(here) as asking:
+        there.shutdown(socket.SHUT_WR)
         try:
             answers = list(asking.ask("chats", {}))
         except AppGone:

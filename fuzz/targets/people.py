@@ -130,6 +130,7 @@ def _blobs() -> Iterator[bytes]:
     "crypto.cards.open_card",
     "crypto.files.open_unsized",
     seeds=_blobs,
+    starts=[b"\x01some words\x80\x00", RAW + bytes(17)],
     skip=1,
     longest=140_000,
 )

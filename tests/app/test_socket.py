@@ -204,7 +204,8 @@ async def test_a_command_notices_that_the_app_ended(tmp_path: Path) -> None:
 )
 def test_what_is_no_answer_is_as_if_the_app_had_gone(line: bytes) -> None:
     here, there = socket.socketpair()
-    there.sendall(line)
-    there.close()
-    with Channel(here) as channel, pytest.raises(AppGone):
-        list(channel.ask("chats", {}))
+    with there, Channel(here) as channel:
+        there.sendall(line)
+        there.shutdown(socket.SHUT_WR)
+        with pytest.raises(AppGone):
+            list(channel.ask("chats", {}))

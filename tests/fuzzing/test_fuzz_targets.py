@@ -34,6 +34,7 @@ each_target = pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 def test_what_was_found_once_holds_now(target: Target) -> None:
     inputs = kept.read(target.name)
     assert inputs, "no inputs are kept: python -m fuzz.kept"
+    target.check(b"")
     for data, _ in inputs:
         target.check(data)
 
