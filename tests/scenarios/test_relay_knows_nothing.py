@@ -1,21 +1,33 @@
-"""After people have done everything, the relay's folder and its whole output are searched for anything of theirs."""
+"""After people have done everything, all that the relay keeps and says is searched for anything of theirs.
+
+They reach it through a party in the middle that comes from an address of its own, so that the address of an app is told
+from the relay's and from everything else on this machine.
+"""
+
+from __future__ import annotations
 
 import base64
+import ipaddress
 import os
+import re
+import shutil
+import socket
+import sqlite3
+import struct
+import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from support.homes import RelayProcess
+from support.middle import Middle
 from support.residents import Resident, befriend, eventually, residents
-from whimbrel.chat.attachments import Transfer
-from whimbrel.chat.identity import Identity
-from whimbrel.chat.inbox import InboxState
-from whimbrel.chat.line_state import LineState
-from whimbrel.store.home import open_home
-from whimbrel.wire import cbor
+from support.searching import Kept, encodings
+from support.secrets_of_homes import Secrets
+from whimbrel.wire.codec import decode_entry
 from whimbrel.wire.texts import parse_address
 
 pytestmark = pytest.mark.processes
@@ -29,166 +41,276 @@ TEXTS = [
 ]
 FILE_NAME = "confidential minutes of the regatta.txt"
 FILE_TEXT = "Present: nobody whom you would expect. Decided: everything. "
+HOST = "127.83.157.211"
+"""Where the apps come from, as the relay sees it."""
 
 
-def encodings(secret: bytes) -> Iterator[bytes]:
-    """A secret as it would stand in a file: raw, in hex, and in base64 and base32 at every alignment."""
-    yield secret
-    yield secret.hex().encode()
-    yield secret.hex().upper().encode()
-    for encode, group, bits in (
-        (base64.b64encode, 3, 6),
-        (base64.urlsafe_b64encode, 3, 6),
-        (base64.b32encode, 5, 5),
-    ):
-        for before in range(group):
-            whole = encode(bytes(before) + secret).rstrip(b"=")
-            first = -(-before * 8 // bits)  # characters before it hold something else, too
-            last = (before + len(secret)) * 8 // bits
-            yield whole[first:last]
-            if encode is base64.b32encode:
-                yield whole[first:last].lower()
+def words() -> Iterator[bytes]:
+    """Everything that was said, as it could be written."""
+    whole = [*NAMES, GROUP, *TEXTS, FILE_NAME, FILE_TEXT]
+    parts = [part for text in (*NAMES, GROUP, FILE_NAME) for part in text.split() if len(part) > 5]
+    parts += ["tangerine", "harbour", "boathouse", "clock at", HOST]
+    for word in [*whole, *parts]:
+        for text in (word, word.lower(), word.upper()):
+            yield text.encode()
+            yield text.encode("utf-16-le")
 
 
-def found(secret: bytes, places: dict[str, bytes]) -> list[str]:
-    """Where a secret stands, in any encoding."""
-    wanted = set(encodings(secret))
-    return [place for place, data in places.items() if any(form in data for form in wanted)]
+def packed_addresses() -> Iterator[bytes]:
+    """The address of the apps as programs write it: packed both ways round, as a number, mapped to IPv6."""
+    v4 = ipaddress.IPv4Address(HOST)
+    mapped = ipaddress.IPv6Address(f"::ffff:{HOST}")
+    yield v4.packed
+    yield v4.packed[::-1]
+    yield str(int(v4)).encode()
+    yield mapped.packed
+    yield str(mapped).encode()
+    yield mapped.exploded.encode()
+    yield b"7f53:9dd3"
 
 
 @dataclass
-class Secrets:
-    """What of the people nobody but them may know, by what it is."""
-
-    values: dict[str, bytes] = field(default_factory=dict)
-    inboxes: list[bytes] = field(default_factory=list)
-    """Ids of their inboxes: those the relay must know."""
-
-    def learn(self, home: Path) -> None:
-        """Everything that identifies a person, an app or a device, and every key, out of a home whose app has ended."""
-        with open_home(home, create=False, find_keyring=lambda interactive: None) as opened:
-            facts, store = opened.database.facts(), opened.database
-            me = Identity.decode(facts["identity"])
-            self._add(me.name, account=me.account, account_private=me.account_private, device=me.device)
-            self._add(me.name, device_private=me.device_private, device_secret=me.device_secret)
-            relay, routes, *rest = cbor.decode(facts["inbox"])
-            inbox = InboxState(relay, tuple(routes), *rest)
-            self.inboxes.append(inbox.log)
-            self._add(me.name, inbox_private=inbox.key_private, inbox_key=inbox.key_public[:64])
-            self._add(me.name, card_key=inbox.card_key, inbox_admin=inbox.admin)
-            self._add(me.name, inbox_read=inbox.read, inbox_write=inbox.write)
-            for chat in store.chats():
-                self._add(f"{me.name} in {chat.name}", chat=chat.id)
-                for packed in cbor.decode(chat.state)[3]:
-                    line = LineState.unpack(packed)
-                    # Not the MLS group's id: it stands in the head of every MLS message, is drawn for this one log, and so
-                    # says no more than the log's own id.
-                    self._add(
-                        f"{me.name} in {chat.name}", read=line.read, write=line.write, log_key=line.log_key
-                    )
-            for message in store.messages():
-                self._add(message.id.hex(), message=message.id)
-                for file in store.files_of(message.id):
-                    transfer = Transfer.decode(file.state_blob)
-                    self._add(file.name, file_key=transfer.key, file_hash=transfer.hash)
-        self._add(str(home), path=os.fsencode(home))
-
-    def _add(self, whose: str, **values: bytes) -> None:
-        for what, value in values.items():
-            assert len(value) >= 8, (whose, what)
-            self.values[f"{what} of {whose}"] = value
-
-
-def do_everything(
-    relay: RelayProcess, ada: Resident, bo: Resident, cleo: Resident, folder: Path
-) -> list[str]:
+class Story:
     """What three people do in a week, and all that the relay said meanwhile."""
-    befriend(ada, bo)
-    [made] = ada.ask("invite", open=True)
-    cleo.ask("accept", invite=made["invite"], text=TEXTS[2])
-    eventually(lambda: ada.ask("requests"))
-    ada.ask("requests", action="accept", name=cleo.name)
-    eventually(lambda: {chat["name"] for chat in cleo.ask("chats")} == {ada.name})
-    [sent] = ada.ask("send", chat=bo.name, text=TEXTS[0])
-    [first] = eventually(lambda: bo.read(ada.name))
-    assert first["id"] == sent["id"]
-    bo.ask("send", chat=ada.name, text=TEXTS[1], reply_to=first["id"], files=[str(folder / FILE_NAME)])
-    answer = eventually(lambda: ada.read(bo.name)[1:])[0]
-    assert ada.ask("save", message=answer["id"], dir=str(folder))
-    assert ada.ask("verify", name=bo.name, confirm=True)
 
-    relay.end()
-    assert relay.program is not None
-    said = [relay.program.out, relay.program.errors()]
-    relay.start()
-    ada.ask("group_new", name=GROUP, persons=[bo.name, cleo.name])
-    for person in (bo, cleo):
-        eventually(lambda: set(person.members(GROUP)) == set(NAMES))  # noqa: B023
-    for text in TEXTS:
-        cleo.ask("send", chat=GROUP, text=text)
-    eventually(lambda: bo.texts(GROUP) == TEXTS)
-    ada.ask("group_promote", group=GROUP, person=bo.name)
-    ada.ask("group_remove", group=GROUP, person=cleo.name)
-    eventually(lambda: set(bo.members(GROUP)) == {ada.name, bo.name})
-    bo.ask("send", chat=GROUP, text=TEXTS[0], files=[str(folder / FILE_NAME)])
-    eventually(lambda: TEXTS[0] in ada.texts_from(GROUP, bo.name))
-    bo.ask("group_leave", group=GROUP)
-    eventually(lambda: set(ada.members(GROUP)) == {ada.name})
-    for person in (ada, bo, cleo):
-        eventually(lambda: not person.ask("status")[0]["waiting"])  # noqa: B023
-    return said
+    relay: RelayProcess
+    middle: Middle
+    folder: Path
+    people: list[Resident]
+    metrics: int
+    said: list[str] = field(default_factory=list)
+    secrets: Secrets = field(default_factory=Secrets)
+
+    def first_days(self) -> None:
+        ada, bo, cleo = self.people
+        befriend(ada, bo)
+        [made] = ada.ask("invite", open=True)
+        cleo.ask("accept", invite=made["invite"], text=TEXTS[2])
+        eventually(lambda: ada.ask("requests"))
+        ada.ask("requests", action="accept", name=cleo.name)
+        eventually(lambda: {chat["name"] for chat in cleo.ask("chats")} == {ada.name})
+        [sent] = ada.ask("send", chat=bo.name, text=TEXTS[0])
+        [first] = eventually(lambda: bo.read(ada.name))
+        assert first["id"] == sent["id"]
+        bo.ask("send", chat=ada.name, text=TEXTS[1], reply_to=first["id"], files=[self.file()])
+        answer = eventually(lambda: ada.read(bo.name)[1:])[0]
+        assert ada.ask("save", message=answer["id"], dir=str(self.folder))
+        assert ada.ask("verify", name=bo.name, confirm=True)
+        ada.ask("group_new", name=GROUP, persons=[bo.name, cleo.name])
+        for person in (bo, cleo):
+            eventually(lambda: set(person.members(GROUP)) == set(NAMES))  # noqa: B023
+
+    def second_days(self) -> None:
+        ada, bo, cleo = self.people
+        for text in TEXTS:
+            cleo.ask("send", chat=GROUP, text=text)
+        eventually(lambda: bo.texts(GROUP) == TEXTS)
+        ada.ask("group_promote", group=GROUP, person=bo.name)
+        eventually(lambda: bo.members(GROUP)[bo.name] == "admin")
+        ada.ask("group_remove", group=GROUP, person=cleo.name)
+        eventually(lambda: set(bo.members(GROUP)) == {ada.name, bo.name})
+        bo.ask("send", chat=GROUP, text=TEXTS[0], files=[self.file()])
+        eventually(lambda: TEXTS[0] in ada.texts_from(GROUP, bo.name))
+        bo.ask("group_leave", group=GROUP)
+        eventually(lambda: set(ada.members(GROUP)) == {ada.name})
+
+    def file(self) -> str:
+        return str(self.folder / FILE_NAME)
+
+    def nonsense(self) -> None:
+        """What does not come from apps, from the same address: if the relay complains, it must not say of whom."""
+        path = parse_address(self.relay.address).routes[0].path.encode()
+        for sent in (
+            os.urandom(500),
+            b"GET / HTTP/1.1\r\nHost: " + os.urandom(20).hex().encode() + b"\r\n\r\n",
+            b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nX-Forwarded-For: " + HOST.encode() + b"\r\n\r\nnonsense!",
+            b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        ):  # fmt: skip
+            with socket.create_connection(("127.0.0.1", self.middle.port), 5) as connection:
+                connection.sendall(sent)
+                connection.settimeout(1)
+                try:
+                    connection.recv(10_000)
+                except OSError:
+                    pass
+
+    def rest(self) -> None:
+        """Everybody has come to rest and goes; then all that they know is learnt, since it changes as they go on."""
+        for person in self.people:
+            eventually(lambda: not person.ask("status")[0]["waiting"])  # noqa: B023
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics}/metrics") as page:
+            self.said.append(page.read().decode())
+        for person in self.people:
+            person.end()
+            self.secrets.learn(person.home.path)
+
+    def relay_ends(self) -> None:
+        self.relay.end()
+        assert self.relay.program is not None
+        self.said += [self.relay.program.out, self.relay.program.errors()]
+
+    def kept(self) -> Kept:
+        data = self.relay.data
+        places = {
+            str(path.relative_to(data)): path.read_bytes() for path in data.rglob("*") if path.is_file()
+        }
+        places["values of the database"] = values_of(data / "relay.db")
+        places |= {f"output {i}": text.encode() for i, text in enumerate(self.said)}
+        places["names of files"] = "\n".join(places).encode()
+        return Kept(places)
 
 
-def test_nothing_of_the_people_is_in_its_folder_or_its_output(tmp_path: Path) -> None:
-    (tmp_path / FILE_NAME).write_text(FILE_TEXT * 3000)
-    # The relay is not where its clients come from, so that the address of one is told from its own.
-    with RelayProcess(tmp_path / "relay", "127.0.0.2:0") as relay:
-        with residents(tmp_path, relay, *NAMES) as (ada, bo, cleo):
-            said = do_everything(relay, ada, bo, cleo, tmp_path)
-            for person in (ada, bo, cleo):
-                person.end()
-        relay.end()
-        assert relay.program is not None
-        said += [relay.program.out, relay.program.errors()]
+def values_of(database_file: Path) -> bytes:
+    """All values in a database, each in one piece: in the file a long one is cut at the borders of pages."""
+    with closing(sqlite3.connect(database_file)) as database:
+        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        rows = [row for table in tables for row in database.execute(f"SELECT * FROM {table}")]
+    return b"\x00\xff\x00\xff".join(
+        value if isinstance(value, bytes) else str(value).encode() for row in rows for value in row
+    )
 
-    secrets = Secrets()
-    for person in (ada, bo, cleo):
-        secrets.learn(person.home.path)
-    assert len(secrets.values) > 60
-    words = [*NAMES, *(part for name in NAMES for part in name.split()), GROUP, *TEXTS, FILE_NAME, FILE_TEXT]
-    words += ["Regatta", "tangerine", "harbour", "minutes", "clock at", "127.0.0.1"]
-    places = {
-        str(path.relative_to(tmp_path)): path.read_bytes()
-        for path in (tmp_path / "relay").rglob("*")
-        if path.is_file()
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    folder = tmp_path_factory.mktemp("story")
+    (folder / FILE_NAME).write_text(FILE_TEXT * 3000)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        metrics = free.getsockname()[1]
+    with (
+        RelayProcess(folder / "relay", "127.0.0.2:0", words=("--metrics", str(metrics))) as relay,
+        Middle(relay.address, source=HOST) as middle,
+    ):
+        relay.address = middle.address
+        with residents(folder, relay, *NAMES) as people:
+            story = Story(relay, middle, folder, people, metrics)
+            story.first_days()
+            story.nonsense()
+            story.rest()
+            story.relay_ends()
+            relay.start()
+            for person in people:
+                person.start()
+            story.second_days()
+            story.nonsense()
+            story.rest()
+        story.relay_ends()
+    assert len(middle.passages) > 5
+    return story
+
+
+@pytest.fixture(scope="module")
+def kept(story: Story) -> Kept:
+    return story.kept()
+
+
+def test_no_word_of_theirs_is_in_its_folder_or_its_output(kept: Kept) -> None:
+    for word in words():
+        assert not kept.where(word), word
+
+
+def test_no_key_token_or_id_of_a_person_or_device_is_there(story: Story, kept: Kept) -> None:
+    """Accounts, devices, inboxes, cards, tokens, log keys, files, messages, and all that MLS keeps at two moments."""
+    values = story.secrets.values
+    assert len([what for what in values if what.startswith("mls_")]) > 100
+    assert len(values) > 250
+    for what, value in values.items():
+        assert not kept.where(value), what
+
+
+def known_to_a_relay(story: Story) -> set[bytes]:
+    """Ids, hashes and admins' public keys, the columns that a relay's rules are made of; and of entries their own tags and the
+    id of the MLS group, which stands in the head of every MLS message and is drawn for this one log."""
+    known: set[bytes] = {parse_address(story.relay.address).relay}
+    with closing(sqlite3.connect(story.relay.data / "relay.db")) as database:
+        for columns in (
+            "id FROM logs",
+            "read FROM logs",
+            "write FROM logs",
+            "hash FROM tokens",
+            "h FROM tokens",
+            "id FROM records",
+            "h FROM records",
+            "id FROM blobs",
+            "id FROM dropped",
+        ):
+            known |= {value for (value,) in database.execute(f"SELECT {columns}") if value}
+        entries = database.execute("SELECT entry FROM records WHERE entry IS NOT NULL")
+        known |= {decode_entry(entry).own_tag for (entry,) in entries}
+    return known | story.secrets.public_log_keys() | story.secrets.groups
+
+
+def test_nothing_else_out_of_their_homes_is_there_but_what_a_relay_works_with(
+    story: Story, kept: Kept
+) -> None:
+    """Whatever a home remembers in 16 bytes or more, wherever it stands in it, named above or not; but what the relay
+    told of itself, its address and its key document."""
+    known = known_to_a_relay(story)
+    told = ("fact keys:", "fact relays ")
+    unnamed = {
+        value: origin
+        for value, origin in story.secrets.unnamed.items()
+        if value not in known and not origin.startswith(told)
     }
-    places |= {f"output {i}": text.encode() for i, text in enumerate(said)}
-    places["names of files"] = "\n".join(places).encode()
-
-    for word in words:
-        for encoding in ("utf-8", "utf-16-le"):
-            assert not found(word.encode(encoding), places), word
-            assert not found(word.lower().encode(encoding), places), word
-    for what, value in secrets.values.items():
-        assert not found(value, places), what
-
-    # The search does find: what a relay must know stands in its folder, and its own identity in what it says.
-    for inbox in secrets.inboxes:
-        assert "relay/relay.db" in [place for place in found(inbox, places) if place.endswith(".db")]
-    own = parse_address(relay.address).relay
-    assert (
-        base64.b32encode(bytes(3) + own).lower()[5:-8] in places["output 0"]
-    )  # in base32, inside the address
-    assert "output 0" in found(own, places)
-    assert len([place for place in places if place.startswith("relay/blobs")]) >= 5
+    assert len(unnamed) > 50
+    found = [
+        (value.hex(), origin, kept.where(value)) for value, origin in unnamed.items() if kept.where(value)
+    ]
+    assert not found
 
 
-@pytest.mark.parametrize("before", range(6))
+def test_no_address_or_port_of_an_app_is_there(story: Story, kept: Kept) -> None:
+    for address in packed_addresses():
+        assert not kept.where(address), address
+    ports = {passage.port for passage in story.middle.passages}
+    said = {
+        int(number) for text in story.said for number in re.findall(r"(?<![0-9.])\d{4,5}(?![0-9.])", text)
+    }
+    assert not ports & said
+    for port in ports:
+        for form in (f"{HOST}:{port}".encode(), struct.pack("!H", port) + socket.inet_aton(HOST)):
+            assert not kept.where(form)
+
+
+def test_what_a_relay_must_know_is_there_so_the_search_does_find(story: Story, kept: Kept) -> None:
+    for log in (*story.secrets.inboxes, *story.secrets.logs):
+        assert {"relay.db", "values of the database"} <= set(kept.where(log))
+    assert sum("relay.db" in kept.where(value) for value in set(story.secrets.hashes)) >= 3
+    own = parse_address(story.relay.address).relay
+    assert [place for place in kept.where(own) if place.startswith("output")], "in base32, inside its address"
+    assert len([place for place in kept.places if place.startswith("blobs")]) >= 5
+
+
+def test_words_that_are_planted_are_found_in_every_encoding(story: Story, tmp_path: Path) -> None:
+    """In the database, in a blob, in the output: each in each encoding, at each alignment, by the same search."""
+    planted = [NAMES[0].encode(), TEXTS[1].encode("utf-16-le"), socket.inet_aton(HOST)]
+    planted += [next(value for what, value in story.secrets.values.items() if what.startswith(kind)) for kind in (
+        "account of", "device_private of", "log_key of", "read of", "file_key of", "mls_")]  # fmt: skip
+    folder = tmp_path / "relay"
+    shutil.copytree(story.relay.data, folder)
+    blob = next(path for path in (folder / "blobs").rglob("*") if path.is_file())
+    whole = blob.read_bytes()
+    for secret in planted:
+        for name, form in encodings(secret):
+            with closing(sqlite3.connect(folder / "relay.db")) as database:
+                database.execute("INSERT OR REPLACE INTO dropped VALUES (?)", (b"id" + form,))
+                database.commit()
+                data = values_of(folder / "relay.db")
+                database.execute("DELETE FROM dropped WHERE id = ?", (b"id" + form,))
+                database.commit()
+            blob.write_bytes(whole[:5000] + form + whole[5000:])
+            say = form.hex() if name == "raw" else form.decode()
+            output = f"{story.said[0]} an error of {say} happened".encode()
+            kept = Kept({"database": data, "blob": blob.read_bytes(), "output": output})
+            assert kept.where(secret) == ["database", "blob", "output"], (name, secret)
+
+
+@pytest.mark.parametrize("before", range(8))
 def test_the_search_sees_through_every_encoding(before: int) -> None:
     secret = os.urandom(16)
     around = os.urandom(before) + secret + os.urandom(7)
     for encode in (bytes, bytes.hex, base64.b64encode, base64.urlsafe_b64encode, base64.b32encode):
         data = encode(around)
         data = data.encode() if isinstance(data, str) else data
-        assert found(secret, {"there": data, "not there": os.urandom(100)}) == ["there"]
-    assert found(secret, {"there": base64.b32encode(around).lower()}) == ["there"]
+        assert Kept({"there": b"!" + data + b"!", "not there": os.urandom(100)}).where(secret) == ["there"]
+    assert Kept({"there": base64.b32encode(around).lower()}).where(secret) == ["there"]

@@ -171,18 +171,18 @@ class App(Program):
 class RelayProcess:
     """A relay with a folder of its own. Killed and started again it is the same one, on the same port."""
 
-    def __init__(self, data: Path, listen: str = "127.0.0.1:0", start: Start = USUAL) -> None:
+    def __init__(
+        self, data: Path, listen: str = "127.0.0.1:0", start: Start = USUAL, words: Sequence[str] = ()
+    ) -> None:
         self.data = data
         self._start = start
-        self._listen = listen
+        self._words = ["--listen", listen, *words]
         self.address = ""
         self.program: Program | None = None
         self.start()
 
     def start(self) -> None:
-        self.program = Program(
-            ["relay", "--data", str(self.data), "--listen", self._listen], start=self._start
-        )
+        self.program = Program(["relay", "--data", str(self.data), *self._words], start=self._start)
         ready = self.program.next_line()
         assert ready["event"] == "ready"
         self.address = ready["address"]

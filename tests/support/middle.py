@@ -47,7 +47,7 @@ class Middle:
     @property
     def address(self) -> str:
         """The relay's address by this way."""
-        routes = tuple(replace(route, port=self.port) for route in self._whole.routes)
+        routes = tuple(replace(route, host="127.0.0.1", port=self.port) for route in self._whole.routes)
         return replace(self._whole, routes=routes).text
 
     def cut(self) -> None:
