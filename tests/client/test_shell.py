@@ -227,13 +227,17 @@ async def test_a_person_who_is_restored_goes_on_from_where_the_store_is(
 
 async def test_a_home_that_is_gone_ends_the_client(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
-    with pytest.raises(ExceptionGroup) as ended:
+
+    async def live() -> None:
         async with neighbours(tmp_path) as street:
             (tmp_path / "bo").rename(tmp_path / "elsewhere" / "bo")
             with pytest.raises(ServiceError) as refused:
                 await ask(street.bo, "send", chat="Ada", text="into nothing")
             assert (refused.value.code, refused.value.exit) == ("home-gone", 6)
             await asyncio.sleep(20)
+
+    with pytest.raises(ExceptionGroup) as ended:
+        await live()
     error: BaseException = ended.value
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

@@ -25,7 +25,7 @@ async def ask(service: Service, method: str, **parameters: Any) -> list[Item]:
 async def until(holds: Callable[[], object], patience: float = PATIENCE_S) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(patience):
-        while not holds():
+        while not holds():  # noqa: ASYNC110 - what is waited for says nothing of itself
             await asyncio.sleep(0.01)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from whimbrel.chat.relays import Relay as KnownRelay
 from whimbrel.relay.server import Relay
 from whimbrel.relay.settings import RelaySettings
+from whimbrel.relay.storage import StorageError
 from whimbrel.wire.admission import encode_admission
 from whimbrel.wire.texts import parse_address
 
@@ -21,7 +22,7 @@ class Embedded:
         self._relay: Relay | None = None
 
     async def running(self) -> KnownRelay:
-        """The relay, as an account knows it. OSError when it cannot listen."""
+        """The relay, as an account knows it. Raises OSError when it cannot listen, and what else a relay raises."""
         if self._relay is None:
             relay = Relay(self._settings)
             await relay.start()
@@ -45,6 +46,11 @@ class Embedded:
         return "Your relay runs inside this home: the invite can be opened while your app runs and this computer is reached."
 
     async def close(self) -> None:
-        if self._relay is not None:
-            await self._relay.close()
-            self._relay = None
+        """What it has answered is on the disk by then; on a full one it only cannot tidy up."""
+        relay, self._relay = self._relay, None
+        if relay is not None:
+            try:
+                await relay.close()
+            except StorageError as error:
+                if not error.full:
+                    raise

@@ -17,7 +17,9 @@ from whimbrel.client.home_errors import store_error
 from whimbrel.client.methods import account, groups, messages, people
 from whimbrel.client.shell import Shell
 from whimbrel.client.views import Item
-from whimbrel.store.errors import StoreError
+from whimbrel.relay.keys import DataFolderDamaged
+from whimbrel.relay.storage import StorageError
+from whimbrel.store.errors import StoreError, home_damaged, home_full
 from whimbrel.store.home import Home, home_exists, open_home
 
 METHODS: Mapping[str, Callable[..., AsyncIterator[Item]]] = {
@@ -154,6 +156,13 @@ class Service:
                 f"The home's own relay cannot start: {error.strerror or error}.",
                 "Close what uses its port.",
             ) from None
+        except StorageError as error:
+            home = self.shell.home.path
+            raise store_error(
+                home_full(home) if error.full else home_damaged(home, f"its relay: {error}")
+            ) from None
+        except DataFolderDamaged as error:
+            raise store_error(home_damaged(self.shell.home.path, f"its relay: {error}")) from None
 
     def reach_of_embedded(self) -> str | None:
         """From where invites on the home's own relay can be opened; None when they are on another relay."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
-PAUSE_FIRST, PAUSE_MAX = 1.0, 30.0
+PAUSE_FIRST, PAUSE_MAX = 1.0, 10.0
 """Seconds to wait after the store refused a turn (a full disk, say), doubled each time, until it takes one."""
 OFTEN = 3
 """Times that the same thing may fail before it is put aside."""

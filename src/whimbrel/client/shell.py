@@ -222,7 +222,7 @@ class Shell:
             self.home.check()
             self.home.database.commit(fx.saves, changes)
             self._setbacks.store_took()
-            self.trouble = [t for t in self.trouble if t["code"] not in STORE_CODES.values()]
+            self.well_again(*STORE_CODES.values())
 
     # ---------------------------------------------------------------------------------- turns that fail
 
@@ -235,7 +235,8 @@ class Shell:
         failing = events[at] if at < len(events) else None
         again: list[_Event] = events
         if isinstance(error, StoreError):
-            self._setbacks.store_refused(now)
+            if not any(event.done is not None for event in events):
+                self._setbacks.store_refused(now)
             # What logs have is asked for again: else it would pile up here for as long as the store takes nothing.
             again = [event for event in events if event.done is None and event.slot is None]
             self._events = [event for event in self._events if event.slot is None]
@@ -308,6 +309,10 @@ class Shell:
         entry = {"code": code, "text": text, "chat": chat, "at": self.now()}
         self.trouble = [t for t in self.trouble if (t["code"], t["chat"]) != (code, chat)][-49:]
         self.trouble.append(entry)
+
+    def well_again(self, *codes: str) -> None:
+        """What was wrong is not any more."""
+        self.trouble = [t for t in self.trouble if t["code"] not in codes]
 
     # ----------------------------------------------------------------------------- doing what was decided
 

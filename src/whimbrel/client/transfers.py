@@ -7,6 +7,7 @@ chunks are asked in order and appended to a sealed copy; its length is how far i
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -18,6 +19,7 @@ from whimbrel.chat.records import FileRow, PutFact
 from whimbrel.client.files import unfinished
 from whimbrel.crypto.errors import CryptoError
 from whimbrel.crypto.files import chunk_count, open_part, sealed_size
+from whimbrel.store.errors import StoreError
 from whimbrel.wire.answers import Answer, Chunk, Done, Extent, Failure, Status
 from whimbrel.wire.operations import SEALED_CHUNK, Get, Put, Stat
 
@@ -28,6 +30,10 @@ WINDOW = 8
 """Chunks under way at once for one file."""
 PATIENCE = 30.0
 """Seconds before what a relay refused for now is tried again."""
+ROOM_AGAIN = 10.0
+"""Seconds before what the disk did not take is tried again."""
+
+logger = logging.getLogger(__name__)
 
 
 class Transfers:
@@ -37,6 +43,7 @@ class Transfers:
         self._shell = shell
         self._tasks: dict[bytes, asyncio.Task[None]] = {}
         self._stopped = False
+        self._aside: set[bytes] = set()
 
     def path(self, blob: bytes) -> Path:
         """Where the sealed copy of a blob lies."""
@@ -66,7 +73,7 @@ class Transfers:
         if self._stopped or self._shell.person is None:
             return
         for row in self._shell.home.database.files_under_way():
-            if row.id in self._tasks:
+            if row.id in self._tasks or row.id in self._aside:
                 continue
             if row.state == "going" or row.state == "coming":
                 run = self._up(row) if row.state == "going" else self._down(row)
@@ -86,10 +93,20 @@ class Transfers:
         self.look()
 
     async def _until_done(self, id: bytes, run: Coroutine[None, None, None]) -> None:
+        """What this disk does not take is tried again in a while; what nobody foresaw concerns this file alone."""
         try:
             await run
-        except OSError as error:
-            self._shell.note("file", f"A file cannot go on: {error.strerror}.")
+            self._shell.well_again("file")
+        except (OSError, StoreError) as error:
+            why = error.message if isinstance(error, StoreError) else f"{error.strerror}."
+            self._shell.note("file", f"A file cannot go on here: {why} It is tried again.")
+            if not self._stopped:
+                asyncio.get_running_loop().call_later(ROOM_AGAIN, self.look)
+        except Exception as error:
+            self._aside.add(id)
+            text = f"A file cannot go on ({type(error).__name__}). It is left alone until the next start."
+            self._shell.note("internal", text)
+            logger.exception("a transfer failed")
         finally:
             self._tasks.pop(id, None)
 

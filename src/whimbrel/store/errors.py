@@ -143,8 +143,13 @@ def _of_database(error: sql.Error, home: Path) -> StoreError | None:
     return None
 
 
+def is_full(error: OSError) -> bool:
+    """Whether a disk, a quota or a limit on files takes no more."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 def _of_system(error: OSError, home: Path) -> StoreError | None:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if is_full(error):
         return home_full(home)
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return home_read_only(home)

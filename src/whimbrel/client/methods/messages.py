@@ -22,7 +22,7 @@ from whimbrel.client.files import FileChanged, open_file, seal_file
 from whimbrel.client.lookup import find_chat, find_message
 from whimbrel.client.views import Item, event_item, message_item
 from whimbrel.crypto.files import FILE_MAX
-from whimbrel.store.errors import StoreError
+from whimbrel.store.errors import StoreError, home_full, is_full
 
 if TYPE_CHECKING:
     from whimbrel.client.service import Service
@@ -93,6 +93,8 @@ async def _stage(service: Service, relay: bytes, path: Path) -> Attachment:
     except FileChanged as error:
         raise ServiceError("file-changed", f"{error}.", "Try again when nothing writes to it.") from None
     except OSError as error:
+        if is_full(error):
+            raise home_full(service.shell.home.path) from None
         raise ServiceError("file", f"{path} cannot be copied: {error.strerror}.", "", CANNOT) from None
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     name = os.fsencode(path.name).decode(
@@ -215,7 +217,8 @@ async def save(service: Service, message: str, dir: str = ".") -> AsyncIterator[
                 "damaged", f"{here.name} cannot be saved: {error}.", "Ask for it again."
             ) from None
         except OSError as error:
-            raise ServiceError("file", f"{here.name} cannot be saved: {error.strerror}.", "") from None
+            do = "Make room there, or choose another folder with --dir." if is_full(error) else ""
+            raise ServiceError("file", f"{here.name} cannot be saved: {error.strerror}.", do) from None
         yield {"path": str(path), "id": here.id.hex()}
 
 
