@@ -13,18 +13,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import independent_people
 import independent_reader
 import pytest
 from test_independent_client import imported
 
 from support.vectors_stories import FOLDER, replay
 from whimbrel.chat import composing, content
-from whimbrel.chat.line import derived_change, log_admins
-from whimbrel.chat.rules import check_group, seat_of
+from whimbrel.chat.line import derived_change, epoch_tokens, log_admins
+from whimbrel.chat.rules import check_commit, check_group, seat_of, seats
 from whimbrel.crypto import mls
 from whimbrel.crypto.accounts import pair_id
 from whimbrel.crypto.cards import decode_card, open_card
-from whimbrel.crypto.envelopes import WelcomeEnvelope, decode_letter
+from whimbrel.crypto.envelopes import Move, ReAdd, WelcomeEnvelope, credential_of, decode_letter, roster_hash
 from whimbrel.crypto.invites import from_seed, ready_log
 from whimbrel.crypto.payload import PayloadKind, decode_payload
 from whimbrel.crypto.sealing import open_sealed
@@ -36,6 +37,8 @@ from whimbrel.wire.texts import OneUse, parse_invite
 READER = Path(independent_reader.__file__)
 PAIR: dict[str, Any] = json.loads((FOLDER / "pair.json").read_text("utf-8"))
 GROUP: dict[str, Any] = json.loads((FOLDER / "group.json").read_text("utf-8"))
+BACK: dict[str, Any] = json.loads((FOLDER / "ways-back.json").read_text("utf-8"))
+MOVED: dict[str, Any] = BACK["moved"]
 raw = bytes.fromhex
 
 
@@ -94,7 +97,9 @@ def flipped(text: str, at: int) -> str:
 
 
 DAMAGE: dict[str, Callable[[dict[str, Any]], None]] = {
-    "the invite": lambda story: story.update(invite=story["invite"][:40] + "2" + story["invite"][41:]),
+    "the invite": lambda story: story.update(
+        invite=story["invite"][:40] + ("b" if story["invite"][40] != "b" else "c") + story["invite"][41:]
+    ),
     "the card": lambda story: story["card"].update(chunks=[flipped(story["card"]["chunks"][0], 500)]),
     "the entry": lambda story: story["claim"].__setitem__(3, flipped(story["claim"][3], 500)),
     "the change": lambda story: story["claim"].__setitem__(4, flipped(story["claim"][4], 300)),
@@ -146,8 +151,8 @@ def test_the_claim_is_the_sealed_welcome_and_the_change_that_all_derive() -> Non
     assert envelope.conversation == pair_id(*accounts)
     assert (envelope.position.seq, envelope.position.turn, envelope.change_n) == (0, 0, 0)
     group = join(PAIR, "inviter")
-    roles, seats = check_group(group, frozenset(accounts))
-    assert signed.change == derived_change(1, envelope.read, envelope.write, roles, seats)
+    roles, there = check_group(group, frozenset(accounts))
+    assert signed.change == derived_change(1, envelope.read, envelope.write, roles, there)
 
 
 def join(story: dict[str, Any], person: str) -> mls.Group:
@@ -162,8 +167,10 @@ def join(story: dict[str, Any], person: str) -> mls.Group:
     [
         (PAIR, "inviter", ["Are you there?", "Still?"]),
         (GROUP, "joiner", ["Welcome aboard.", "Two of us now."]),
+        (BACK, "joiner", ["Welcome aboard.", "Cy is back."]),
+        (MOVED, "joiner", ["In the new boat."]),
     ],
-    ids=["pair", "group"],
+    ids=["pair", "group", "ways back", "moved"],
 )
 def test_mls_opens_the_records_to_what_they_say(story: dict[str, Any], person: str, texts: list[str]) -> None:
     """The story's own key package joins the group and reads what it says; the chain holds from record to record."""
@@ -179,7 +186,7 @@ def test_mls_opens_the_records_to_what_they_say(story: dict[str, Any], person: s
 
 
 def test_the_private_halves_in_the_stories_are_those_of_the_rows() -> None:
-    for story in (PAIR, GROUP):
+    for story in (PAIR, GROUP, BACK, MOVED):
         own = story["key package"]
         row = raw(own["row"])
         for name in ("init private", "encryption private"):
@@ -194,14 +201,77 @@ def test_the_removal_in_the_group_brought_the_change_that_its_members_derive() -
     signed = codec.decode_signed_change(raw(record[4]))
     assert proofs.verify_change(signed, raw(GROUP["relay"]), raw(GROUP["log"]))
     group = join(GROUP, "joiner")
-    roles, seats = check_group(group, None)
-    assert signed.key in log_admins(roles, seats)
+    roles, there = check_group(group, None)
+    assert signed.key in log_admins(roles, there)
     end = GROUP["at the end"]
     assert (end["read"], end["write"], end["epoch authenticator"]) == (
         says["read"],
         says["write"],
         says["epoch authenticator"],
     )
-    left = [seat for seat in seats if seat.index in {leaf["index"] for leaf in end["leaves"]}]
-    assert len(left) == len(seats) - 1 == 2
+    left = [seat for seat in there if seat.index in {leaf["index"] for leaf in end["leaves"]}]
+    assert len(left) == len(there) - 1 == 2
     assert signed.change == derived_change(1, raw(says["read"]), raw(says["write"]), roles, left)
+
+
+# ------------------------------------------------------------------------------------------ the two ways back
+
+
+def commit_of(story: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    [found] = [(r, s) for r, s in zip(story["records"], story["says"], strict=True) if "epoch" in s]
+    return found
+
+
+def test_a_stranger_finds_all_letters_of_the_stories_signed() -> None:
+    for letter in (GROUP["letter"], BACK["letter"], BACK["request"]["letter"], MOVED["letter"]):
+        independent_people.check_letter(raw(letter))
+    assert envelope_of(BACK).move is None
+    assert envelope_of(MOVED).move is not None
+
+
+def test_the_request_is_by_the_device_whose_leaf_goes_and_the_commit_does_what_it_asks() -> None:
+    request = decode_letter(raw(BACK["request"]["letter"]))
+    assert isinstance(request, ReAdd)
+    entry = codec.decode_entry(raw(BACK["request"]["inbox record"][3]))
+    admin = BACK["request"]["admin"]
+    opened = open_sealed(raw(admin["inbox private"]), "letter", entry.body, raw(admin["inbox"]))
+    assert opened.hex() == BACK["request"]["letter"]
+    assert request.conversation == envelope_of(BACK).conversation
+    assert credential_of(request).account == seat_of(request.key_package).account
+    record, says = commit_of(BACK)
+    group = join(BACK, "joiner")
+    for one in BACK["records"][: record[0] - 1]:
+        group.process(codec.decode_entry(raw(one[3])).body)
+    roles, before = check_group(group, None)
+    found = group.process(codec.decode_entry(raw(record[3])).body)
+    assert found.commit is not None
+    [gone] = found.commit.removes
+    assert next(seat.device for seat in before if seat.index == gone) == request.replaces == request.device
+    assert check_commit(roles, before, found.sender, found.commit, pair=False) == roles
+    group.merge_staged()
+    after = seats(group)
+    assert seat_of(request.key_package).leaf in [seat.leaf for seat in after]
+    signed = codec.decode_signed_change(raw(record[4]))
+    assert signed.change == derived_change(1, raw(says["read"]), raw(says["write"]), roles, after)
+
+
+def test_the_log_is_closed_with_the_move_that_the_welcome_brings() -> None:
+    [*_, (last, said)] = zip(BACK["records"], BACK["says"], strict=True)
+    closing = decode_payload(raw(said["says"]))
+    assert closing.kind == PayloadKind.MOVE
+    move, envelope = decode_letter(closing.body), envelope_of(MOVED)
+    assert isinstance(move, Move)
+    assert move == envelope.move
+    before = BACK["records"][-2]
+    assert (move.parent.log.hex(), move.log.hex()) == (BACK["log"], MOVED["log"])
+    assert (move.parent.seq, move.parent.h.hex()) == (before[0], before[5])
+    assert move.generation > envelope_of(BACK).generation
+    group = join(MOVED, "joiner")
+    roles, there = check_group(group, None)
+    assert move.signer in roles.admins
+    assert move.roster_hash == roster_hash(seat.account for seat in there)
+    assert move.suite == group.suite
+    assert epoch_tokens(group.group_id, group.export) == (envelope.read, envelope.write)
+    change = codec.decode_signed_change(raw(last[4])).change
+    assert (change.n, change.read_hash, change.admins) == (2, None, None)
+    assert change.write_hash is not None

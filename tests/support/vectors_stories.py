@@ -1,5 +1,5 @@
-"""Records docs/protocol/vectors/pair.json and group.json: how two come together by an invite, and how somebody is let into a
-group and somebody else is removed, as one of them sees it, to the byte.
+"""Records docs/protocol/vectors/pair.json, group.json and ways-back.json: how two come together by an invite, how people are let
+into a group and removed, let in again, and how a group moves; as one of them sees it, to the byte.
 
     PYTHONPATH=src:tests .venv/bin/python tests/support/vectors_stories.py
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from whimbrel.chat.invites import Door
 from whimbrel.chat.line import Line, epoch_tokens
 from whimbrel.crypto import mls
 from whimbrel.crypto.cards import Card, decode_card, open_card
-from whimbrel.crypto.envelopes import WelcomeEnvelope, decode_letter
+from whimbrel.crypto.envelopes import ReAdd, WelcomeEnvelope, decode_letter
 from whimbrel.wire import codec
 from whimbrel.wire.answers import Chunk, Fetched, Record
 from whimbrel.wire.operations import Fetch, Get
@@ -78,17 +79,6 @@ def key_package(
             "row": value.hex(),
         }
     raise AssertionError("no key package of theirs")
-
-
-class Watcher:
-    """What one person's line finds, epoch by epoch, while everybody goes on."""
-
-    def __init__(self, line: Line) -> None:
-        self.tokens = [line.state.read]
-
-    def look(self, line: Line) -> None:
-        if line.state.read != self.tokens[-1]:
-            self.tokens.append(line.state.read)
 
 
 def member(villager: Villager) -> dict[str, str]:
@@ -197,51 +187,128 @@ def card_behind(door: Door, chunk: bytes) -> Card:
     return decode_card(open_card(door.keys.card_key, [chunk]))
 
 
-def group(folder: Path) -> dict[str, Any]:
-    """group.json: Ada lets Bo and Cy into a group, writes, removes Cy, and writes again; as Bo sees it."""
-    village = Village(folder)
+class Joining:
+    """Somebody who is about to be let in by a letter: what they have before it comes."""
+
+    def __init__(self, joiner: Villager, packages: Sequence[bytes]) -> None:
+        """`packages`: of which one will be used."""
+        self.joiner = joiner
+        self.rows = joiner.person.desk.mls_rows(b"")
+        self.packages = list(packages)
+        self.seq = joiner.person.inbox.here().seq
+
+    def letter(self, village: Village, log: bytes) -> tuple[dict[str, Any], WelcomeEnvelope]:
+        """The letter that came, and what opens it."""
+        inbox = self.joiner.person.inbox.here()
+        for record in records_of(village, inbox.log, [inbox.read], self.seq):
+            assert record.entry is not None
+            opened = self.joiner.person.inbox.open(record.entry, inbox.log)
+            envelope = decode_letter(opened)
+            if isinstance(envelope, WelcomeEnvelope) and envelope.log == log:
+                break
+        else:
+            raise AssertionError("no Welcome to this log")
+        assert isinstance(envelope.welcome, bytes)
+        assert isinstance(envelope.tree, bytes)
+        return {
+            "joiner": member(self.joiner),
+            "key package": key_package(self.rows, envelope.welcome, self.packages),
+            "inbox record": packed(record),
+            "letter": opened.hex(),
+        }, envelope
+
+    def story(self, village: Village, line: Line, tokens: list[bytes]) -> dict[str, Any]:
+        """The letter that came, and all that came after it in the log."""
+        letter, envelope = self.letter(village, line.state.log)
+        assert isinstance(envelope.welcome, bytes)
+        assert isinstance(envelope.tree, bytes)
+        records = records_of(village, line.state.log, tokens, envelope.position.seq)
+        story = {
+            "about": ABOUT,
+            "relay": village.relay.identity.hex(),
+            "log": line.state.log.hex(),
+            "conversation": envelope.conversation.hex(),
+            **letter,
+            "records": [packed(record) for record in records],
+            "at the end": joined(line),
+        }
+        story["says"] = replay(story, "joiner", envelope.welcome, envelope.tree)
+        return story
+
+
+def line_of(villager: Villager, chat: str) -> Line:
+    line = villager.chat(chat).line
+    assert line is not None
+    return line
+
+
+def boat(village: Village) -> tuple[Villager, Villager, Villager, Joining]:
+    """Ada lets Bo and Cy into a group; and what Bo had before. (Bo and Cy are no contacts.)"""
     ada, bo, cy = (village.person(name) for name in ("Ada", "Bo", "Cy"))
     for other in (bo, cy):
         assert other.accept(ada.invite()) == "done"
-    rows = bo.person.desk.mls_rows(b"")
-    stock = list(ada.contact("Bo").stock)
-    before = bo.person.inbox.here().seq
+    joining = Joining(bo, ada.contact("Bo").stock)
     ada.group("Boat", "Bo", "Cy")
     village.settle()
-    line = bo.chat("Boat").line
-    assert line is not None
-    watcher = Watcher(line)
-    inbox = bo.person.inbox.here()
-    [letter] = records_of(village, inbox.log, [inbox.read], before)
+    return ada, bo, cy, joining
+
+
+def group(folder: Path) -> dict[str, Any]:
+    """group.json: Ada lets Bo and Cy into a group, writes, removes Cy, and writes again; as Bo sees it."""
+    village = Village(folder)
+    ada, bo, _, joining = boat(village)
+    line = line_of(bo, "Boat")
+    tokens = [line.state.read]
     ada.send("Boat", "Welcome aboard.")
     village.settle()
     gone = ada.contact("Cy").account
     ada.do(lambda person, now, fx: person.intend(ada.chat("Boat"), "remove", [gone], fx))
     village.settle()
-    watcher.look(line)
     ada.send("Boat", "Two of us now.")
     village.settle()
-    assert letter.entry is not None
-    opened = bo.person.inbox.open(letter.entry, inbox.log)
-    envelope = decode_letter(opened)
-    assert isinstance(envelope, WelcomeEnvelope)
-    assert isinstance(envelope.welcome, bytes)
-    story = {
-        "about": ABOUT,
-        "relay": village.relay.identity.hex(),
-        "joiner": member(bo),
-        "key package": key_package(rows, envelope.welcome, stock),
-        "log": line.state.log.hex(),
-        "conversation": envelope.conversation.hex(),
-        "inbox record": packed(letter),
-        "letter": opened.hex(),
-        "records": [
-            packed(r) for r in records_of(village, line.state.log, watcher.tokens, envelope.position.seq)
-        ],
-        "at the end": joined(line),
+    story = joining.story(village, line, [*tokens, line.state.read])
+    village.close()
+    return story
+
+
+def ways_back(folder: Path) -> dict[str, Any]:
+    """ways-back.json: Cy lost the place in the group and is let in again; then Ada moves it; as Bo sees it. `request` is
+    Cy's, in Ada's inbox, and `again` the letter that answers it; `moved` is the log where it goes on."""
+    village = Village(folder)
+    ada, bo, cy, joining = boat(village)
+    line = line_of(bo, "Boat")
+    tokens = [line.state.read]
+    ada.send("Boat", "Welcome aboard.")
+    village.settle()
+    before = ada.person.inbox.here().seq
+    lost = line_of(cy, "Boat")
+    cy.do(lambda person, now, fx: lost.lose("expired"))
+    while cy.step():
+        pass
+    inbox = ada.person.inbox.here()
+    [request] = records_of(village, inbox.log, [inbox.read], before)
+    assert request.entry is not None
+    asked = decode_letter(ada.person.inbox.open(request.entry, inbox.log))
+    assert isinstance(asked, ReAdd)
+    let_in_again = Joining(cy, [asked.key_package])
+    village.settle()
+    tokens.append(line.state.read)
+    ada.send("Boat", "Cy is back.")
+    village.settle()
+    again = Joining(bo, ada.contact("Bo").stock)
+    ada.do(lambda person, now, fx: person.move(ada.chat("Boat"), None, now, fx))
+    village.settle()
+    ada.send("Boat", "In the new boat.")
+    village.settle()
+    story = joining.story(village, line, tokens)
+    story["request"] = {
+        "admin": member(ada),
+        "inbox record": packed(request),
+        "letter": ada.person.inbox.open(request.entry, inbox.log).hex(),
     }
-    assert isinstance(envelope.tree, bytes)
-    story["says"] = replay(story, "joiner", envelope.welcome, envelope.tree)
+    story["again"], _ = let_in_again.letter(village, line.state.log)
+    new = line_of(bo, "Boat")
+    story["moved"] = again.story(village, new, [new.state.read])
     village.close()
     return story
 
@@ -251,7 +318,7 @@ def written(value: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    for name, tell in (("pair", pair), ("group", group)):
+    for name, tell in (("pair", pair), ("group", group), ("ways-back", ways_back)):
         with tempfile.TemporaryDirectory() as folder:
             (FOLDER / f"{name}.json").write_text(written(tell(Path(folder))), "utf-8")
 
