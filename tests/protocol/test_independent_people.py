@@ -1,4 +1,4 @@
-"""People's formats, checked by a script that was written from the pages alone."""
+"""People's formats, messages and files, checked by scripts that were written from the pages alone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import independent_content
 import independent_people
 import pytest
 from test_independent_client import imported
@@ -70,3 +71,39 @@ def test_what_was_altered_does_not_hold(what: str, tmp_path: Path) -> None:
     path = tmp_path / "people.json"
     path.write_text(json.dumps(altered(what)))
     assert run(path).returncode != 0
+
+
+# ------------------------------------------------------------------------------------------ messages and files
+
+CONTENT = Path(independent_content.__file__)
+
+
+def run_content(messages: Path, files: Path) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, str(CONTENT), str(messages), str(files)]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+def test_messages_and_files_hold_by_the_pages_alone() -> None:
+    """Ids of messages, the one encoding, receipts; sizes, padding and sealed chunks of files."""
+    assert imported(CONTENT) - sys.stdlib_module_names == {
+        "cbor2",
+        "cryptography",
+        "independent_client",
+        "independent_people",
+    }
+    ran = run_content(FOLDER / "content.json", FOLDER / "files.json")
+    assert ran.returncode == 0, ran.stderr
+    assert min(json.loads(ran.stdout).values()) > 0
+
+
+@pytest.mark.parametrize("what", ["id", "chunk"])
+def test_an_altered_message_or_file_does_not_hold(what: str, tmp_path: Path) -> None:
+    content = json.loads((FOLDER / "content.json").read_text("utf-8"))
+    files = json.loads((FOLDER / "files.json").read_text("utf-8"))
+    if what == "id":
+        content["messages"][0]["id"] = flipped(content["messages"][0]["id"])
+    else:
+        files["small"]["chunks"][0] = flipped(files["small"]["chunks"][0])
+    (tmp_path / "content.json").write_text(json.dumps(content))
+    (tmp_path / "files.json").write_text(json.dumps(files))
+    assert run_content(tmp_path / "content.json", tmp_path / "files.json").returncode != 0
