@@ -272,6 +272,26 @@ def test_no_address_or_port_of_an_app_is_there(story: Story, kept: Kept) -> None
             assert not kept.where(form)
 
 
+def test_who_carries_the_bytes_reads_less_than_the_relay(story: Story) -> None:
+    """The way here is plain: no TLS. What passes, as a bridge or whoever ends the TLS sees it, has none of what the relay
+    must not have, and nothing of what the relay has: no log, inbox, blob or hash."""
+    passed = Kept(
+        {
+            "up": b"".join(bytes(passage.up) for passage in story.middle.passages),
+            "down": b"".join(bytes(passage.down) for passage in story.middle.passages),
+        }
+    )
+    assert len(passed.places["up"]) > 100_000
+    for word in words():
+        assert word in (HOST.encode(), HOST.encode("utf-16-le")) or not passed.where(word), word
+    for what, value in story.secrets.values.items():
+        assert not passed.where(value), what
+    identity = parse_address(story.relay.address).relay
+    for value in known_to_a_relay(story) - {identity}:
+        assert not passed.where(value), value.hex()
+    assert passed.where(parse_address(story.relay.address).routes[0].path.encode()), "but the secret path"
+
+
 def test_what_a_relay_must_know_is_there_so_the_search_does_find(story: Story, kept: Kept) -> None:
     for log in (*story.secrets.inboxes, *story.secrets.logs):
         assert {"relay.db", "values of the database"} <= set(kept.where(log))
