@@ -104,7 +104,7 @@ def test_a_file_goes_on_when_there_is_room_again(disk: Path, tmp_path: Path, ada
         ballast.unlink()
         bo.wait_for(lambda: wrong(bo), lambda codes: codes == [])
         message = bo.wait_for_text("Ada", "a photo")
-        [saved] = bo.run("save", message["id"], "--dir", str(tmp_path)).all
+        [saved] = bo.run("save", message["id"], str(tmp_path)).all
     assert Path(saved["path"]).read_bytes() == photo.read_bytes()
 
 

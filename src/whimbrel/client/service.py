@@ -15,6 +15,7 @@ from whimbrel.client.embedded import Embedded
 from whimbrel.client.errors import CANNOT, REFUSED, WRONG_USE, ServiceError
 from whimbrel.client.home_errors import store_error
 from whimbrel.client.methods import account, groups, messages, people
+from whimbrel.client.parameters import fault_of
 from whimbrel.client.shell import Shell
 from whimbrel.client.views import Item
 from whimbrel.relay.keys import DataFolderDamaged
@@ -123,6 +124,8 @@ class Service:
             inspect.signature(function).bind(self, **given)
         except TypeError as error:
             raise ServiceError("parameters", f"{method}: {error}.", "", WRONG_USE) from None
+        if (fault := fault_of(function, given)) is not None:
+            raise ServiceError("parameters", f"{method}: {fault}.", "", WRONG_USE)
         try:
             async for item in function(self, **given):
                 yield item

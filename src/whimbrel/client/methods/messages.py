@@ -82,6 +82,8 @@ async def _stage(service: Service, relay: bytes, path: Path) -> Attachment:
         about = path.stat()
     except OSError as error:
         raise ServiceError("file", f"{path} cannot be read: {error.strerror}.", "", NOT_FOUND) from None
+    except ValueError:  # a zero in it, or characters that no file name is written with
+        raise ServiceError("file", "That cannot be the name of a file.", "", NOT_FOUND) from None
     if not stat.S_ISREG(about.st_mode):
         raise ServiceError("file", f"{path} is not a file.", "Pack a folder into one file first.", WRONG_USE)
     if about.st_size > FILE_MAX:
@@ -217,7 +219,7 @@ async def save(service: Service, message: str, dir: str = ".") -> AsyncIterator[
                 "damaged", f"{here.name} cannot be saved: {error}.", "Ask for it again."
             ) from None
         except OSError as error:
-            do = "Make room there, or choose another folder with --dir." if is_full(error) else ""
+            do = "Make room there, or name another folder." if is_full(error) else ""
             raise ServiceError("file", f"{here.name} cannot be saved: {error.strerror}.", do) from None
         yield {"path": str(path), "id": here.id.hex()}
 

@@ -1,0 +1,39 @@
+"""The parameters of a call as they come from JSON: each is of a kind that its method takes, or the call is refused.
+
+The kinds are those that stand at the method, in its own words.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+NUMBER_MAX = (1 << 53) - 1
+"""The largest whole number that every reader of JSON keeps (RFC 8259, 6)."""
+
+_FITS: Mapping[str, Callable[[Any], bool]] = {
+    "str": lambda value: type(value) is str,
+    "bool": lambda value: type(value) is bool,
+    "int": lambda value: type(value) is int and 0 <= value <= NUMBER_MAX,
+    "float": lambda value: type(value) in (int, float) and math.isfinite(value) and abs(value) <= NUMBER_MAX,
+    "list[str]": lambda value: type(value) is list and all(type(one) is str for one in value),
+    "None": lambda value: value is None,
+}
+_IN_WORDS = {
+    "str": "a text",
+    "bool": "true or false",
+    "int": "a whole number from 0 on",
+    "float": "a number",
+    "list[str]": "a list of texts",
+}
+
+
+def fault_of(method: Callable[..., Any], given: Mapping[str, Any]) -> str | None:
+    """What is wrong with the first parameter that is of no kind that the method takes; None when all are."""
+    for name, value in given.items():
+        kinds = [kind.strip() for kind in method.__annotations__[name].split("|")]
+        if not any(_FITS[kind](value) for kind in kinds):
+            wanted = " or ".join(_IN_WORDS[kind] for kind in kinds if kind in _IN_WORDS)
+            return f"{name} has to be {wanted}"
+    return None
