@@ -1,13 +1,14 @@
 """How an input becomes the next one. Seen from libFuzzer this is its custom mutator.
 
 Its own changes are blind: nearly all of them break a length, and the parser sees only that. So half of the changes
-here know what the input is: CBOR is changed as values and written anew, also CBOR inside byte strings; texts get
+here know what the input is: CBOR and JSON are changed as values and written anew, also CBOR inside byte strings; texts get
 the characters that texts are broken by. A part is now and then repeated very often, which shows what takes more
 than its share of time.
 """
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from typing import Any
@@ -59,6 +60,8 @@ def change(target: Target, data: bytes, longest: int, chance: random.Random, bli
         new = head + _cbor(rest, chance, blind)
     elif kind < 0.45 and target.shape is Shape.TEXT:
         new = head + _text(rest, chance)
+    elif kind < 0.60 and target.shape is Shape.JSON:
+        new = head + _json(rest, chance, blind)
     else:
         new = blind(data, longest)
     return new[:longest]
@@ -88,6 +91,16 @@ def _cbor(data: bytes, chance: random.Random, blind: Blind, nest: int = 0) -> by
             value = _changed(value, chance, blind, nest)
         return cbor2.dumps(value, canonical=True)
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError, AttributeError):
+        return blind(data, max(len(data) + 16, 64))
+
+
+def _json(data: bytes, chance: random.Random, blind: Blind) -> bytes:
+    try:
+        value = json.loads(data)
+        for _ in range(chance.choice((1, 1, 2, 3))):
+            value = _changed(value, chance, blind, _NEST_MAX)
+        return json.dumps(value).encode()
+    except (ValueError, TypeError, RecursionError):
         return blind(data, max(len(data) + 16, 64))
 
 

@@ -17,6 +17,7 @@ class Shape(Enum):
     BYTES = "bytes"
     CBOR = "CBOR"
     TEXT = "text"
+    JSON = "JSON"
 
 
 @dataclass(frozen=True, slots=True)
