@@ -238,10 +238,12 @@ def test_no_answer_breaks_anything(village: Village, seed: int) -> None:
             if other is not one:
                 other.do(lambda person, now, fx, invite=invite: person.doors.accept(invite, "", now, fx))
     ada.do(lambda person, now, fx: person.make_group("more", [ada.contact("Bo")], now, fx))
+    sent: dict[str, list[str]] = {"Ada": [], "Bo": [], "Cy": []}
     for n in range(5):
         for one in (ada, bo, cy):
             if one.chat("birds").line is not None:
-                one.send("birds", "x" * 70_000 if n == 3 else f"{n}")
+                sent[one.name].append("x" * 70_000 if n == 3 else f"{n}")
+                one.send("birds", sent[one.name][-1])
                 one.do(lambda person, now, fx, one=one: person.intend(one.chat("birds"), "update", [], fx))
             for _ in range(30):
                 one.step()
@@ -251,6 +253,9 @@ def test_no_answer_breaks_anything(village: Village, seed: int) -> None:
     for one in (ada, bo, cy):
         one.crash()
     village.settle(steps=20_000, patience=8_000_000)
+    for one in (ada, bo, cy):
+        own = [row.text for row in one.rows("birds") if row.mine]
+        assert own == sent[one.name], "what was said is kept, whatever became of it"
 
 
 @pytest.mark.parametrize("answer", NONSENSE, ids=lambda answer: type(answer).__name__)
