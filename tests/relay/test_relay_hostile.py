@@ -1,6 +1,7 @@
 """What a relay does with clients that mean no good, or are just slow: typed answers or the end, never a fall."""
 
 import asyncio
+import http.client as http_client
 import os
 import random
 import time
@@ -116,6 +117,64 @@ async def test_letters_with_nonsense_inside_are_no_letters(place: Place) -> None
         sealed = letters.seal_request(await asyncio.to_thread(place.keys), inside, os.urandom(32))
         http, answer = await asyncio.to_thread(place.post, sealed.letter)
         assert (http, b"404" in answer) == (404, True)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "cut to nothing",
+        "cut at the head",
+        "cut in the middle",
+        "cut by a byte",
+        "grown",
+        "too large",
+        "two in one",
+        "halves changed places",
+    ],
+)
+async def test_letters_that_were_cut_grown_or_mixed_up_change_nothing(place: Place, how: str) -> None:  # fmt: skip
+    append = codec.encode_operations([Append(LOG, WRITE, 0, (entry("never"),))])
+    letter = letters.seal_request(await asyncio.to_thread(place.keys), append, os.urandom(32)).letter
+    middle = len(letter) // 2
+    broken = {
+        "cut to nothing": b"",
+        "cut at the head": letter[:3],
+        "cut in the middle": letter[:middle],
+        "cut by a byte": letter[:-1],
+        "grown": letter + b"\0",
+        "too large": letter + bytes(1_200_000),
+        "two in one": letter + letter,
+        "halves changed places": letter[:1] + letter[middle:] + letter[1:middle],
+    }[how]
+    try:
+        http, answer = await asyncio.to_thread(place.post, broken)
+    except (ConnectionError, http_client.HTTPException):
+        assert how == "too large"
+    else:
+        # A page that is not there, a body that is too large, or the key document: "seal it anew".
+        document = http == 200 and letters.open_key_document(answer, place.address.relay) == place.keys()
+        assert document or http in (400, 404, 413)
+    [fetched] = await asyncio.to_thread(place.exchange, Fetch(LOG, READ, 0))
+    assert fetched.records == ()
+
+
+async def test_letters_arrive_in_any_order_and_what_comes_too_early_waits_for_nobody(place: Place) -> None:
+    """Two letters whose order changed on the way: the second one's turn is not there yet, and comes again."""
+    keys = await asyncio.to_thread(place.keys)
+    first, second = (
+        letters.seal_request(keys, codec.encode_operations([append]), os.urandom(32))
+        for append in (
+            Append(LOG, WRITE, 0, (entry("one"),), advance=True),
+            Append(LOG, WRITE, 1, (entry("two"),)),
+        )
+    )
+    found = []
+    for sealed in (second, first, second):
+        _, answer = await asyncio.to_thread(place.post, sealed.letter)
+        found += codec.decode_answers(letters.open_response(sealed, answer).answers)
+    assert [status(one) for one in found] == [Status.WRONG_TURN, Status.OK, Status.OK]
+    [fetched] = await asyncio.to_thread(place.exchange, Fetch(LOG, READ, 0))
+    assert [record.entry for record in fetched.records] == [entry("one"), entry("two")]
 
 
 async def test_a_letter_may_be_replayed_and_changes_nothing_twice(place: Place) -> None:
