@@ -22,6 +22,10 @@ import atheris
 
 SLOW_S = 1.0
 """Seconds of this process's own time for one input, instrumented, above which it is a finding."""
+FROM_TAKEN = 0.35
+"""How often the next input is made of one that the parser took for good, and not of one that libFuzzer has chosen: among
+those that take other steps nearly all are refused early, in one of many ways."""
+TAKEN_MAX = 500
 _TELL_EVERY_S = 2.0
 
 
@@ -79,6 +83,13 @@ class Watch:
         beside.rename(self._folder / "seen.json")
 
 
+def _remember(taken: list[bytes], data: bytes) -> None:
+    if len(taken) < TAKEN_MAX:
+        taken.append(data)
+    else:
+        taken[random.randrange(TAKEN_MAX)] = data
+
+
 def main() -> None:
     name, folder, *options = sys.argv[1:]
     faulthandler.enable()
@@ -88,11 +99,14 @@ def main() -> None:
 
         target = all_targets()[name]
     watch = Watch(Path(folder))
+    taken = list(target.seeds())
 
     def run(data: bytes) -> None:
         started = time.process_time()
         try:
-            watch.accepted += target.check(data)
+            if target.check(data):
+                watch.accepted += 1
+                _remember(taken, data)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # a panic of the Rust crate is no Exception
@@ -100,7 +114,10 @@ def main() -> None:
         watch.took(time.process_time() - started, data)
 
     def mutate(data: bytes, longest: int, seed: int) -> bytes:
-        return change(target, data, longest, random.Random(seed), atheris.Mutate)
+        chance = random.Random(seed)
+        if chance.random() < FROM_TAKEN:
+            data = chance.choice(taken)[:longest]
+        return change(target, data, longest, chance, atheris.Mutate)
 
     atheris.Setup([sys.argv[0], *options], run, custom_mutator=mutate)
     atheris.Fuzz()
