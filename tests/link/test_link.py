@@ -13,6 +13,8 @@ from link_table import (
     append,
     delivered,
     done,
+    fetched,
+    item,
     of,
     put,
     sent,
@@ -22,20 +24,22 @@ from whimbrel.link.events import (
     Cancelled,
     Close,
     Deliver,
+    DeliverRecords,
     Dial,
     NetworkChanged,
     Report,
     RoutesChanged,
     Send,
     Submitted,
+    WatchSet,
     WayLost,
 )
 from whimbrel.link.link import FRAME_MAX, Link
 from whimbrel.link.queue import size_of
 from whimbrel.link.trouble import Reason, Stage, Trouble
-from whimbrel.wire.answers import Chunk, Done, Failure, Status
+from whimbrel.wire.answers import Chunk, Done, Failure, Status, Watched
 from whimbrel.wire.codec import encode_operation
-from whimbrel.wire.operations import Get, Operation, Put, Stat
+from whimbrel.wire.operations import Fetch, Get, Operation, Put, Stat
 from wire.wire_values import operations
 
 
@@ -357,6 +361,32 @@ def test_new_routes_and_a_new_network_are_used_at_once() -> None:
     actions = table.tell(RoutesChanged((STREAM, OTHER)), NetworkChanged("train"))
     assert [d.candidate for d in of(actions, Dial)] == [STREAM]
     assert [d.candidate for d in of(table.wait(0.3), Dial)] == [OTHER]
+
+
+def test_on_a_new_network_what_is_up_has_to_show_that_it_still_is() -> None:
+    table = Table(STREAM)
+    table.tell(WatchSet({1: item(1, after=3)}))
+    [dial] = of(table.actions, Dial)
+    table.answer(dial.way, 0, Watched(b"h" * 16, ((1, fetched(head=3)),)))
+    table.wait(3600.0)  # nothing to ask, nothing to lose
+    [[probe]] = sent(table.tell(NetworkChanged("train")))
+    assert probe == Fetch(b"L" * 32, b"R" * 32, 3)
+    # The last network took the connection along: ten seconds later another is dialled, not after a quarter of an hour.
+    actions = table.wait(11.0)
+    assert of(actions, Close) == [Close(dial.way)]
+    assert len(of(actions, Dial)) == 1
+
+
+def test_a_way_that_answers_on_the_new_network_stays() -> None:
+    table = Table(STREAM)
+    table.tell(WatchSet({1: item(1, after=3)}))
+    [dial] = of(table.actions, Dial)
+    table.answer(dial.way, 0, Watched(b"h" * 16, ((1, fetched(head=3)),)))
+    table.tell(NetworkChanged("train"))
+    assert of(table.answer(dial.way, 1, fetched(head=3)), DeliverRecords) == []
+    actions = table.wait(3600.0)
+    assert not of(actions, Close)
+    assert not of(actions, Dial)
 
 
 def test_a_link_without_any_way_waits() -> None:

@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from whimbrel.chat.effects import Ask, Effects, Tag
+from whimbrel.chat.line import Line
 from whimbrel.chat.person import Person
 from whimbrel.chat.records import PutFile
 from whimbrel.chat.relays import Relay
 from whimbrel.client.desk import StoreDesk
 from whimbrel.client.home_errors import STORE_CODES, code_of
 from whimbrel.client.link_runner import LinkState, RelayConnection
+from whimbrel.client.network import network
 from whimbrel.client.setbacks import Setbacks
 from whimbrel.client.transfers import Transfers
 from whimbrel.store.errors import HomeGone, StoreError
@@ -44,7 +46,9 @@ LOOK_EVERY, LOOK_AT_LEAST_EVERY = 60.0, 3600.0
 """Seconds until the next turn at the latest, with something waiting for its time and without: timers of this machine never
 jump, its clock does, and what was to happen at a time is looked at again."""
 GUARD_EVERY = 5.0
-"""Seconds between two looks whether the home is still there."""
+"""Seconds between two looks whether the home is still there, and the network still the same."""
+SLEPT = 30.0
+"""Seconds by which the clock may run ahead of the timers between two looks, unless this computer slept or was set."""
 
 
 @dataclass(slots=True)
@@ -61,7 +65,12 @@ class _Event:
 class Shell:
     """One home, open: the engine, its store, and a connection to each relay."""
 
-    def __init__(self, home: Home, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        home: Home,
+        clock: Callable[[], float] = time.time,
+        look_at_network: Callable[[], str] = network,
+    ) -> None:
         self.home = home
         self.desk = StoreDesk(home)
         self.person: Person | None = None
@@ -71,6 +80,8 @@ class Shell:
         self.hurry = False
         self.fetch_up_to = -1
         self._clock = clock
+        self._look_at_network = look_at_network
+        self._network = look_at_network()
         self._events: list[_Event] = []
         self._wake = asyncio.Event()
         self._changed = asyncio.Event()
@@ -123,10 +134,21 @@ class Shell:
             self.person.aside = self._setbacks.aside
 
     async def _guard(self) -> None:
-        """A home that was deleted or replaced takes nothing any more, although the disk says it does."""
+        """Look about now and then: a home that was deleted takes nothing any more, although the disk says it does; and on
+        another network, or after sleep, what was up may be gone without a word."""
+        loop = asyncio.get_running_loop()
+        awake = self._clock() - loop.time()
         while True:
             await asyncio.sleep(GUARD_EVERY)
             self.home.check()
+            seen, before = self._look_at_network(), self._network
+            asleep, awake = self._clock() - loop.time() - awake, self._clock() - loop.time()
+            self._network = seen
+            if seen and (seen != before or abs(asleep) > SLEPT):
+                for connection in self.connections.values():
+                    connection.network_changed(seen)
+            if abs(asleep) > SLEPT:
+                self._wake.set()
 
     # -------------------------------------------------------------------------------------------- turns
 
@@ -295,14 +317,21 @@ class Shell:
             self.note("internal", text)
 
     def _begin_again(self) -> None:
-        """The engine as it was last saved; what came in since is asked for again."""
+        """The engine as it was last saved; what came in since is asked for again, and what was read to its end stays so."""
+        read = {line.state.log: line.state.seq for line in self._lines() if line.caught_up}
         self.person = None
         self._restore()
+        for line in self._lines():
+            line.caught_up = read.get(line.state.log) == line.state.seq
+        behind = {line.state.log for line in self._lines() if not line.caught_up}
         for connection in self.connections.values():
             for item in self._items(connection.identity):
-                if connection.cursor(item.slot) != item.after:
+                if connection.cursor(item.slot) != item.after or item.log in behind:
                     connection.reposition(item.slot, item.after)
         self._follow_watches()
+
+    def _lines(self) -> list[Line]:
+        return [line for chat in self.person.chats.values() for line in chat.lines] if self.person else []
 
     def note(self, code: str, text: str, chat: bytes | None = None) -> None:
         """Something is wrong; `status` says it."""
@@ -380,6 +409,7 @@ class Shell:
             on_records=self._records,
             on_state=lambda state: self._state(identity, state),
             memory=self._ways_known(identity),
+            network=self._network,
         )
         self.connections[identity] = connection
         self._connected.append(self._tasks.create_task(self._run(identity, connection)))

@@ -197,6 +197,7 @@ class Link:
                 self.dialer.set_candidates(candidates)
             case NetworkChanged(network):
                 self.dialer.network_changed(now, network)
+                self.watching.ask_again()  # what was up may hang in the last network
             case Answered():
                 self._answered(now, event, actions)
             case RecordsCame(number, slot, what):

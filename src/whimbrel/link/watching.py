@@ -105,6 +105,13 @@ class Watching:
         if slot is not None:
             self._move(slot, after)
 
+    def ask_again(self) -> None:
+        """Have something fetched, so that a way that is up has to show that it still is."""
+        for slot in self._slots.values():
+            if not slot.stopped:
+                slot.gap = True
+                return
+
     def _move(self, slot: _Slot, after: int) -> None:
         slot.cursor = slot.reached = after
         slot.version = self._next_version()
