@@ -8,7 +8,6 @@ can count: how many inputs were taken for good, and which took longest.
 
 from __future__ import annotations
 
-import faulthandler
 import hashlib
 import json
 import random
@@ -92,7 +91,6 @@ def _remember(taken: list[bytes], data: bytes) -> None:
 
 def main() -> None:
     name, folder, *options = sys.argv[1:]
-    faulthandler.enable()
     with atheris.instrument_imports(include=["whimbrel"]):
         from fuzz.mutation import change
         from fuzz.target import all_targets

@@ -80,6 +80,8 @@ def prepare(target: Target) -> Path:
         (folder / part).mkdir(exist_ok=True)
         for old in (folder / part).iterdir():
             old.unlink()
+    for log in folder.glob("log*"):
+        log.unlink()
     for data in (*target.seeds(), *target.starts, *(data for data, _ in read(target.name))):
         (folder / "corpus" / hashlib.sha1(data).hexdigest()).write_bytes(data)
     if target.words:
@@ -106,8 +108,8 @@ def run(target: Target, minutes: float) -> Outcome:
         if code == 0:
             break
         outcome.deaths += 1
-        for path in (folder / "deaths").iterdir():
-            outcome.findings.append(f"the process died: {path.relative_to(WORK.parent)}")
+        (folder / "log").rename(folder / f"log of death {outcome.deaths}")
+        _tell_death(outcome, folder, code)
     outcome.seconds = round(time.monotonic() - started, 1)
     outcome.commit = versions().get("commit", "unknown")
     inputs = list((folder / "corpus").iterdir())
@@ -115,6 +117,15 @@ def run(target: Target, minutes: float) -> Outcome:
     for path in sorted((folder / "findings").glob("*.txt")):
         outcome.findings.append(f"{path.read_text().partition(chr(10))[0]}: {path.relative_to(WORK.parent)}")
     return outcome
+
+
+def _tell_death(outcome: Outcome, folder: Path, code: int) -> None:
+    """What libFuzzer left of the input that ended the process; once for each input."""
+    left = [str(path.relative_to(WORK.parent)) for path in (folder / "deaths").iterdir()]
+    words = [f"the process died of {path}" for path in left] or [
+        f"the process ended with code {code}, see its log"
+    ]
+    outcome.findings += [one for one in words if one not in outcome.findings]
 
 
 def _start(target: Target, folder: Path, seconds: int) -> tuple[int, str]:
