@@ -56,6 +56,7 @@ class Outcome:
     runs: int = 0
     accepted: int = 0
     commit: str = ""
+    jobs: int = 1
     steps: int = 0
     features: int = 0
     corpus_inputs: int = 0
@@ -94,10 +95,10 @@ def prepare(target: Target) -> Path:
     return folder
 
 
-def run(target: Target, minutes: float) -> Outcome:
+def run(target: Target, minutes: float, jobs: int) -> Outcome:
     """Fuzz one target, starting it again when its process dies."""
     folder = prepare(target)
-    outcome = Outcome(target.name, target.parses, target.about, kept_inputs=len(read(target.name)))
+    outcome = Outcome(target.name, target.parses, target.about, jobs=jobs, kept_inputs=len(read(target.name)))
     started = time.monotonic()
     end = started + minutes * 60
     while (left := end - time.monotonic()) > 1 and outcome.deaths < STARTS_MAX:
@@ -220,7 +221,7 @@ def main() -> int:
     lock = threading.Lock()
 
     def work(target: Target) -> None:
-        outcome = run(target, asked.minutes)
+        outcome = run(target, asked.minutes, asked.jobs)
         with lock:
             done.append(outcome)
             record(done, asked.minutes, asked.jobs, before)

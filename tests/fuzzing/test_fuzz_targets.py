@@ -143,15 +143,28 @@ def test_only_inputs_that_lead_somewhere_new_are_kept_and_what_broke_something_a
 
 
 def test_the_table_says_what_was_run() -> None:
-    one = {"name": "x", "runs": 1000, "seconds": 10.0, "processor_s": 9.0, "accepted": 250, "steps": 7, "corpus_inputs": 3, "slowest_ms": 1.6, "findings": ["a"], "commit": "abc"}  # fmt: skip
+    one = {
+        "name": "x",
+        "seconds": 600.0,
+        "jobs": 2,
+        "processor_s": 90.0,
+        "runs": 60_000,
+        "accepted": 15_000,
+        "steps": 7,
+        "corpus_inputs": 3,
+        "slowest_ms": 1.6,
+        "findings": ["a"],
+        "commit": "abc",
+    }
     told = {
         "at": "2026-11-24T01:00:00Z",
         "machine": {"processor": "a processor", "usable_cores": 2},
         "versions": {"python": "3.11"},
-        "conditions": {"minutes": 10, "jobs": 2, "niceness": 15},
+        "conditions": {"niceness": 15},
         "targets": [one],
     }
     text = markdown(told)
-    assert "1 targets, 10 minutes each, 2 at a time at niceness 15; 1,000 runs" in text
-    assert "1 finding." in text
-    assert text.splitlines()[-1] == "| x | 1,000 | 100 | 9 | 25 % | 7 | 3 | 2 | 1 |"
+    assert (
+        "commits abc, niceness 15. 1 targets, 60,000 runs in 2 minutes of processor time, 1 finding." in text
+    )
+    assert text.splitlines()[-1] == "| x | 10 | 2 | 90 | 60,000 | 100 | 25 % | 7 | 3 | 2 | 1 |"
