@@ -14,9 +14,11 @@ from typing import Any, Protocol
 from whimbrel.chat import attachments, composing, content
 from whimbrel.chat.composing import Act
 from whimbrel.chat.effects import Desk, Effects, Watching
+from whimbrel.chat.healing import is_due
 from whimbrel.chat.identity import Chance, Identity
 from whimbrel.chat.line import (
     ClaimLost,
+    Closed,
     Committed,
     Ignored,
     Landed,
@@ -29,7 +31,7 @@ from whimbrel.chat.line import (
     Removed,
     Trouble,
 )
-from whimbrel.chat.line_state import FlightKind, Joiner, LineState, Standing
+from whimbrel.chat.line_state import FlightKind, Healing, Joiner, LineState, Standing
 from whimbrel.chat.outbox import LONGEST_WAIT, Outbox, has_come
 from whimbrel.chat.receipts_report import MessageStatus, decode_report, encode_report
 from whimbrel.chat.records import (
@@ -48,7 +50,7 @@ from whimbrel.chat.records import (
     SetMessageSeq,
     SetMessageState,
 )
-from whimbrel.chat.rules import Refused
+from whimbrel.chat.rules import Refused, seat_of
 from whimbrel.crypto import mls
 from whimbrel.crypto.errors import CryptoError
 from whimbrel.crypto.leaf import Roles
@@ -59,12 +61,16 @@ from whimbrel.wire.asking import NEEDS_MAX
 from whimbrel.wire.errors import WireError
 from whimbrel.wire.operations import CHUNK, SEALED_CHUNK, Fetch, Get, Put
 
+RELOCK_STEP = 10_000
+"""Milliseconds that the second admin waits for the first to lock a log anew, and so on."""
 RECEIPTS_UP_TO = 20
 """Members above which nobody sends receipts: they grow with the square."""
 RECEIPTS_WAIT = 2_000
 """Milliseconds that receipts wait for more of their kind."""
 RECEIPTS_AT_ONCE = 1_000
 """Messages in one report: 40 KB, so that it fits an entry."""
+CLOSED_KEPT = 4
+"""Lines that are over and still remembered."""
 POSTS_AT_ONCE = 32
 """Posts encrypted into one append at most."""
 BYTES_AT_ONCE = 192 * 1024
@@ -81,6 +87,7 @@ POSTS = {
     "receipts": PayloadKind.RECEIPTS,
     "stock": PayloadKind.KEY_PACKAGES,
     "left": PayloadKind.LEFT,
+    "pass-on": PayloadKind.RE_ADD,
 }
 """The outbox kinds that are posted; all others are commits."""
 
@@ -97,7 +104,10 @@ class Surroundings(Protocol):
     def next_n(self) -> int: ...
     def let_in(self, chat: Conversation, line: Line, let_in: LetIn, now: int, fx: Effects) -> None: ...
     def take_stock(self, account: bytes, packages: Sequence[bytes], fx: Effects) -> None: ...
-    def met(self, chat: Conversation, line: Line, fx: Effects) -> None: ...
+    def met(self, chat: Conversation, line: Line, fx: Effects, anew: Sequence[bytes] = ()) -> None: ...
+    def asked_again(self, chat: Conversation, by: bytes, request: bytes, now: int, fx: Effects) -> None: ...
+    def moved_on(self, chat: Conversation, line: Line, closed: Closed, now: int, fx: Effects) -> None: ...
+    def replaced(self, chat: Conversation, line: Line, removed: Removed, now: int, fx: Effects) -> None: ...
 
 
 class Conversation:
@@ -116,18 +126,22 @@ class Conversation:
         self.hidden = False
         self.lines: list[Line] = []
         self.outbox = Outbox()
+        self.let_in_again: list[tuple[bytes, bytes, int]] = []
+        """Requests to be let in again that were granted: hash of the key package, the device that went, when."""
 
     # -------------------------------------------------------------------------------------- remembering
 
     def save(self) -> PutChat:
-        state: list[Any] = [1, self.peer, self.left, [line.state.pack() for line in self.lines]]
+        again = [list(one) for one in self.let_in_again]
+        state: list[Any] = [1, self.peer, self.left, [line.state.pack() for line in self.lines], again]
         return PutChat(ChatRow(self.id, self.kind, self.name, cbor.encode(state), hidden=self.hidden))
 
     @staticmethod
     def restore(around: Surroundings, row: ChatRow) -> Conversation:
-        _, peer, left, lines = cbor.decode(row.state)
+        _, peer, left, lines, again = cbor.decode(row.state)
         chat = Conversation(around, row.id, row.kind, row.name, peer)
         chat.left, chat.hidden = left, row.hidden
+        chat.let_in_again = [(package, device, at) for package, device, at in again]
         for packed in lines:
             chat.lines.append(chat._line(LineState.unpack(packed)))
         return chat
@@ -145,6 +159,45 @@ class Conversation:
         standing = [line for line in self.lines if line.state.standing in (Standing.FOUNDING, Standing.OPEN)]
         return min(standing, key=lambda line: (-line.state.generation, line.state.log), default=None)
 
+    @property
+    def latest(self) -> Line | None:
+        """The newest line that we were ever in, whether it can be written to or not."""
+        known = [line for line in self.lines if line.state.standing is not Standing.OFFERED]
+        return min(known, key=lambda line: (-line.state.generation, line.state.log), default=None)
+
+    @property
+    def offered(self) -> Line | None:
+        """Where the conversation would go on, once the person agrees."""
+        lines = [line for line in self.lines if line.state.standing is Standing.OFFERED]
+        return min(lines, key=lambda line: (-line.state.generation, line.state.log), default=None)
+
+    @property
+    def lost(self) -> Line | None:
+        """The newest line, when it is lost: then a way back is due (`ways_back`)."""
+        for line in self.lines:
+            if line.state.standing is Standing.LOST:
+                return line if not self.left and line is self.latest else None
+        return None
+
+    @property
+    def is_copied(self) -> bool:
+        """A line shows that another copy of this home writes, and nothing was done about it yet."""
+        device = self.around.identity.device
+        return any(
+            line.state.trouble == "copied"
+            and line.state.standing is Standing.LOST
+            and line.own_device == device
+            for line in self.lines
+        )
+
+    def begin_anew(self) -> None:
+        """The account has a new device: no line of the old one goes on."""
+        for line in self.lines:
+            if line.state.standing in (Standing.OPEN, Standing.FOUNDING, Standing.OFFERED):
+                line.state.standing, line.state.trouble = Standing.LOST, "copied"
+            line.state.flight, line.state.sent = None, 0
+        self.lines = [self._line(line.state) for line in self.lines]
+
     def line_on(self, log: bytes) -> Line | None:
         return next((line for line in self.lines if line.state.log == log), None)
 
@@ -156,6 +209,9 @@ class Conversation:
             self.lines.remove(before)
         line = self._line(state)
         self.lines.append(line)
+        over = [line for line in self.lines if line.state.standing is Standing.CLOSED]
+        for old in over[:-CLOSED_KEPT]:
+            self.lines.remove(old)
         self.left = False
         return line
 
@@ -172,7 +228,7 @@ class Conversation:
         ]
 
     def accounts(self) -> list[bytes]:
-        line = self.line or (self.lines[-1] if self.lines else None)
+        line = self.line or self.latest
         return line.accounts() if line is not None else []
 
     # ----------------------------------------------------------------------------------------- reading
@@ -203,8 +259,7 @@ class Conversation:
         elif line.doubt and not line.looking and state.standing is Standing.OPEN:
             line.looking = True
             fetch = Fetch(state.log, state.read, state.seq)
-            least = max(state.seq, line.ahead)
-            fx.ask(state.relay, fetch, "look", self.id, state.log, state.read, state.seq, least)
+            fx.ask(state.relay, fetch, "look", self.id, state.log, state.read, state.seq, line.known)
 
     def _take(self, line: Line, events: Sequence[LineEvent], now: int, fx: Effects) -> None:
         delivered: list[bytes] = []
@@ -219,15 +274,20 @@ class Conversation:
                     self._landed(line, event, now, fx)
                 case LetIn():
                     self.around.let_in(self, line, event, now, fx)
+                case Removed() if event.instead:
+                    self.around.replaced(self, line, event, now, fx)
                 case Removed():
                     self.note(line, "removed", event.by, [self.around.identity.account], now, fx)
-                    self._give_up("You are not a member any more.", fx)
+                    if self.line is None:
+                        self._give_up("You are not a member any more.", fx)
+                case Closed():
+                    self.around.moved_on(self, line, event, now, fx)
                 case ClaimLost():
                     fx.tell("claim-lost", chat=self.id)
                 case Refusal():
                     self._refused(line, event, now, fx)
                 case Trouble():
-                    fx.tell("trouble", chat=self.id, code=event.code, text=event.text)
+                    self._in_trouble(line, event, now, fx)
                 case Ignored():
                     fx.tell("ignored", chat=self.id, seq=event.seq, why=event.why)
         if delivered:
@@ -248,6 +308,8 @@ class Conversation:
             self._stock(event, fx)
         elif payload.kind == PayloadKind.LEFT:
             self._has_left(event, now, fx)
+        elif payload.kind == PayloadKind.RE_ADD:
+            self.around.asked_again(self, event.account, payload.body, now, fx)
 
     def _message(self, event: Posted, delivered: list[bytes], now: int, fx: Effects) -> None:
         body = event.payload.body
@@ -303,15 +365,20 @@ class Conversation:
             fx.tell("ignored", chat=self.id, seq=event.seq, why=str(error))
 
     def superseded(self, before: Line | None, fx: Effects) -> None:
-        """A new line is there: if it took over, what of ours had no receipt on the old one is sent again."""
+        """A new line is there: if it took over, what of ours nobody is known to have is offered again there.
+
+        Known to have it: by a receipt, or because a member saw the same history up to there. Who has it twice shows it once.
+        """
         line = self.line
         if before is None or line is before or line is None:
             return
         for message in self.around.desk.undelivered(self.id):
-            row = next((row for row in self.outbox if row.message == message.id), None)
-            if row is None:
-                body = cbor.encode([message.content, []])
-                self.put(OutboxRow(self.id, "content", body, message.id), fx)
+            if message.seq <= before.state.confirmed:
+                fx.save(SetMessageState(message.id, "delivered"))
+            elif all(row.message != message.id for row in self.outbox):
+                files = composing.attachments_of(content.decode(message.content))
+                needs = [file.blob for file in files if file.relay == line.state.relay]
+                self.put(OutboxRow(self.id, "content", cbor.encode([message.content, needs]), message.id), fx)
 
     def _receipts(self, event: Posted, now: int, fx: Effects) -> None:
         try:
@@ -334,8 +401,12 @@ class Conversation:
             self.put(OutboxRow(self.id, "remove", cbor.encode([event.account])), fx)
 
     def _committed(self, line: Line, event: Committed, now: int, fx: Effects) -> None:
+        if event.healed and event.by == self.around.identity.account:
+            line.state.healing = Healing(at=now)
         if event.added:
             self.note(line, "joined", event.by, event.added, now, fx)
+        if event.again:
+            self.note(line, "re-added", event.by, event.again, now, fx)
         removed = [account for account in event.removed if account not in event.added]
         if removed:
             self.note(line, "removed", event.by, removed, now, fx)
@@ -348,11 +419,33 @@ class Conversation:
         if event.after.name != event.before.name and self.kind == "group":
             self.name = event.after.name
             self.note(line, "renamed", event.by, [], now, fx)
-        self.around.met(self, line, fx)
+        self.around.met(self, line, fx, event.again)
 
-    def note(self, line: Line, event: str, by: bytes, whom: Sequence[bytes], now: int, fx: Effects) -> None:
-        """Something that happened, as a line in the chat."""
-        detail = cbor.encode([event, by, list(whom), line.state.log, line.state.seq])
+    def _in_trouble(self, line: Line, event: Trouble, now: int, fx: Effects) -> None:
+        """Said as it happens; what a line is lost by is also said in the chat, by `ways_back`."""
+        if line.state.standing is Standing.LOST and line is not self.latest:
+            line.state.standing = Standing.CLOSED  # the conversation goes on elsewhere already
+            return
+        fx.tell("trouble", chat=self.id, code=event.code, text=event.text)
+        admins = line.roles.admins
+        if event.code == "change" and self.around.identity.account in admins:
+            place = admins.index(self.around.identity.account)
+            if all(row.kind != "relock" for row in self.outbox):
+                wait = min(place * RELOCK_STEP, LONGEST_WAIT)
+                self.put(OutboxRow(self.id, "relock", b"\x80", not_before=now + wait), fx)
+
+    def note(
+        self,
+        line: Line,
+        event: str,
+        by: bytes,
+        whom: Sequence[bytes],
+        now: int,
+        fx: Effects,
+        code: str = "",
+    ) -> None:
+        """Something that happened, as a line in the chat. `code`: of what is wrong, if something is (`troubles`)."""
+        detail = cbor.encode([event, by, list(whom), line.state.log, line.state.seq, code])
         fx.save(
             AddMessage(
                 MessageRow(
@@ -429,27 +522,42 @@ class Conversation:
         turn, so it is quick."""
         if self.outbox:
             return False
-        return all(line.state.flight is None and line.wants is None for line in self.lines)
+        return all(line.is_idle for line in self.lines)
 
     def pump(self, now: int, fx: Effects, hurry: bool = False) -> None:
         """Send what is due. `hurry`: also what only waits for company."""
         if self.is_idle:
             return
         line = self.line
-        if line is None:
-            return
         for any_line in self.lines:
             flight = any_line.state.flight
+            if flight is None and any_line.state.closing and any_line.may_write():
+                any_line.close(self.around.chance(32))
+                fx.save(self.save())
+                flight = any_line.state.flight
             held_until = any_line.patience.get(flight.kind, 0) if flight is not None else 0
             if flight is not None and not any_line.asked and has_come(held_until, now, LONGEST_WAIT):
                 self._launch(any_line, fx)
+        if line is None:
+            return
+        if line.state.healing.planned and is_due(line.state.healing, now, writes=False):
+            self._heal(line, fx)
         if line.state.flight is not None or not self.outbox or not line.may_write():
             return
         held = {kind for kind, until in line.patience.items() if not has_come(until, now, LONGEST_WAIT)}
         due = self.outbox.due(FAR if hurry else now, lambda row: flight_of(row) not in held)
         if self._fill_flight(line, due, fx):
+            if flight_of_kind(line) is FlightKind.POSTS and is_due(line.state.healing, now, writes=True):
+                self._heal(line, fx)
             fx.save(self.save())
             self._launch(line, fx)
+
+    def _heal(self, line: Line, fx: Effects) -> None:
+        """Have our own keys made anew, after what waits already."""
+        line.state.healing.planned = 0
+        if all(row.kind != "update" for row in self.outbox):
+            self.put(OutboxRow(self.id, "update", b"\x80"), fx)
+        fx.save(self.save())
 
     def _fill_flight(self, line: Line, due: list[OutboxRow], fx: Effects) -> bool:
         """Put what is due first into an append; intentions with nothing left to do fall away. False: nothing flies."""
@@ -473,7 +581,7 @@ class Conversation:
                 return True
             if flight and has_come(line.patience.get(flight.kind, 0), now, LONGEST_WAIT):
                 return True
-        return bool(self.outbox.due(FAR if hurry else now))
+        return self.line is not None and bool(self.outbox.due(FAR if hurry else now))
 
     def next_time(self) -> int | None:
         """When something that waits in the outbox is due (milliseconds)."""
@@ -485,6 +593,9 @@ class Conversation:
         flight = line.state.flight
         if flight is not None:
             return None if line.asked else line.patience.get(flight.kind)
+        planned = line.state.healing.planned
+        if planned:
+            return min(planned, self.outbox.next_time() or planned) if line.may_write() else planned
         if not self.outbox or not line.may_write():
             return None
         if not line.patience:
@@ -511,6 +622,7 @@ class Conversation:
             if len(post.body) > CHUNK // 2:
                 break
         line.post(posts, self.around.chance(32))
+        line.state.healing.posts += len(posts)
 
     def _change(self, line: Line, row: OutboxRow, fx: Effects) -> None:
         """Turn one intention into a commit, or drop it when there is nothing (any more) to do."""
@@ -532,6 +644,18 @@ class Conversation:
             return False
         if me not in roles.admins:
             raise Refused("you are no admin here (any more)")
+        if row.kind == "relock":
+            wrong = line.state.trouble == "change"
+            if wrong:
+                line.commit((row.n,), self.around.chance(32), update=True, relock=True)
+            return not wrong
+        if row.kind == "re-add":
+            device, joiner = value[0], Joiner.unpack(value[1])
+            leaf = seat_of(joiner.key_package)
+            there = any(m.device == device and m.leaf.log_key != leaf.leaf.log_key for m in line.members)
+            if there:
+                line.commit((row.n,), self.around.chance(32), (joiner,), devices=(device,))
+            return not there
         if row.kind == "add":
             joiners = tuple(j for j in map(Joiner.unpack, value) if j.account not in present)
             if joiners:
@@ -593,7 +717,26 @@ class Conversation:
 
     def answered(self, line: Line, first_id: bytes, answer: Answer, now: int, fx: Effects) -> None:
         """The answer to an append."""
+        if isinstance(answer, Failure) and line is not self.line and answer.status is not Status.BUSY:
+            self._refused_on_old_line(line, first_id, answer, fx)
+            return
         self._take(line, line.answered(first_id, answer), now, fx)
+
+    def _refused_on_old_line(self, line: Line, first_id: bytes, answer: Failure, fx: Effects) -> None:
+        """The conversation goes on elsewhere: what was under way here leaves there. A log that cannot be closed is left."""
+        flight = line.state.flight
+        if flight is None or flight.ids[0] != first_id:
+            return
+        line.give_up_flight()
+        more = (
+            answer.status is Status.WRONG_TURN
+            and answer.head is not None
+            and answer.head.seq > line.state.seq
+        )
+        if flight.kind is FlightKind.CLOSE and not more:
+            line.state.standing, line.state.closing = Standing.CLOSED, b""
+        fx.watch_changed = True
+        fx.save(self.save())
 
     def _refused(self, line: Line, event: Refusal, now: int, fx: Effects) -> None:
         """What the relay does not take is tried again later. A message whose file it lacks holds up no other."""
@@ -601,6 +744,13 @@ class Conversation:
         if not lacking:
             line.patience[event.kind] = now + PATIENCE
         for row in lacking:
+            before = self.around.desk.message(row.message) if row.message is not None else None
+            if before is not None and before.seq:  # it was there once, with its file; now without
+                body, needs = cbor.decode(row.body)
+                row = replace(row, body=cbor.encode([body, [n for n in needs if n not in event.missing]]))
+                self.outbox.put(row)
+                fx.save(AddOutbox(row))
+                continue
             later = replace(row, not_before=now + PATIENCE)
             self.outbox.put(later)
             fx.save(AddOutbox(later))
@@ -626,6 +776,10 @@ def needs_of(row: OutboxRow) -> set[bytes]:
     """The blobs that must be whole before this row's post."""
     post = as_post(row)
     return set(post.needs) if post is not None else set()
+
+
+def flight_of_kind(line: Line) -> FlightKind | None:
+    return line.state.flight.kind if line.state.flight is not None else None
 
 
 def flight_of(row: OutboxRow) -> FlightKind:

@@ -117,6 +117,18 @@ class Errands:
         waiting = self._lanes.get(lane)
         return waiting[0] if waiting and (waiting[0].n, waiting[0].mark) == (n, mark) else None
 
+    def in_lane(self, lane: bytes) -> list[Errand]:
+        """What waits in a lane, in order."""
+        return list(self._lanes.get(lane, ()))
+
+    def rewrite(self, errand: Errand, operation: Operation, fx: Effects) -> None:
+        """Put another operation into an errand's place. An answer to the one before is not its answer."""
+        again = replace(errand, operation=codec.encode_operation(operation), not_before=0)
+        lane = self._lanes[errand.lane]
+        lane[lane.index(errand)] = again
+        self._asked.discard(errand.n)
+        fx.save(AddOutbox(again.row()), SetOutboxTime(again.n, again.not_before))
+
     def done(self, errand: Errand, fx: Effects) -> None:
         lane = self._lanes[errand.lane]
         lane.popleft()

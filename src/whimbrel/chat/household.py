@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from whimbrel.chat.contacts import Contact
 from whimbrel.chat.conversation import Conversation, Surroundings
 from whimbrel.chat.effects import Effects
 from whimbrel.chat.errands import Errands
 from whimbrel.chat.founding import Founder
+from whimbrel.chat.line import LetIn, Line
 from whimbrel.chat.relays import Relay
+
+if TYPE_CHECKING:
+    from whimbrel.chat.ways_back import WaysBack
 
 
 class Household(Surroundings, Founder, Protocol):
@@ -21,10 +25,17 @@ class Household(Surroundings, Founder, Protocol):
     contacts: dict[bytes, Contact]
     relays: dict[bytes, Relay]
 
+    @property
+    def ways_back(self) -> WaysBack: ...
+
     def add_relay(self, relay: Relay, fx: Effects) -> None: ...
     def hear_of(self, relay: bytes, routes: Sequence[str], fx: Effects) -> None: ...
     def move_in(self, relay: bytes, now: int, fx: Effects) -> None: ...
     def put_contact(self, contact: Contact, fx: Effects) -> None: ...
     def give_stock(self, chat: Conversation, count: int, now: int, fx: Effects) -> None: ...
+    def let_in(
+        self, chat: Conversation, line: Line, let_in: LetIn, now: int, fx: Effects, lane: bytes = b""
+    ) -> None: ...
+    def name_of(self, account: bytes) -> str: ...
     def forget(self, chat: Conversation, fx: Effects) -> None: ...
     def forget_group(self, group: bytes) -> None: ...

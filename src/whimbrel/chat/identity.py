@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from whimbrel.crypto import mls
-from whimbrel.crypto.accounts import DeviceList, make_credential, new_account, sign_device_list
+from whimbrel.crypto.accounts import (
+    DeviceList,
+    make_credential,
+    new_account,
+    next_number,
+    sign_device_list,
+)
 from whimbrel.crypto.leaf import LeafExtension, Reach, encode_leaf
 from whimbrel.wire import cbor
 from whimbrel.wire.purpose import prf
@@ -46,6 +52,20 @@ class Identity:
             chance(32),
             seconds,
             sign_device_list(account.private, devices),
+        )
+
+    def renewed(self, chance: Chance, now: int) -> Identity:
+        """The same account with a new device in the place of the old one."""
+        device_private, device = mls.Engine.new_signature_key()
+        number = next_number(self.list_number, now // 1000)
+        devices = DeviceList(self.account, number, ((device, now // 1000),))
+        return replace(
+            self,
+            device_private=device_private,
+            device=device,
+            device_secret=chance(32),
+            list_number=number,
+            device_list=sign_device_list(self.account_private, devices),
         )
 
     def credential(self) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from whimbrel.chat.conversation import put_chunk
@@ -29,6 +29,7 @@ from whimbrel.wire.operations import (
     Keep,
     LogBody,
     LogKind,
+    Put,
 )
 from whimbrel.wire.purpose import public_of, token_hash
 
@@ -190,6 +191,23 @@ class Inbox:
             put = put_chunk(id, place, token, data, n)
             self._errands.add(fx, next_n(), place, self.here().relay, put, "card-put")
 
+    def put_card_back(self, next_n: Callable[[], int], fx: Effects) -> None:
+        """The relay has lost the card (it lives 30 days without `keep`): write the same bytes again, under the same id."""
+        state = self.here()
+        self.put_card(state.card_id, state.card_key, state.card, state.log, state.write, next_n, fx)
+
+    def renew_card(self, next_n: Callable[[], int], now: int, fx: Effects) -> None:
+        """Write another card, in another place: one key is for one card."""
+        state = self.here()
+        state.card_id, state.card_key = self._chance(32), self._chance(32)
+        self.publish_card(next_n, now, fx)
+        self.send_grants(next_n, fx)
+
+    def is_of_card(self, operation: bytes) -> bool:
+        """Whether an operation writes to the place of the card."""
+        put = codec.decode_operation(operation)
+        return isinstance(put, Put) and put.blob == self.here().card_id
+
     def keep(self, n: int, now: int, fx: Effects) -> None:
         """Let the card live on."""
         state = self.here()
@@ -201,6 +219,16 @@ class Inbox:
     def keep_is_due(self, now: int) -> bool:
         """Also when the last time lies ahead: a clock was wrong then or is wrong now."""
         return self.state is not None and not 0 <= now // 1000 - self.state.kept_at <= KEEP_EVERY
+
+    def begin_anew(
+        self, identity: Identity, engine: mls.Engine, next_n: Callable[[], int], now: int, fx: Effects
+    ) -> None:
+        """The account has a new device: forget the old one's key packages, and write another card."""
+        self._identity, self.engine = identity, engine
+        for ref in self._packages:
+            fx.save(PutFact("kp:" + ref.hex(), None))
+        self._packages.clear()
+        self.renew_card(next_n, now, fx)
 
     # ------------------------------------------------------------------------------------ key packages
 
@@ -223,6 +251,11 @@ class Inbox:
         self._packages[ref] = OwnKeyPackage(log_key, token, last_resort)
         fx.save(PutFact("kp:" + ref.hex(), cbor.encode([log_key, token, last_resort])))
         return package
+
+    def find_package(self, welcome: bytes) -> OwnKeyPackage | None:
+        """The key package that a Welcome is for, if it is ours and was not used."""
+        found = (self._packages.get(ref) for ref in mls.welcome_refs(welcome))
+        return next((own for own in found if own is not None), None)
 
     def use_package(self, welcome: bytes, fx: Effects) -> OwnKeyPackage | None:
         """The key package that a Welcome is for; one for one use is forgotten with it."""
@@ -254,6 +287,20 @@ class Inbox:
             change = Change(state.n, grants=tuple(batch))
             signed = proofs.sign_change(change, state.admin, state.relay, state.log)
             self._errands.add(fx, next_n(), state.log, state.relay, Alter(state.log, signed), "grant")
+        self.save(fx)
+
+    def renumber(self, n: int, fx: Effects) -> None:
+        """The relay counts `n` changes of our inbox: what we want to change gets the numbers that follow. Others are
+        missing when the home, or the relay, was restored."""
+        state = self.here()
+        for errand in self._errands.in_lane(state.log):
+            alter = codec.decode_operation(errand.operation)
+            if isinstance(alter, Alter):
+                n += 1
+                change = replace(alter.change.change, n=n)
+                signed = proofs.sign_change(change, state.admin, state.relay, state.log)
+                self._errands.rewrite(errand, Alter(state.log, signed), fx)
+        state.n = n
         self.save(fx)
 
     # ------------------------------------------------------------------------------------------ letters

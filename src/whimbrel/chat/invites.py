@@ -122,6 +122,12 @@ class Invites:
         self._open = None
         fx.save(PutFact("open-invite", None))
 
+    def forget_all(self, fx: Effects) -> None:
+        """The device whose key packages lie behind them is no more."""
+        self.forget_open(fx)
+        for door in list(self._doors.values()):
+            self._forget_door(door, fx)
+
     def records(self, log: bytes, what: Fetched | Failure, now: int, fx: Effects) -> None:
         """Somebody opened a one-use invite of ours: the log's first entry is their Welcome."""
         door = self._doors[log]

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from whimbrel.chat.line_state import Flight, FlightKind, Joiner, LineState, Standing
-from whimbrel.chat.rules import Refused, Seat, check_commit, roles_of, seats
+from whimbrel.chat.rules import Refused, Seat, check_commit, roles_of, seat, seat_of, seats
+from whimbrel.chat.troubles import text_of
 from whimbrel.crypto import mls
 from whimbrel.crypto.errors import CryptoError
 from whimbrel.crypto.leaf import Roles, encode_roles
-from whimbrel.crypto.payload import Payload, decode_payload, encode_payload
+from whimbrel.crypto.payload import Payload, PayloadKind, decode_payload, encode_payload
 from whimbrel.wire import chain, codec, proofs
 from whimbrel.wire.answers import Answer, Appended, Failure, Fetched, Head, Record, Status
 from whimbrel.wire.errors import WireError
@@ -33,6 +34,12 @@ HELD_MAX = 2_000
 """Records kept while a blob is on its way; what comes after them is asked for again."""
 LANDED_MAX = 1_000
 """Own entries that the relay may leave unshown before nothing more is given to it."""
+FOREIGN_AFTER_DEAF = 3
+"""Entries of another epoch, after a commit that could not be opened here, that say: the others went on without us."""
+FOREIGN_IN_A_ROW = 32
+"""Entries of another epoch with nothing readable in between that say the same."""
+LOCKED_OUT = 3
+"""Times that the relay refuses what an admin writes, with nothing new to read, before the conversation moves."""
 
 
 # ------------------------------------------------------------------------------------------ what is found
@@ -57,6 +64,10 @@ class Committed:
     before: Roles
     after: Roles
     seq: int
+    again: tuple[bytes, ...] = ()
+    """Accounts of which a device went and came again, or another in its place."""
+    healed: bool = False
+    """An own commit with an update path: our keys are new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +96,10 @@ class LetIn:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """This device is no member any more."""
+    """This device is no member any more. `instead`: the devices of the same account that came in its place."""
 
     by: bytes
+    instead: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +124,14 @@ class ClaimLost:
 
 
 @dataclass(frozen=True, slots=True)
+class Closed:
+    """An admin closed the log: the conversation goes on elsewhere, as the move (an encoded letter) says."""
+
+    by: bytes
+    move: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """The relay does not take what was under way. It waits and is tried again later. `missing`: blobs that it lacks."""
 
@@ -120,7 +140,7 @@ class Refusal:
     missing: tuple[bytes, ...] = ()
 
 
-LineEvent = Posted | Committed | Landed | LetIn | Removed | Ignored | Trouble | ClaimLost | Refusal
+LineEvent = Posted | Committed | Landed | LetIn | Removed | Ignored | Trouble | ClaimLost | Closed | Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +192,18 @@ class Line:
         self.fetching = b""
         """The blob that was asked for last."""
         self._suspect: tuple[int, int] | None = None
+        self._locked = 0
         self._held: deque[Record] = deque()
         self._end: Head | None = None
         self._blob: tuple[bytes, bytes | None] = (b"", None)
         self.wants: Pointer | None = None
         """The blob that must be fetched before reading goes on."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is under way, and nothing is to be done at a time."""
+        state = self.state
+        return not (state.flight or self.wants or state.closing or state.healing.planned)
 
     @property
     def group(self) -> mls.Group:
@@ -203,6 +230,11 @@ class Line:
 
     # -------------------------------------------------------------------------------------------- reading
 
+    @property
+    def known(self) -> int:
+        """How far the log goes at least: what was read, what the relay told of, and what of ours it said to have."""
+        return max(self.state.seq, self.ahead, *(seq for _, seq in self.state.landed))
+
     def read(self, fetched: Fetched, certain: bool = False) -> list[LineEvent]:
         """Apply records in the order of the log. `certain`: they were asked for from where reading stands, so a gap is
         the relay's; else something was lost on this side, and the rest is asked for."""
@@ -214,7 +246,7 @@ class Line:
             fresh = fresh[:room] if fresh[0].seq == last + 1 else []
         else:
             self._end = None if fetched.more else fetched.head
-            self.doubt = self.doubt or (self.caught_up and fetched.head.seq < self.state.seq)
+            self.doubt = self.doubt or (fetched.head.seq < self.known and not fetched.ended)
         self._held += fresh
         return self._drain()
 
@@ -228,19 +260,17 @@ class Line:
         if isinstance(answer, Fetched):
             # An old token shows the head as it was when the token ended, and may have been what we asked with.
             if answer.head.seq < (seq if answer.more or answer.ended else least):
-                return [self._lose("behind", "The relay has lost entries of this conversation.")]
+                return [self._lose("behind")]
             if answer.records and answer.records[0].seq != seq + 1:
-                return [self._lose("chain", "The relay shows another history than before.")]
+                return [self._lose("chain")]
             events = self.read(answer, certain=True)
             self.doubt = self.doubt or (answer.more and self.wants is None)
             return events
         if isinstance(answer, Failure) and (read, seq) == (state.read, state.seq):
             if answer.status is Status.DENIED:
-                return [self._lose("denied", "The relay does not know this conversation any more.")]
+                return [self._lose("denied")]
             if answer.status is Status.EXPIRED:
-                return [
-                    self._lose("expired", "This device was away for longer than the relay keeps entries.")
-                ]
+                return [self._lose("expired")]
         return []
 
     def supply(self, blob: bytes, data: bytes | None) -> list[LineEvent]:
@@ -262,7 +292,7 @@ class Line:
         current = end is not None and end.seq == state.seq and state.standing is Standing.OPEN
         if current and end is not None and end.n > state.n and not self._held:
             state.n = end.n
-            events.append(self._say("change", "An admin changed the log's locks without the group."))
+            events.append(self._say("change"))
         return events
 
     def _lacks(self, record: Record) -> Pointer | None:
@@ -278,9 +308,9 @@ class Line:
         state = self.state
         h = chain.step(state.h, record.seq, record.turn, record.advance, record.id, record.change)
         if record.seq != state.seq + 1 or record.turn != state.turn or h != record.h:
-            return [self._lose("chain", "The relay shows another history than before.")]
+            return [self._lose("chain")]
         if state.landed and record.seq >= state.landed[0][1] and record.id != state.landed[0][0]:
-            return [self._lose("chain", "The relay has lost what it said was on its disk.")]
+            return [self._lose("shown")]
         events = self._entry(record)
         state.seq, state.h = record.seq, h
         state.turn += 1 if record.advance else 0
@@ -292,32 +322,55 @@ class Line:
             return self._own(record)
         if record.entry is None:
             if record.advance:  # perhaps a commit: without it nothing after it can be read
-                return [
-                    self._lose("expired", "This device was away for longer than the relay keeps entries.")
-                ]
+                return [self._lose("expired")]
             return self._after_change(record, [Ignored(record.seq, "expired")])
         try:
             entry = codec.decode_entry(record.entry)
         except WireError:
             return self._after_change(record, [Ignored(record.seq, "malformed")])
         if entry.own_tag == self.own_tag(self.state.sent):
-            return [self._lose("copied", "This home was copied or restored: another copy of it writes, too.")]
+            return [self._lose("copied")]
+        gone = (
+            entry.kind == EntryKind.POINTER and self._blob[1] is None and pointer_of(record.entry) is not None
+        )
         body = self._body(entry, record.entry)
+        if body is None and gone and record.advance:  # others may have had it, and followed it
+            return [self._lose("blob")]
         if body is None:
+            self.state.lost.deaf |= record.advance and entry.kind == EntryKind.POINTER
             return self._after_change(record, [Ignored(record.seq, "not for members, or not whole")])
         try:
             processed = self.group.process(body)
         except mls.MlsError as error:
-            return self._after_change(record, [Ignored(record.seq, type(error).__name__)])
+            return self._after_change(
+                record, [Ignored(record.seq, type(error).__name__), *self._deaf(record, error)]
+            )
+        self.state.lost.foreign = 0
         if processed.kind == "application":
             events = self._post(record, processed)
+            if record.change is not None and isinstance(events[-1], Closed):
+                self._count_change(record.change)
+                return events
         elif processed.kind == "commit" and processed.commit is not None:
             events = self._commit(record, processed.sender, processed.commit)
             if events and isinstance(events[0], Committed | Removed):
+                self.state.lost.deaf = False
                 return events
         else:
             events = [Ignored(record.seq, processed.kind)]
         return self._after_change(record, events)
+
+    def _deaf(self, record: Record, error: mls.MlsError) -> list[LineEvent]:
+        """An MLS message that says nothing here. One may be anybody's mischief; many of another epoch, above all after a
+        commit that could not be opened, say that the others went on and this device did not."""
+        lost = self.state.lost
+        if isinstance(error, mls.WrongEpoch):
+            lost.foreign += 1
+        elif record.advance and isinstance(error, mls.Invalid):
+            lost.deaf, lost.foreign = True, 0
+        if lost.foreign >= (FOREIGN_AFTER_DEAF if lost.deaf else FOREIGN_IN_A_ROW):
+            return [self._lose("split")]
+        return []
 
     def _body(self, entry: Entry, encoded: bytes) -> bytes | None:
         """The MLS message of an entry, from the entry itself or from the blob that it points to."""
@@ -342,9 +395,13 @@ class Line:
         except CryptoError:
             return [Ignored(record.seq, "no payload")]
         posted: list[LineEvent] = [Posted(sender.account, payload, record.seq)]
-        h = dict(self.state.seen).get(payload.seq, payload.h)
-        if h != payload.h and self.state.trouble != "fork":
-            posted.append(self._say("fork", "A member says that the relay shows them another history."))
+        known = dict(self.state.seen).get(payload.seq)
+        if known == payload.h and sender.account != self._me:
+            self.state.confirmed = max(self.state.confirmed, payload.seq)
+        if known not in (None, payload.h) and self.state.trouble != "fork":
+            posted.append(self._say("fork"))
+        if payload.kind == PayloadKind.MOVE and sender.account in self.roles.admins:
+            posted.append(Closed(sender.account, payload.body))
         return posted
 
     def _commit(self, record: Record, sender: int, info: mls.CommitInfo) -> list[LineEvent]:
@@ -359,10 +416,11 @@ class Line:
         by = next(m.account for m in members if m.index == sender)
         gone = tuple(m.account for m in members if m.index in info.removes)
         if info.self_removed:
+            instead = [seat(-1, a.signature_key, a.credential, a.leaf_extension) for a in info.adds]
             self.group.merge_staged()
             self.state.standing = Standing.CLOSED
             self.state.flight = None
-            return [Removed(by)]
+            return [Removed(by, tuple(one.device for one in instead if one.account == self._me))]
         self.group.merge_staged()
         return self._new_epoch(record, by, before, members, gone, after)
 
@@ -374,17 +432,19 @@ class Line:
         members: Sequence[Seat],
         gone: tuple[bytes, ...],
         after: Roles,
+        healed: bool = False,
     ) -> list[LineEvent]:
-        """After the merge: who is there now, and the tokens, when a change came with it."""
+        """After the merge: who is there now, and the tokens, when a change came with it. `gone`: whose leaves went."""
         self._roster = None
-        had = {m.account for m in members}
-        added = tuple(a for a in self.accounts() if a not in had)
-        removed = tuple(dict.fromkeys(a for a in gone if a not in self.accounts()))
-        committed = Committed(by, added, removed, before, after, record.seq)
+        had, present = {m.account for m in members}, self.accounts()
+        added = tuple(a for a in present if a not in had)
+        removed = tuple(dict.fromkeys(a for a in gone if a not in present))
+        again = tuple(dict.fromkeys(a for a in gone if a in present))
+        committed = Committed(by, added, removed, before, after, record.seq, again, healed)
         wanted = bool(gone) or before.admins != after.admins
         if self._take_change(record, wanted):
             return [committed]
-        return [committed, self._say("change", "The log's locks are not those that the group derives.")]
+        return [committed, self._say("change")]
 
     def _take_change(self, record: Record, wanted: bool) -> bool:
         """Follow the change beside a commit. False: there is none where there must be, or it is another."""
@@ -395,6 +455,8 @@ class Line:
         if change != derived_change(self.state.n, read, write, self.roles, self.members):
             return False
         self.state.read, self.state.write = read, write
+        if self.state.trouble == "change":
+            self.state.trouble = ""
         return True
 
     def _after_change(self, record: Record, events: list[LineEvent]) -> list[LineEvent]:
@@ -402,7 +464,7 @@ class Line:
         if record.change is None:
             return events
         self._count_change(record.change)
-        return [*events, self._say("change", "An admin changed the log's locks without the group.")]
+        return [*events, self._say("change")]
 
     def _count_change(self, encoded: bytes) -> Change | None:
         """The change, and its number noted; None when it is none."""
@@ -429,20 +491,28 @@ class Line:
             if flight.kind is FlightKind.COMMIT:
                 return self._own_commit(record, flight)
             events += self._land(flight, record.seq - flight.ids.index(record.id))
+            if flight.kind is FlightKind.CLOSE:
+                return events
         state.landed = [landed for landed in state.landed if landed[0] != record.id]
         return self._after_change(record, events)
 
     def _own_commit(self, record: Record, flight: Flight) -> list[LineEvent]:
         if not record.advance or not self.group.has_pending_commit:
-            return [self._lose("chain", "The relay shows another history than before.")]
+            return [self._lose("chain")]
         before, members = self._members()
         self.group.merge_pending()
         self._roster = None
-        present = set(self.accounts())
-        gone = tuple(m.account for m in members if m.account not in present)
+        present = {(m.account, m.device, m.leaf.log_key) for m in self.members}
+        own = (self._me, self.own_device)
+        gone = tuple(
+            m.account
+            for m in members
+            if (m.account, m.device, m.leaf.log_key) not in present and (m.account, m.device) != own
+        )
+        healed = not flight.joiners or bool(gone)
         events: list[LineEvent] = [
             *self._land(flight, record.seq),
-            *self._new_epoch(record, self._me, before, members, gone, self.roles),
+            *self._new_epoch(record, self._me, before, members, gone, self.roles, healed),
         ]
         self.state.landed.clear()
         if flight.welcome is not None:
@@ -451,11 +521,20 @@ class Line:
             events.append(LetIn(flight.welcome, flight.joiners, tree, *at))
         return events
 
+    @property
+    def own_device(self) -> bytes:
+        """The device whose leaf is ours: this one, unless it came back as a new one since."""
+        index = self.group.own_index
+        return next((m.device for m in self.members if m.index == index), b"")
+
     def _land(self, flight: Flight, first: int) -> list[LineEvent]:
         """The flight is in the log: once, whether the answer or the record came first."""
         state = self.state
-        state.flight, self.asked = None, False
+        state.flight, self.asked, self._locked = None, False, 0
         state.sent += len(flight.ids)
+        if flight.kind is FlightKind.CLOSE:
+            state.standing, state.closing = Standing.CLOSED, b""
+            return []
         state.landed += [(id, first + i) for i, id in enumerate(flight.ids)]
         return [Landed(flight.rows, flight.messages, first + len(flight.ids) - 1)]
 
@@ -472,13 +551,13 @@ class Line:
             if flight.kind is FlightKind.CLAIM:
                 return self._claimed(flight, answer)
             if answer.first <= state.seq or answer.last - answer.first != len(flight.ids) - 1:
-                return [self._lose("chain", "The relay shows another history than before.")]
+                return [self._lose("chain")]
             return self._land(flight, answer.first)
         if not isinstance(answer, Failure):
             return [Refusal(flight.kind, flight.rows)]
         if flight.kind is FlightKind.CLAIM:
             return self._claim_refused(flight, answer)
-        self._give_up_flight(flight)
+        self.give_up_flight()
         head = answer.head if answer.status is Status.WRONG_TURN else None
         if head is not None and self._is_behind(head, turn_of(flight)):
             return []
@@ -487,9 +566,14 @@ class Line:
             known, self._suspect = self._suspect, (state.seq, state.n)
             if known != self._suspect:  # there may be something to read that explains it
                 return []
-            said = self._say("locked", "The relay does not take what this device writes here.")
+            self._locked += 1
+            if self._locked >= LOCKED_OUT and self._me in self.roles.admins:
+                return [self._lose("locked")]
+            said = self._say("locked")
+        elif answer.status is Status.BUSY:  # more advances than a member may make: it waits
+            return [Refusal(flight.kind, flight.rows)]
         else:
-            said = self._say(answer.status.name.lower(), f"The relay answers: {answer.status.name.lower()}.")
+            said = self._say(answer.status.name.lower())
         return [Refusal(flight.kind, flight.rows, answer.missing), said]
 
     def _is_behind(self, head: Head, turn: int) -> bool:
@@ -508,7 +592,7 @@ class Line:
             self.state.standing = Standing.CLOSED
             self.state.flight = None
             return [ClaimLost()]
-        said = self._say(answer.status.name.lower(), f"The relay answers: {answer.status.name.lower()}.")
+        said = self._say(answer.status.name.lower())
         return [Refusal(flight.kind, flight.rows), said]
 
     def _claimed(self, flight: Flight, answer: Appended) -> list[LineEvent]:
@@ -520,18 +604,19 @@ class Line:
         change = codec.encode_signed_change(append.change)
         h = chain.step(state.h, 1, 0, True, flight.ids[0], change)
         if (answer.first, answer.turn, answer.h) != (1, 1, h):
-            return [self._lose("chain", "The relay shows another history than before.")]
+            return [self._lose("chain")]
         state.seq, state.turn, state.h, state.n = 1, 1, h, 1
         state.standing = Standing.OPEN
         events = self._land(flight, 1)
         state.landed.clear()
         return events
 
-    def _give_up_flight(self, flight: Flight) -> None:
-        """It is not in the log and will not be: what it carried waits in the outbox and is encrypted anew."""
-        if flight.kind is FlightKind.COMMIT and self.group.has_pending_commit:
+    def give_up_flight(self) -> None:
+        """Forget what is under way; what it carried waits in the outbox and is encrypted anew, here or elsewhere."""
+        flight = self.state.flight
+        if flight is not None and flight.kind is FlightKind.COMMIT and self.group.has_pending_commit:
             self.group.clear_pending()
-        self.state.flight = None
+        self.state.flight, self.asked = None, False
 
     # -------------------------------------------------------------------------------------------- writing
 
@@ -581,10 +666,15 @@ class Line:
         removes: Sequence[bytes] = (),
         roles: Roles | None = None,
         update: bool = False,
+        devices: Sequence[bytes] = (),
+        relock: bool = False,
     ) -> None:
-        """Make one commit of all this and let it fly, with the change that must stand beside it."""
+        """Make one commit of all this and let it fly, with the change that must stand beside it.
+
+        `removes` are accounts, `devices` single devices. `relock`: a change though nothing calls for one.
+        """
         before = self.roles
-        leaving = [member.index for member in self.members if member.account in set(removes)]
+        leaving = [m.index for m in self.members if m.account in set(removes) or m.device in set(devices)]
         after = roles or before
         body, welcome = self.group.commit(
             [joiner.key_package for joiner in joiners],
@@ -602,9 +692,10 @@ class Line:
             advance=True,
             needs=tuple(id for id, _ in blobs),
         )
-        if leaving or after.admins != before.admins:
+        if leaving or relock or after.admins != before.admins:
             read, write = self.tokens(self.group.pending_export)
             staying = [m for m in self.members if m.index not in leaving]
+            staying += [seat_of(joiner.key_package) for joiner in joiners]
             change = derived_change(self.state.n + 1, read, write, after, staying)
             signed = proofs.sign_change(change, self.state.log_key, self.state.relay, self.state.log)
             append = replace(append, change=signed)
@@ -613,6 +704,19 @@ class Line:
             append = replace(append, admin=proof)
         codec.decode_operation(codec.encode_operation(append))  # what no relay would take is found out here
         self._fly(FlightKind.COMMIT, append, rows, (), welcome, joiners, blobs)
+
+    def close(self, lock: bytes) -> None:
+        """Let the last entry of this log fly: where the conversation moved. `lock`: 32 random bytes, the hash of no token."""
+        state = self.state
+        body = self.group.encrypt(
+            encode_payload(Payload(PayloadKind.MOVE, state.seq, state.h, state.closing))
+        )
+        entry = codec.encode_entry(Entry(EntryKind.MLS, self.own_tag(state.sent), body))
+        change = Change(state.n + 1, write_hash=lock)
+        signed = proofs.sign_change(change, state.log_key, state.relay, state.log)
+        append = Append(state.log, state.write, state.turn, (entry,), change=signed)
+        proof = proofs.append_proof(state.log_key, state.relay, append)
+        self._fly(FlightKind.CLOSE, replace(append, admin=proof), (), ())
 
     def claim(self, append: Append) -> None:
         """Let the claim of a ready log fly."""
@@ -644,14 +748,18 @@ class Line:
 
     # --------------------------------------------------------------------------------------------- trouble
 
-    def _say(self, code: str, text: str) -> Trouble:
+    def _say(self, code: str) -> Trouble:
         self.state.trouble = code
-        return Trouble(code, text)
+        return Trouble(code, text_of(code))
 
-    def _lose(self, code: str, text: str) -> Trouble:
-        self.state.standing = Standing.LOST
-        self.caught_up = False
-        return self._say(code, text)
+    def _lose(self, code: str) -> Trouble:
+        self.lose(code)
+        return Trouble(code, text_of(code))
+
+    def lose(self, code: str) -> None:
+        """This line does not go on as it is: what waits to leave here waits for a way back (`ways_back`)."""
+        self.give_up_flight()
+        self.state.standing, self.state.trouble, self.caught_up = Standing.LOST, code, False
 
 
 def pointer_of(encoded: bytes) -> Pointer | None:

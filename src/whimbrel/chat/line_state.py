@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from enum import IntEnum
 from typing import Any
 
@@ -16,7 +16,9 @@ class Standing(IntEnum):
     CLOSED = 2
     """We left, were removed, or another line took over; it may still be read to its end."""
     LOST = 3
-    """The relay or this device lost what it takes to go on; said in `trouble`."""
+    """The relay or this device lost what it takes to go on; said in `trouble`. `ways_back` tends it."""
+    OFFERED = 4
+    """The conversation moved here with other people in it than before: the person must agree first."""
 
 
 class FlightKind(IntEnum):
@@ -25,6 +27,8 @@ class FlightKind(IntEnum):
     POSTS = 0
     COMMIT = 1
     CLAIM = 2
+    CLOSE = 3
+    """The last entry of a log: where the conversation moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,32 @@ class Flight:
 
 
 @dataclass(slots=True)
+class Healing:
+    """When this device's own keys in the group were made anew. Times in milliseconds; what is due says `healing`."""
+
+    posts: int = 0
+    """Own posts since."""
+    at: int = 0
+    """When; 0: not since we came in by a key package that others may have used, or with many at once."""
+    planned: int = 0
+    """When it is to be done though nothing is written; 0: not planned."""
+
+
+@dataclass(slots=True)
+class Lost:
+    """How a line came to be lost, and what was done about it. Times in milliseconds; `ways_back` decides."""
+
+    at: int = 0
+    asked_at: int = 0
+    asked: int = 0
+    """How often we asked to be let in again."""
+    deaf: bool = False
+    """A commit could not be opened here. Others may have followed it."""
+    foreign: int = 0
+    """Entries of another epoch since then, or in a row."""
+
+
+@dataclass(slots=True)
 class LineState:
     """A line: where its log is, how far it was read, what is under way."""
 
@@ -122,6 +152,14 @@ class LineState:
     trouble: str = ""
     seen: list[tuple[int, bytes]] = field(default_factory=list)
     """The chain values of the last records read, to compare with what members say they saw."""
+    confirmed: int = 0
+    """How far somebody else saw the same history, by what they say inside MLS: what stands there, they have."""
+    move: bytes = b""
+    """The move (an encoded letter) that led here, when the conversation had another log before."""
+    closing: bytes = b""
+    """The move that led away from here, while this log must still be closed with it."""
+    healing: Healing = field(default_factory=Healing)
+    lost: Lost = field(default_factory=Lost)
 
     def pack(self) -> list[Any]:
         return [
@@ -142,6 +180,11 @@ class LineState:
             self.flight.pack() if self.flight else None,
             self.trouble,
             [list(pair) for pair in self.seen],
+            self.confirmed,
+            self.move,
+            self.closing,
+            astuple(self.healing),
+            astuple(self.lost),
         ]
 
     @staticmethod
@@ -149,7 +192,7 @@ class LineState:
         (log, relay, group, generation, standing, read, write, log_key, seq, turn, h, n, sent, landed) = (
             value[:14]
         )
-        flight, trouble, seen = value[14:]
+        flight, trouble, seen, confirmed, move, closing, healing, lost = value[14:]
         return LineState(
             log,
             relay,
@@ -168,4 +211,9 @@ class LineState:
             Flight.unpack(flight) if flight is not None else None,
             trouble,
             [(s, value) for s, value in seen],
+            confirmed,
+            move,
+            closing,
+            Healing(*healing),
+            Lost(*lost),
         )

@@ -23,8 +23,9 @@ from whimbrel.chat.errands import KIND, PATIENCE_ENDS, Errand, Errands
 from whimbrel.chat.founding import found
 from whimbrel.chat.identity import Chance, Identity
 from whimbrel.chat.inbox import Inbox, letter
-from whimbrel.chat.line import LetIn, Line
+from whimbrel.chat.line import Closed, LetIn, Line, Removed
 from whimbrel.chat.line_state import Joiner, LineState, Standing
+from whimbrel.chat.moving import move_of
 from whimbrel.chat.records import (
     AddMessage,
     ChatRow,
@@ -38,7 +39,9 @@ from whimbrel.chat.records import (
 )
 from whimbrel.chat.refusal import CannotDo
 from whimbrel.chat.relays import Relay
-from whimbrel.chat.rules import Seat
+from whimbrel.chat.rules import Refused, Seat
+from whimbrel.chat.troubles import text_of
+from whimbrel.chat.ways_back import WaysBack
 from whimbrel.crypto import mls
 from whimbrel.crypto.cards import decode_card, open_card
 from whimbrel.crypto.envelopes import BlobRef, Position, WelcomeEnvelope, encode_letter
@@ -82,6 +85,9 @@ class Person:
         self._n = 0
         self._fed: set[bytes] = set()
         self._cards_asked: set[bytes] = set()
+        self.retired = False
+        """Another copy of this home took its place: this one does nothing more."""
+        self.ways_back = WaysBack(self)
 
     # -------------------------------------------------------------------------------------- beginnings
 
@@ -115,6 +121,7 @@ class Person:
         person.engine.feed(desk.mls_rows(b""))
         person.inbox.restore(facts)
         person.doors.restore(facts)
+        person.retired = "retired" in facts
         for identity, routes, admission, embedded in cbor.decode(facts.get("relays", b"\x80")):
             person.relays[identity] = Relay(identity, tuple(routes), admission, embedded)
         for contact in contacts:
@@ -211,7 +218,7 @@ class Person:
             conversation=chat.id,
             generation=state.generation,
             kind=chat.kind,
-            move=None,
+            move=move_of(state),
             log=state.log,
             relay=state.relay,
             routes=self.relays[state.relay].routes,
@@ -264,20 +271,64 @@ class Person:
         self.inbox.send_grants(self.next_n, fx)
         chat.put(OutboxRow(chat.id, "stock", encode_key_packages(packages)), fx)
 
-    def met(self, chat: Conversation, line: Line, fx: Effects) -> None:
-        """Learn the names of members that nobody introduced, from the cards that their leaves name."""
+    def met(self, chat: Conversation, line: Line, fx: Effects, anew: Sequence[bytes] = ()) -> None:
+        """Learn the names of members that nobody introduced, from the cards that their leaves name. `anew`: accounts whose
+        cards are asked for though we may have one: their device may be another one now."""
         for member in line.members:
-            known = member.account in self.contacts or member.account == self.identity.account
-            if not known and member.leaf.reach and member.account not in self._cards_asked:
-                self._cards_asked.add(member.account)
-                way = member.leaf.reach[0]
+            account, known = member.account, self.contacts.get(member.account)
+            if account == self.identity.account or not member.leaf.reach:
+                continue
+            if account in anew and known is not None and known.stock:
+                self.put_contact(replace(known, stock=()), fx)
+            way = member.leaf.reach[0]
+            wanted = account in anew or (known is None and way.card not in self._cards_asked)
+            if wanted:
+                self._cards_asked.add(way.card)
                 self.hear_of(way.relay, way.routes, fx)
-                fx.ask(way.relay, Get(way.card, 0), "card", member.account, way.card_key)
+                fx.ask(way.relay, Get(way.card, 0), "card", account, way.card_key)
+
+    def asked_again(self, chat: Conversation, by: bytes, request: bytes, now: int, fx: Effects) -> None:
+        """A member passes on that somebody asks to be let in again."""
+        try:
+            self.ways_back.re_adds.passed_on(chat, request, now, fx)
+        except (CryptoError, mls.MlsError, Refused) as error:
+            fx.tell("ignored", chat=chat.id, why=f"a request that does not hold: {error}")
+
+    def moved_on(self, chat: Conversation, line: Line, closed: Closed, now: int, fx: Effects) -> None:
+        """An admin closed a log: the conversation goes on elsewhere."""
+        self.ways_back.moves.closed(chat, line, closed, now, fx)
+
+    def replaced(self, chat: Conversation, line: Line, removed: Removed, now: int, fx: Effects) -> None:
+        """Our leaf went, and one of our account came in its place."""
+        if self.identity.device in removed.instead:
+            line.lose("replaced")
+            return
+        chat.note(line, "lost", removed.by, [self.identity.account], now, fx, "retired")
+        fx.tell("trouble", code="retired", text=text_of("retired"))
+        self.retired = True
+        fx.save(PutFact("retired", b"1"))
+        fx.watch_changed = True
+
+    def _come_back_as_new(self, now: int, fx: Effects) -> None:
+        """This home was copied or restored: what it knows of its groups is old, or another copy uses it, too. It stops being
+        that device, everywhere at once, and asks to be let in again as another one of the same account."""
+        self.identity = self.identity.renewed(self.chance, now)
+        fx.save(PutFact("identity", self.identity.encode()))
+        self.engine = self.identity.engine()
+        self._fed.clear()
+        self.doors.invites.forget_all(fx)
+        self.inbox.begin_anew(self.identity, self.engine, self.next_n, now, fx)
+        for chat in self.chats.values():
+            chat.begin_anew()
+            fx.save(chat.save())
+        fx.watch_changed = True
 
     # ---------------------------------------------------------------------------------- what relays say
 
     def watching(self) -> list[Watching]:
         """Every log to be watched, on whichever relay."""
+        if self.retired:
+            return []
         logs = [self.inbox.watching(), *self.doors.invites.watching()]
         for chat in self.chats.values():
             if chat.id not in self.aside:
@@ -309,16 +360,12 @@ class Person:
                 self._not_shown(chat, line, what, fx)
 
     def _not_shown(self, chat: Conversation, line: Line, what: Failure, fx: Effects) -> None:
-        texts = {
-            Status.DENIED: "The relay does not know this conversation any more.",
-            Status.EXPIRED: "This device was away for longer than the relay keeps entries.",
-        }
-        text = texts.get(what.status)
-        if text is None or line.state.standing is not Standing.OPEN:
+        hopeless = what.status in (Status.DENIED, Status.EXPIRED)
+        if not hopeless or line.state.standing is not Standing.OPEN:
             return
-        line.state.standing = Standing.LOST
-        line.state.trouble = what.status.name.lower()
-        fx.tell("trouble", chat=chat.id, code=line.state.trouble, text=text)
+        line.lose(what.status.name.lower())
+        if line is not chat.latest:  # the conversation goes on elsewhere already
+            line.state.standing = Standing.CLOSED
         fx.save(chat.save())
         fx.watch_changed = True
 
@@ -404,19 +451,28 @@ class Person:
 
     def _card(self, account: bytes, key: bytes, answer: Answer, fx: Effects) -> None:
         """The card of somebody met in a group: now they have a name."""
-        if not isinstance(answer, Chunk) or account in self.contacts:
+        if not isinstance(answer, Chunk):
             return
         try:
             encoded = open_card(key, [answer.chunk])
             card = decode_card(encoded)
         except CryptoError:
             return
-        if card.account == account:
+        known = self.contacts.get(account)
+        if card.account != account:
+            return
+        if known is None:
             self.put_contact(Contact(account, card.name, "known", encoded), fx)
+        elif (before := known.opened_card()) is None or before.made_at < card.made_at:
+            self.put_contact(replace(known, card=encoded, name=card.name), fx)
 
     def _errand(self, lane: bytes, n: int, mark: bytes, answer: Answer, now: int, fx: Effects) -> None:
         errand = self.errands.find(lane, n, mark)
         if errand is None:
+            return
+        if isinstance(answer, Failure) and self._card_is_gone(errand, answer.status):
+            self.errands.done(errand, fx)
+            self._bring_card_back(answer.status, now, fx)
             return
         done = errand.is_done_by(answer)
         if not done and not (isinstance(answer, Failure) and answer.status is Status.EXISTS):
@@ -430,6 +486,21 @@ class Person:
         if done:
             self._errand_done(errand, fx)
 
+    def _card_is_gone(self, errand: Errand, status: Status) -> bool:
+        """Whether the relay has our card no more, or something else in its place."""
+        if errand.tag[0] == "keep":
+            return status is Status.MISSING
+        return status is Status.EXISTS and errand.tag[0] == "card-put" and self.inbox.is_of_card(errand.operation)
+
+    def _bring_card_back(self, status: Status, now: int, fx: Effects) -> None:
+        """The very same card goes back to its place, where all who were told of it look. Where somebody else has put
+        something there (the id is known to all who may read it), another card takes its place."""
+        if status is Status.MISSING:
+            self.inbox.put_card_back(self.next_n, fx)
+        else:
+            self.inbox.renew_card(self.next_n, now, fx)
+            self.doors.invites.forget_open(fx)
+
     def _refused_for_long(self, errand: Errand) -> str:
         if errand.tag[0] == "welcome":
             return f"{self.name_of(errand.tag[2])} could not be let in: their relay refuses the letter."
@@ -440,6 +511,7 @@ class Person:
             place = self._place(errand.tag[1], errand.tag[2])
             if place is not None and place[1].state.standing is Standing.FOUNDING:
                 place[1].state.standing = Standing.OPEN
+                self.ways_back.founded(*place)
                 fx.save(place[0].save())
                 fx.watch_changed = True
 
@@ -447,6 +519,12 @@ class Person:
 
     def pump(self, now: int, fx: Effects, hurry: bool = False) -> None:
         """Whatever is due leaves."""
+        self.doing = None
+        if self.retired:
+            return
+        if not fx.saves and any(chat.is_copied for chat in self.chats.values()):
+            self._come_back_as_new(now, fx)
+        self.ways_back.tend(now, fx)
         if self.inbox.keep_is_due(now):
             self.inbox.keep(self.next_n(), now, fx)
         for chat in self.chats.values():
@@ -462,8 +540,11 @@ class Person:
 
     def next_time(self) -> int | None:
         """When something is due next (milliseconds)."""
+        if self.retired:
+            return None
         chats = (chat.next_time() for chat in self.chats.values() if chat.id not in self.aside)
-        return min((t for t in (self.errands.next_time(self.aside), *chats) if t is not None), default=None)
+        times = (self.errands.next_time(self.aside), self.ways_back.next_time(), *chats)
+        return min((time for time in times if time is not None), default=None)
 
     def waiting(self) -> int:
         """What waits to leave."""
@@ -585,6 +666,7 @@ class Person:
         state, create = founded.on_new_log(
             home.identity, chat.next_generation(now), self.chance(32), home.admission
         )
+        state.healing.at = now
         self.inbox.send_grants(self.next_n, fx)
         line = chat.add_line(state)
         self.chats[chat.id] = chat
@@ -628,6 +710,14 @@ class Person:
             self.intend(chat, "roles", ["promote", others[0]], fx)
         chat.put(OutboxRow(chat.id, "left", b"\x80"), fx)
 
+    def move(self, chat: Conversation, relay: Relay | None, now: int, fx: Effects) -> None:
+        """Move a conversation to a new group and log, on this relay or the best one there is. Raises CannotDo."""
+        self.ways_back.moves.begin(chat, relay, now, fx)
+
+    def agree_to_move(self, chat: Conversation, now: int, fx: Effects) -> None:
+        """Go on where an admin moved a conversation to, with other people in it than before. Raises CannotDo."""
+        self.ways_back.moves.agree(chat, now, fx)
+
     def forget(self, chat: Conversation, fx: Effects) -> None:
         """A chat that never came to be."""
         self.chats.pop(chat.id, None)
@@ -635,5 +725,5 @@ class Person:
         fx.watch_changed = True
 
     def seats(self, chat: Conversation) -> list[Seat]:
-        line = chat.line or (chat.lines[-1] if chat.lines else None)
+        line = chat.line or chat.latest
         return line.members if line is not None else []

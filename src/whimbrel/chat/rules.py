@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from whimbrel.crypto.accounts import DEVICES_MAX, open_credential
 from whimbrel.crypto.errors import CryptoError
 from whimbrel.crypto.leaf import ADMINS, EVERYBODY, LeafExtension, Roles, decode_leaf, decode_roles
-from whimbrel.crypto.mls import CommitInfo, Group
+from whimbrel.crypto.mls import CommitInfo, Group, inspect_key_package
 from whimbrel.wire.stored import ADMINS_MAX
 
 
@@ -40,6 +40,12 @@ def seat(index: int, device: bytes, credential: bytes, leaf_extension: bytes | N
         return Seat(index, opened.account, device, decode_leaf(leaf_extension))
     except CryptoError as error:
         raise Refused(f"a leaf that does not hold: {error}") from None
+
+
+def seat_of(key_package: bytes) -> Seat:
+    """The leaf that a key package would become. Raises MlsError, Refused."""
+    info = inspect_key_package(key_package)
+    return seat(-1, info.signature_key, info.credential, info.leaf_extension)
 
 
 def seats(group: Group) -> list[Seat]:

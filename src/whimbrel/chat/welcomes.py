@@ -15,8 +15,9 @@ from whimbrel.chat.contacts import Contact
 from whimbrel.chat.conversation import Conversation
 from whimbrel.chat.days import day_of
 from whimbrel.chat.effects import Effects
+from whimbrel.chat.healing import on_joining
 from whimbrel.chat.household import Household
-from whimbrel.chat.line import Line, derived_change
+from whimbrel.chat.line import Line, derived_change, epoch_tokens
 from whimbrel.chat.line_state import LineState, Standing
 from whimbrel.chat.records import PutFact
 from whimbrel.chat.rules import Refused, check_group
@@ -26,8 +27,11 @@ from whimbrel.crypto.cards import Card, decode_card
 from whimbrel.crypto.envelopes import (
     BlobRef,
     ContactRequest,
+    ReAdd,
     WelcomeEnvelope,
     decode_letter,
+    encode_letter,
+    roster_hash,
 )
 from whimbrel.crypto.errors import CryptoError
 from whimbrel.crypto.files import chunk_count, open_whole
@@ -44,6 +48,10 @@ IN_BLOBS_MAX = 64 * 1024 * 1024
 """Bytes of a Welcome's tree, or of itself, in a blob at most: some ten thousand members."""
 WAITING_MAX = 8
 """Welcomes of one sender that cannot be opened yet."""
+
+
+class _NotOurs(Refused):
+    """A Welcome that was made with a key package that this device has no more, or never had."""
 
 
 class Welcomes:
@@ -93,6 +101,8 @@ class Welcomes:
                 self._asks(value, now, fx)
             elif isinstance(value, WelcomeEnvelope):
                 self._welcome(value, data, now, fx)
+            elif isinstance(value, ReAdd):
+                self._person.ways_back.re_adds.asked(value, now, fx)
             else:
                 fx.tell("ignored", why="a letter that nothing here waits for")
         except (CryptoError, WireError, mls.MlsError, Refused) as error:
@@ -119,7 +129,7 @@ class Welcomes:
     def _welcome(self, envelope: WelcomeEnvelope, data: bytes, now: int, fx: Effects) -> None:
         """A Welcome: taken from contacts, and from those whom we asked."""
         card = decode_card(envelope.card)
-        if not self._is_wanted(card.account):
+        if not self._is_wanted(card.account, envelope):
             raise Refused("a Welcome from somebody who is no contact")
         if envelope.kind == "pair" and envelope.conversation != pair_id(
             self._person.identity.account, card.account
@@ -130,9 +140,18 @@ class Welcomes:
         else:
             self._enter(envelope, card, now, fx)
 
-    def _is_wanted(self, account: bytes) -> bool:
-        """Whether this person may let us in: a contact, or somebody whom we asked (and who may have asked us, too)."""
+    def _is_wanted(self, account: bytes, envelope: WelcomeEnvelope) -> bool:
+        """Whether this person may let us in: a contact, somebody whom we asked (and who may have asked us, too), or an admin
+        of a conversation that we are in, who lets us in again or moves it."""
         known = self._person.contacts.get(account)
+        ours = self._person.chats.get(envelope.conversation)
+        latest = ours.latest if ours is not None and not ours.left else None
+        if (
+            latest is not None
+            and latest.state.standing is not Standing.CLOSED
+            and account in latest.roles.admins
+        ):
+            return known is None or known.standing != "blocked"
         chat = pair_id(self._person.identity.account, account)
         asked = self._acceptances.asked(chat)
         return known is not None and (
@@ -154,7 +173,7 @@ class Welcomes:
         self._give_up_letter(key, fx)
         try:
             card = decode_card(envelope.card)
-            if not self._is_wanted(card.account):
+            if not self._is_wanted(card.account, envelope):
                 raise Refused("a Welcome from somebody who is no contact any more")
             self._enter(envelope, card, now, fx)
         except (CryptoError, WireError, mls.MlsError, Refused) as error:
@@ -213,8 +232,23 @@ class Welcomes:
     # ------------------------------------------------------------------------------------------ entering
 
     def _enter(self, envelope: WelcomeEnvelope, card: Card, now: int, fx: Effects) -> None:
-        chat, line = self.join(envelope, card, now, fx)
-        if chat.kind == "pair":
+        again = self._line_left(envelope) is not None
+        known = self._person.chats.get(envelope.conversation)
+        moved = envelope.move is not None and known is not None
+        try:
+            chat, line = self.join(envelope, card, now, fx)
+        except _NotOurs:
+            self._person.ways_back.re_adds.ask_sender(envelope, card, now, fx)
+            raise
+        if again or moved:
+            self._person.met(chat, line, fx)
+            if again:
+                chat.note(line, "re-added", card.account, [self._person.identity.account], now, fx)
+            if chat.kind == "pair":
+                self._person.give_stock(chat, 3, now, fx)
+            else:
+                self._restock(card.account, now, fx)
+        elif chat.kind == "pair":
             came = self._person.contacts[card.account].came or f"let you in on {day_of(now)}"
             self.welcome_contact(card, envelope.card, came, chat, now, fx)
             self._acceptances.granted(chat.id, fx)
@@ -237,10 +271,14 @@ class Welcomes:
         assert isinstance(envelope.tree, bytes)
         before = self._line_left(envelope)
         self._check_place(envelope, before)
-        roles = self._check_on_a_copy(envelope.welcome, envelope.tree, envelope, card)
-        own = person.inbox.use_package(envelope.welcome, fx)
+        own = person.inbox.find_package(envelope.welcome)
         if own is None:
-            raise Refused("a Welcome for a key package that is not ours, or was used")
+            raise _NotOurs("a Welcome for a key package that is not ours, or was used")
+        roles, accounts, suite = self._check_on_a_copy(envelope.welcome, envelope.tree, envelope, card)
+        standing = person.ways_back.moves.standing(
+            person.chats.get(envelope.conversation), envelope.move, accounts, suite
+        )
+        person.inbox.use_package(envelope.welcome, fx)
         if before is not None:
             person.forget_group(before.state.group)
         group = person.engine.join(envelope.welcome, envelope.tree, self._groups(besides=before))
@@ -256,7 +294,7 @@ class Welcomes:
             envelope.relay,
             group.group_id,
             envelope.generation,
-            Standing.OPEN,
+            standing,
             envelope.read,
             envelope.write,
             own.log_key,
@@ -265,10 +303,17 @@ class Welcomes:
             at.h,
             envelope.change_n,
         )
-        current = chat.line
+        if envelope.move is not None:
+            state.move = encode_letter(envelope.move)
+        leaves = [member.index for member in group.members()]
+        state.healing = on_joining(group.own_index, leaves, own.last_resort, now)
+        current = before or chat.line or chat.latest
         line = chat.add_line(state)
         person.chats[chat.id] = chat
-        chat.superseded(current, fx)
+        if envelope.move is not None and current is not None and before is None:
+            person.ways_back.moves.arrived(chat, line, card.account, current, now, fx)
+        else:
+            chat.superseded(current, fx)
         fx.save(chat.save())
         fx.watch_changed = True
         return chat, line
@@ -294,11 +339,14 @@ class Welcomes:
             return
         if chat.kind != envelope.kind or len(chat.lines) >= LINES_MAX:
             raise Refused("a conversation of another kind, or with too many lines")
-        if chat.kind == "group" and before is None:
-            raise Refused("a Welcome to a group that we know under another log")
+        if before is None and (chat.kind == "group" or envelope.move is not None):
+            person.ways_back.moves.check(chat, envelope)
 
-    def _check_on_a_copy(self, welcome: bytes, tree: bytes, envelope: WelcomeEnvelope, card: Card) -> Roles:
-        """Join beside all that is ours, and look: whoever made this Welcome may have made it to break something."""
+    def _check_on_a_copy(
+        self, welcome: bytes, tree: bytes, envelope: WelcomeEnvelope, card: Card
+    ) -> tuple[Roles, list[bytes], int]:
+        """Join beside all that is ours, and look: whoever made this Welcome may have made it to break something. The roles,
+        the accounts and the suite of the group."""
         person = self._person
         copy = person.identity.engine()
         copy.feed(person.desk.mls_rows(b""))
@@ -310,7 +358,13 @@ class Welcomes:
         sender = next((m.account for m in members if m.index == group.welcome_sender), None)
         if sender != card.account or sender not in roles.admins:
             raise Refused("a Welcome by somebody who may not let people in")
-        return roles
+        accounts = list(dict.fromkeys(member.account for member in members))
+        if envelope.position.seq == 0 and envelope.move is not None:
+            if roster_hash(accounts) != envelope.move.roster_hash:
+                raise Refused("a move to a group with others in it than it says")
+            if epoch_tokens(group.group_id, group.export) != (envelope.read, envelope.write):
+                raise Refused("a move to a log that is not of its group")
+        return roles, accounts, group.suite
 
     def _groups(self, besides: Line | None) -> list[bytes]:
         """The ids of all MLS groups of ours."""
