@@ -12,8 +12,10 @@ import pytest
 
 from support.village import Village
 from whimbrel.crypto.accounts import pair_id
-from whimbrel.wire.answers import Fetched, Head
-from whimbrel.wire.operations import Fetch
+from whimbrel.wire import codec
+from whimbrel.wire.answers import Failure, Fetched, Head, Status
+from whimbrel.wire.operations import Create, Fetch
+from whimbrel.wire.texts import parse_invite
 
 
 @pytest.fixture
@@ -191,3 +193,20 @@ def test_who_is_known_already_does_not_move_to_the_relay_of_an_invite(village: V
     ada.send("Bo", "hello")
     village.settle()
     assert bo.texts("Ada") == ["hello"]
+
+
+def test_an_invite_whose_log_the_relay_could_not_make_at_once_is_watched_once_it_is_made(
+    village: Village,
+) -> None:
+    """A relay whose disk was full for a moment, say: it does not know the log until it is asked again."""
+    ada, bo = village.person("Ada"), village.person("Bo")
+    made = ada.do(lambda person, now, fx: person.doors.invites.make(now, fx))
+    [create] = [ask for ask in ada.asks if isinstance(ask.operation, Create)]
+    ada.asks.remove(create)
+    ada.do(lambda person, now, fx: person.answer(create.tag, Failure(Status.FULL), now, fx))
+    log = codec.log_id(codec.encode_log_body(create.operation.body))
+    assert log not in [watching.log for watching in ada.person.watching()]
+    village.settle()
+    assert log in [watching.log for watching in ada.person.watching()]
+    assert bo.accept(parse_invite(made.text)) == "done"
+    assert [contact.name for contact in ada.person.contacts.values()] == ["Bo"]

@@ -7,6 +7,7 @@ two steps a test may lose answers, crash somebody (what was not saved is gone) o
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -49,13 +50,32 @@ class VillageRelay:
         self.identity = public_of(self.private)
         self.clock = clock
         folder.mkdir()
-        self.storage = Storage(folder / "relay.db")
-        limits = limits or Limits(create_burst=10_000)
-        places = Places(self.storage, limits, self.root)
-        self.engine = Engine(self.storage, places, Identity(self.private, self.identity), limits, ())
+        self.folder = folder
+        self.limits = limits or Limits(create_burst=10_000)
+        self._open()
         self.blobs: dict[tuple[bytes, int], bytes] = {}
         self.sizes: dict[bytes, int] = {}
+        self.put_at: dict[bytes, int] = {}
         self.appends = 0
+
+    def _open(self) -> None:
+        self.storage = Storage(self.folder / "relay.db")
+        places = Places(self.storage, self.limits, self.root)
+        identity = Identity(self.private, self.identity)
+        self.engine = Engine(self.storage, places, identity, self.limits, ())
+
+    def backup(self, to: Path) -> None:
+        """A copy of what the relay keeps, as its owner makes it."""
+        self.storage.close()
+        shutil.copytree(self.folder, to)
+        self._open()
+
+    def restore(self, backup: Path) -> None:
+        """The relay is as it was when the backup was made."""
+        self.storage.close()
+        shutil.rmtree(self.folder)
+        shutil.copytree(backup, self.folder)
+        self._open()
 
     def known(self) -> Relay:
         admission = encode_admission(mint(self.root, b"\x00" * 8, AdmissionLimits()))
@@ -82,15 +102,27 @@ class VillageRelay:
                 size = self.sizes.get(operation.blob, 0)
                 answer = Chunk(chunk, size) if chunk is not None else Failure(Status.MISSING)
             case Keep():
-                answer = Done()
+                gone = tuple(blob for blob in operation.blobs if blob not in self.sizes)
+                answer = Failure(Status.MISSING, missing=gone) if gone else Done()
+                self.put_at |= {blob: now for blob in operation.blobs if not gone}
             case _:
                 raise AssertionError(operation)
         self.engine.news.clear()
         self.storage.commit()
         return codec.decode_answer(codec.encode_answer(answer))
 
+    def expire_blobs(self) -> None:
+        """What nobody kept for 30 days goes."""
+        old = [blob for blob, at in self.put_at.items() if at + 30 * 24 * 3600 < self.clock() // 1000]
+        for blob in old:
+            del self.put_at[blob], self.sizes[blob]
+        self.blobs = {place: chunk for place, chunk in self.blobs.items() if place[0] in self.sizes}
+
     def _put(self, put: Put, now: int) -> Answer:
+        if self.blobs.get((put.blob, put.n), put.chunk) != put.chunk:
+            return Failure(Status.EXISTS)
         self.blobs[put.blob, put.n] = put.chunk
+        self.put_at.setdefault(put.blob, now)
         self.sizes[put.blob] = put.size
         have = sum(len(chunk) for (blob, _), chunk in self.blobs.items() if blob == put.blob)
         if have == put.size and self.storage.blob(put.blob) is None:
@@ -113,6 +145,16 @@ class Villager:
         fx = Effects()
         self.person = Person.make(name, relay, StoreDesk(self.home), os.urandom, village.now, fx)
         self._keep(fx)
+
+    @staticmethod
+    def of(village: Village, name: str, path: Path) -> Villager:
+        """Somebody who starts the program on a home that is there: a copy, say."""
+        villager = Villager.__new__(Villager)
+        villager.village, villager.name, villager.path = village, name, path
+        villager.asks, villager.news = [], []
+        villager.home = open_home(path, create=False, find_keyring=lambda interactive: None)
+        villager.crash()
+        return villager
 
     def _keep(self, fx: Effects) -> None:
         self.home.database.commit(fx.saves, self.person.engine.take_changes())

@@ -68,7 +68,12 @@ class Invites:
                 self._open = parse_invite(value.decode())
 
     def watching(self) -> list[Watching]:
-        return [Watching(door.relay, door.log, door.keys.read, 0) for door in self._doors.values()]
+        """The doors whose log was made: a relay says of any other that it does not know it, and nobody asks again."""
+        return [
+            Watching(door.relay, door.log, door.keys.read, 0)
+            for door in self._doors.values()
+            if not any(errand.tag[0] == "ready" for errand in self._person.errands.in_lane(door.log))
+        ]
 
     def logs(self) -> list[bytes]:
         """The logs that stand ready."""

@@ -490,7 +490,11 @@ class Person:
         """Whether the relay has our card no more, or something else in its place."""
         if errand.tag[0] == "keep":
             return status is Status.MISSING
-        return status is Status.EXISTS and errand.tag[0] == "card-put" and self.inbox.is_of_card(errand.operation)
+        return (
+            status is Status.EXISTS
+            and errand.tag[0] == "card-put"
+            and self.inbox.is_of_card(errand.operation)
+        )
 
     def _bring_card_back(self, status: Status, now: int, fx: Effects) -> None:
         """The very same card goes back to its place, where all who were told of it look. Where somebody else has put
@@ -507,6 +511,8 @@ class Person:
         return f"The relay refuses what must be done there ({errand.tag[0]})."
 
     def _errand_done(self, errand: Errand, fx: Effects) -> None:
+        if errand.tag[0] == "ready":
+            fx.watch_changed = True
         if errand.tag[0] == "founded":
             place = self._place(errand.tag[1], errand.tag[2])
             if place is not None and place[1].state.standing is Standing.FOUNDING:

@@ -26,8 +26,15 @@ async def group_new(service: Service, name: str, persons: list[str] | None = Non
     chat = await service.shell.do(
         lambda person, now, fx: person.make_group(name, list(people.values()), now, fx)
     )
-    await service.shell.settle(service.wait or 5.0)
+    await service.shell.until(lambda: _is_there(service, chat.id), service.wait or 5.0)
     yield group_item(service.person(), service.person().chats[chat.id])
+
+
+def _is_there(service: Service, id: bytes) -> bool:
+    """A new group stands when its log is made and all were written to; other relays and chats have no part in it."""
+    person = service.person()
+    line = person.chats[id].line
+    return line is None or not person.errands.in_lane(line.state.log)
 
 
 async def group_add(service: Service, group: str, person: str) -> AsyncIterator[Item]:
