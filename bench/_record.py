@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import os
 import platform
+import statistics
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -30,6 +31,9 @@ class Figure:
     unit: str
     at_most: float | None = None
     at_least: float | None = None
+    low: float | None = None
+    high: float | None = None
+    """The smallest and the largest of several rounds, of which `value` is the middle one."""
 
     @property
     def holds(self) -> bool | None:
@@ -39,6 +43,18 @@ class Figure:
         return (self.at_most is None or self.value <= self.at_most) and (
             self.at_least is None or self.value >= self.at_least
         )
+
+
+def middle(
+    what: str,
+    values: Iterable[float],
+    unit: str,
+    at_most: float | None = None,
+    at_least: float | None = None,
+) -> Figure:
+    """The median of several rounds, with their spread."""
+    found = sorted(values)
+    return Figure(what, statistics.median(found), unit, at_most, at_least, found[0], found[-1])
 
 
 def tell(bench: str, figures: Sequence[Figure], **conditions: Any) -> None:
@@ -62,14 +78,22 @@ def table(figures: Sequence[Figure]) -> str:
 
 
 def in_words(figure: Figure) -> str:
-    value = f"{figure.value:,.0f}" if abs(figure.value) >= 100 else f"{figure.value:.3g}"
+    value = short(figure.value)
+    spread = ""
+    if figure.low is not None and figure.high is not None:
+        spread = f"({short(figure.low)} to {short(figure.high)})"
     aim = ""
     if figure.holds is not None:
         bound = (
             f"at most {figure.at_most:,g}" if figure.at_most is not None else f"at least {figure.at_least:,g}"
         )
         aim = f"   aim: {bound}" + ("" if figure.holds else "   MISSED")
-    return f"{value:>9} {figure.unit:<8}{aim}".rstrip()
+    return f"{value:>9} {figure.unit:<8}{spread:<22}{aim}".rstrip()
+
+
+def short(value: float) -> str:
+    """A number as people read it: three digits that count, or whole."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def machine() -> dict[str, Any]:

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import json
 import os
+import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -146,6 +148,52 @@ def frame_of(message: bytes) -> bytes:
     else:
         head = b"\x82\xff" + size.to_bytes(8, "big")
     return head + b"\0\0\0\0" + message
+
+
+def ask_document(address: Address, tls: ssl.SSLContext | None = None) -> KeyDocument:
+    """The relay's key document, asked for on a connection of its own."""
+    with _upgraded(address, tls) as sock:
+        sock.sendall(frame_of(letters.ask_keys()))
+        return letters.open_key_document(_one_message(sock), address.relay)
+
+
+def open_session(
+    address: Address, document: KeyDocument, operations: list[Any], tls: ssl.SSLContext | None = None
+) -> tuple[socket.socket, ClientStream, list[Any]]:
+    """A stream that is open, on a blocking socket, and the answers to the operations in its letter."""
+    sock = _upgraded(address, tls)
+    stream = ClientStream(document, os.urandom(64))
+    sock.sendall(frame_of(stream.open(operations)))
+    [answered] = stream.receive(_one_message(sock))
+    return sock, stream, list(answered.answers)  # type: ignore[union-attr]
+
+
+def _upgraded(address: Address, tls: ssl.SSLContext | None) -> socket.socket:
+    route = next(route for route in address.routes if route.transport in ("ws", "wss"))
+    sock = socket.create_connection((route.host, route.port), 30)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if tls is not None:
+        sock = tls.wrap_socket(sock)
+    sock.sendall(HANDSHAKE.format(path=route.path).encode())
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += sock.recv(1024)
+    assert head.startswith(b"HTTP/1.1 101"), head
+    return sock
+
+
+def _one_message(sock: socket.socket) -> bytes:
+    """The next message; nothing may stand behind it yet."""
+    data = b""
+    while True:
+        data += sock.recv(65536)
+        assert data[0] == 0x82, data[:16]
+        if len(data) >= 4:
+            small = data[1] < 126
+            start, size = (2, data[1]) if small else (4, int.from_bytes(data[2:4], "big"))
+            if len(data) >= start + size:
+                assert len(data) == start + size
+                return data[start:]
 
 
 class Client:

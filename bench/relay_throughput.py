@@ -1,161 +1,129 @@
-"""How many durable messages does one relay carry in a second, on one core?
+"""How many durable messages does one relay carry in a second, on one core, beside the servers that people run today?
 
-50 senders, each in its own conversation, and 50 receivers that watch them, all on sealed streams. A sender appends an entry
-of 200 bytes, waits for the answer (it is on disk then), and appends the next. A message counts when its receiver has
-it. The frames are sealed before and opened after the time is taken, so that the generator on the other core is not what is
-measured; afterwards every message is opened and compared: all there, once, in order, and every append answered.
+50 senders, each with one message of 200 bytes under way to a receiver of its own. The next one leaves when the one before has
+been answered by the server (where the protocol answers) and has reached its receiver. Our relay answers and pushes what
+is on disk; sealed streams without TLS, frames sealed before and opened after the clock. Each server has the first core for
+itself and its database, the generator (peers/pairs.c) the last one; rounds go around all servers, each started anew.
+
+XMPP servers run in two forms: bare (nobody answers the sender), and answered, as clients of today use them, with stream
+management (XEP-0198) and carbons. Beside that, for all: every message acknowledged by one back from its receiver.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import os
 import statistics
-import tempfile
 import time
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Iterator
 
-import uvloop
+from _contest import ALL, PAIRS, PAYLOAD, Contestant, OfXmpp, started
+from _record import Figure, middle, tell
+from peers.debian import Absent
+from peers.process import Failed
 
-from _record import Figure, tell
-from _relay import Client, Clients, LogOf, RelayProcess, frame_of, relay_on_first_core
-from whimbrel.wire.answers import Appended, Fetched, Pushed
-from whimbrel.wire.codec import encode_entry
-from whimbrel.wire.operations import Append, Create, Entry, EntryKind, Watch, WatchItem
-from whimbrel.wire.streams import Answered
-
-ENTRY = 200
-"""Bytes of an entry, everything included."""
+WARM = 0.5
+"""Seconds of load before the first form of a server that counts."""
+OURS, ARCHIVE, ALONE = "whimbrel relay", "ejabberd + mod_mam on PostgreSQL", "ejabberd"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=50)
-    parser.add_argument("--messages", type=int, default=1600, help="by each sender")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=2.5, help="of each form of each server in a round")
+    parser.add_argument("--only", nargs="*", help="names of servers, as printed, or how they begin")
     args = parser.parse_args()
-    rounds = []
-    for _ in range(args.rounds):
-        with tempfile.TemporaryDirectory() as folder, relay_on_first_core(Path(folder)) as relay:
-            rounds.append(uvloop.run(Run(relay, args.pairs, args.messages).measure()))
-    rounds.sort(key=lambda one: one["rate"])
-    middle = rounds[len(rounds) // 2]
-    figures = [
-        Figure("durable messages, delivered", middle["rate"], "1/s", at_least=17_000),
-        Figure("the same, per second of the relay's processor", middle["per_cpu"], "1/s"),
-        Figure("slowest round", rounds[0]["rate"], "1/s"),
-        Figure("fastest round", rounds[-1]["rate"], "1/s"),
-        Figure("append answered, half of all within", middle["ack50"], "ms"),
-        Figure("append answered, 99 of 100 within", middle["ack99"], "ms"),
-        Figure("delivered, half of all within", middle["delivery50"], "ms"),
-        Figure("delivered, 99 of 100 within", middle["delivery99"], "ms"),
-    ]
-    tell("relay_throughput", figures, pairs=args.pairs, messages=args.messages, entry_bytes=ENTRY)
+    found: dict[str, list[dict[str, float]]] = defaultdict(list)
+    absent: dict[str, str] = {}
+    versions: dict[str, str | None] = {}
+    keeps: dict[str, str] = {}
+    makes = [make for make in ALL if not args.only or make.name.startswith(tuple(args.only))]
+    for n in range(args.rounds):
+        for make in makes:
+            if make.name in absent:
+                continue
+            try:
+                with started(make) as one:
+                    versions |= one.versions()
+                    keeps[one.name] = one.keeps
+                    one.load(WARM)
+                    for form, back in forms(one):
+                        name = f"{one.name}{form}"
+                        found[name].append(measured(one, args.seconds, back))
+                        last = found[name][-1]
+                        print(
+                            f"  round {n + 1}: {name:<64} {last['rate']:>9,.0f}/s, generator at"
+                            f" {last['generator']:.0%} of its core",
+                            flush=True,
+                        )
+            except (Absent, Failed) as error:
+                absent[make.name] = str(error)
+                print(f"  {make.name}: cannot be had: {error}", flush=True)
+    tell(
+        "relay_throughput",
+        [*ratios(found), *rates(found)],
+        pairs=PAIRS,
+        payload_bytes=PAYLOAD,
+        rounds=args.rounds,
+        seconds=args.seconds,
+        keeps=keeps,
+        peers=versions,
+        absent=absent,
+    )
 
 
-class Run:
-    """One round against a fresh relay."""
-
-    def __init__(self, relay: RelayProcess, pairs: int, messages: int) -> None:
-        self.relay = relay
-        self.clients = Clients(relay.address)
-        self.pairs = pairs
-        self.messages = messages
-
-    async def measure(self) -> dict[str, float]:
-        lanes = [await self.lane(i) for i in range(self.pairs)]
-        cpu = self.relay.cpu()
-        started = time.perf_counter()
-        for lane in lanes:
-            lane.send_next()
-        # As long as all are sending: who is done first ends the time that counts.
-        await asyncio.wait([lane.done for lane in lanes], return_when=asyncio.FIRST_COMPLETED)
-        ended = time.perf_counter()
-        cpu = self.relay.cpu() - cpu
-        delivered = sum(len(lane.delivered) for lane in lanes)
-        async with asyncio.timeout(60):
-            await asyncio.gather(*[lane.done for lane in lanes])
-        for lane in lanes:
-            lane.check()
-        acks = [(b - a) * 1000 for lane in lanes for a, b in zip(lane.sent_at, lane.acked_at, strict=True)]
-        ways = [
-            (b - a) * 1000 for lane in lanes for a, b in zip(lane.sent_at, lane.delivered_at, strict=True)
-        ]
-        return {
-            "rate": delivered / (ended - started),
-            "per_cpu": delivered / cpu,
-            "ack50": statistics.median(acks),
-            "ack99": statistics.quantiles(acks, n=100)[98],
-            "delivery50": statistics.median(ways),
-            "delivery99": statistics.quantiles(ways, n=100)[98],
-        }
-
-    async def lane(self, number: int) -> Lane:
-        log = LogOf(number)
-        sender, _ = await self.clients.open([Create(log.body, self.clients.admission)])
-        receiver, _ = await self.clients.open([Watch(items=(WatchItem(1, log.id, log.read, 0),))])
-        return Lane(log, sender, receiver, self.messages)
+def forms(one: Contestant) -> Iterator[tuple[str, bool]]:
+    """Each form in which a server is measured: what is added to its name, and whether receivers acknowledge."""
+    if isinstance(one, OfXmpp):
+        one.answers = False
+        yield ", bare", False
+        one.answers = True
+        yield ", answered", False
+        yield ", answered; acknowledged back", True
+    else:
+        yield "", False
+        yield "; acknowledged back", True
 
 
-class Lane:
-    """A sender, a log, a receiver."""
+def measured(one: Contestant, seconds: float, back: bool) -> dict[str, float]:
+    before, began = one.cpu(), time.perf_counter()
+    findings, ways = one.load(seconds, None, back)
+    cpu = one.cpu() - before
+    return {
+        "rate": findings.delivered() / findings.seconds,
+        "per_cpu": len(ways) / cpu,
+        "p50": statistics.median(ways) * 1000,
+        "p99": statistics.quantiles(ways, n=100)[98] * 1000,
+        "generator": findings.generator / findings.seconds,
+        "took": time.perf_counter() - began,
+    }
 
-    def __init__(self, log: LogOf, sender: Client, receiver: Client, messages: int) -> None:
-        self.sender, self.receiver = sender, receiver
-        self.entries = [
-            encode_entry(Entry(EntryKind.MLS, os.urandom(16), os.urandom(ENTRY - 21)))
-            for _ in range(messages)
-        ]
-        assert all(len(entry) == ENTRY for entry in self.entries)
-        self.frames = [
-            frame_of(sender.stream.request(n, [Append(log.id, log.write, 0, (entry,))]))
-            for n, entry in enumerate(self.entries, 1)
-        ]
-        self.acked: list[bytes] = []
-        self.delivered: list[bytes] = []
-        self.sent_at: list[float] = []
-        self.acked_at: list[float] = []
-        self.delivered_at: list[float] = []
-        self.done = asyncio.get_running_loop().create_future()
-        sender.wire.on_message = self.on_ack
-        receiver.wire.on_message = self.on_delivery
 
-    def send_next(self) -> None:
-        at = len(self.sent_at)
-        if at < len(self.frames):
-            self.sent_at.append(time.perf_counter())
-            self.sender.wire.transport.write(self.frames[at])
+def ratios(found: dict[str, list[dict[str, float]]]) -> list[Figure]:
+    """Ours by theirs, in the same round."""
+    figures = []
+    for back in ("", "; acknowledged back"):
+        ours = found.get(f"{OURS}{back}", [])
+        for form in (", bare", ", answered"):
+            for peer, aim in ((ARCHIVE, 10), (ALONE, 2)):
+                theirs = found.get(f"{peer}{form}{back}", [])
+                both = [a["rate"] / b["rate"] for a, b in zip(ours, theirs, strict=False)]
+                if both:
+                    what = f"ours as a multiple of {peer}{form}{back}"
+                    figures.append(middle(what, both, "times", at_least=None if back else aim))
+    return figures
 
-    def on_ack(self, message: bytes) -> None:
-        self.acked_at.append(time.perf_counter())
-        self.acked.append(message)
-        self.send_next()
-        self.look_whether_done()
 
-    def on_delivery(self, message: bytes) -> None:
-        self.delivered_at.append(time.perf_counter())
-        self.delivered.append(message)
-        self.look_whether_done()
-
-    def look_whether_done(self) -> None:
-        if len(self.acked) == len(self.delivered) == len(self.frames) and not self.done.done():
-            self.done.set_result(None)
-
-    def check(self) -> None:
-        """Everything that was counted is what it should be."""
-        for n, message in enumerate(self.acked, 1):
-            [answered] = self.sender.stream.receive(message)
-            assert isinstance(answered, Answered)
-            [appended] = answered.answers
-            assert isinstance(appended, Appended)
-            assert (answered.n, appended.last) == (n, n)
-        for n, (message, entry) in enumerate(zip(self.delivered, self.entries, strict=True), 1):
-            [pushed] = self.receiver.stream.receive(message)
-            assert isinstance(pushed, Pushed)
-            assert isinstance(pushed.what, Fetched)
-            [record] = pushed.what.records
-            assert (record.seq, record.entry) == (n, entry)
+def rates(found: dict[str, list[dict[str, float]]]) -> list[Figure]:
+    figures = []
+    for name, rounds in found.items():
+        figures.append(middle(name, [one["rate"] for one in rounds], "1/s"))
+        figures.append(middle("  per second of its processor", [one["per_cpu"] for one in rounds], "1/s"))
+        figures.append(middle("  delivered, half of all within", [one["p50"] for one in rounds], "ms"))
+        figures.append(middle("  delivered, 99 of 100 within", [one["p99"] for one in rounds], "ms"))
+        share = max(one["generator"] for one in rounds)
+        figures.append(Figure("  the generator's share of its core, at most", share * 100, "%"))
+    return figures
 
 
 if __name__ == "__main__":
