@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from whimbrel.chat import content, conversation, line, person, receipts_report, welcomes
+from whimbrel.chat import (
+    content,
+    conversation,
+    healing,
+    line,
+    person,
+    re_adding,
+    receipts_report,
+    troubles,
+    ways_back,
+    welcomes,
+)
 from whimbrel.chat.composing import CHUNKED_AES_256_GCM, REACTION_MAX
 from whimbrel.chat.contacts import KEY_PACKAGE_AGE
 from whimbrel.chat.content import Disposition
@@ -191,6 +202,51 @@ LIMITS = [
     ("conversation", f"groups of more than {conversation.RECEIPTS_UP_TO}"),
     ("conversation", f"up to {conversation.POSTS_AT_ONCE} and about {conversation.BYTES_AT_ONCE // 1024} KiB together"),
 ]  # fmt: skip
+
+WORDS = {1: "one", 2: "two", 3: "three"}
+
+
+def times(milliseconds: Sequence[int]) -> list[str]:
+    """10 minutes, an hour, six hours, a day: as the page says them."""
+    return [
+        {600_000: "10 minutes", 3_600_000: "an hour", 21_600_000: "six hours", 86_400_000: "daily"}[t]
+        for t in milliseconds
+    ]
+
+
+WAYS_BACK = [
+    f"{line.FOREIGN_IN_A_ROW} entries in a row are of another MLS epoch",
+    f"after an advance that MLS could not open, {line.FOREIGN_AFTER_DEAF} are enough",
+    f"one after the other, {conversation.RELOCK_STEP // 1000} s apart",
+    f"to {WORDS[re_adding.ADMINS_AT_ONCE]} admins",
+    f"to {WORDS[re_adding.MEMBERS_AT_ONCE]} other members",
+    "after {}, {}, {}, then {}".format(*times(ways_back.ASK_AGAIN)),
+    f"has asked {WORDS[ways_back.ASKS]} times, moves",
+    f"after {healing.POSTS_MAX} own posts",
+    f"is {healing.AGE_MAX // 86_400_000} days ago",
+    f"a group of {healing.MANY} leaves or more, and whose leaf is one of the first {healing.MANY}",
+    f"its place times {healing.STEP // 1000} s.",
+]
+
+
+@pytest.mark.parametrize("words", WAYS_BACK)
+def test_ways_back_are_taken_as_the_page_says(words: str) -> None:
+    assert words in page("conversation")
+
+
+def test_every_trouble_is_on_the_page() -> None:
+    text = (FOLDER / "conversation.md").read_text().split("## What is noticed")[1]
+    for code in troubles._TEXTS:
+        assert f"`{code}`" in text, code
+    assert (ways_back.STAGGER, ways_back.GRACE, ways_back.WAITS_FOR_ALL) == (60_000, 600_000, 86_400_000)
+    assert re_adding.LEAST_PAUSE == 60_000
+    for words in (
+        "by the second after a minute",
+        "after ten minutes",
+        "for a day at most",
+        "in the last minute",
+    ):
+        assert words in page("conversation"), words
 
 
 @pytest.mark.parametrize(("name", "words"), LIMITS, ids=[f"{name}: {words}" for name, words in LIMITS])
