@@ -42,6 +42,7 @@ SIGNS = (
     "../", "\\", "%2e", "%00", "\r\n", "\t", "'", '"', "{", "[", ":", "/", "?", "#", "|", "=", "&", "*", "-", "9" * 20,
 )  # fmt: skip
 _NEST_MAX = 4
+_PARTS_MAX = 70_000
 
 
 def change(target: Target, data: bytes, longest: int, chance: random.Random, blind: Blind) -> bytes:
@@ -89,6 +90,8 @@ def _cbor(data: bytes, chance: random.Random, blind: Blind, nest: int = 0) -> by
         value = cbor2.loads(data)
         for _ in range(chance.choice((1, 1, 1, 2, 3))):
             value = _changed(value, chance, blind, nest)
+            if _is_huge(value):
+                return blind(data, max(len(data) + 16, 64))
         return cbor2.dumps(value, canonical=True)
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError, AttributeError):
         return blind(data, max(len(data) + 16, 64))
@@ -99,9 +102,24 @@ def _json(data: bytes, chance: random.Random, blind: Blind) -> bytes:
         value = json.loads(data)
         for _ in range(chance.choice((1, 1, 2, 3))):
             value = _changed(value, chance, blind, _NEST_MAX)
+            if _is_huge(value):
+                return blind(data, max(len(data) + 16, 64))
         return json.dumps(value).encode()
     except (ValueError, TypeError, RecursionError):
         return blind(data, max(len(data) + 16, 64))
+
+
+def _is_huge(value: Any) -> bool:
+    """Whether it has more parts than any input has room for: lists of copies of lists of copies."""
+    waiting, count = [value], 0
+    while waiting:
+        part = waiting.pop()
+        inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+        count += len(inner) + (len(part) // 64 if isinstance(part, bytes | str) else 0)
+        if count > _PARTS_MAX:
+            return True
+        waiting.extend(inner)
+    return False
 
 
 def _changed(value: Any, chance: random.Random, blind: Blind, nest: int) -> Any:

@@ -139,17 +139,16 @@ def _start(target: Target, folder: Path, seconds: int) -> tuple[int, str]:
     if target.words:
         line.append(f"-dict={folder / 'words'}")
     with (folder / "log").open("w+", errors="replace") as log:
-        ran = subprocess.run(
-            line,
-            cwd=ROOT,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            env=os.environ,
-            check=False,
+        running = subprocess.Popen(
+            line, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
         )
+        try:
+            code = running.wait(seconds + TIMEOUT_S + 60)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            code = running.wait()
         log.seek(0)
-        return ran.returncode, log.read()
+        return code, log.read()
 
 
 def _add(outcome: Outcome, seen: Path, log: str) -> None:
