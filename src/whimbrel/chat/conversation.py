@@ -182,13 +182,10 @@ class Conversation:
     @property
     def is_copied(self) -> bool:
         """A line shows that another copy of this home writes, and nothing was done about it yet."""
-        device = self.around.identity.device
-        return any(
-            line.state.trouble == "copied"
-            and line.state.standing is Standing.LOST
-            and line.own_device == device
-            for line in self.lines
-        )
+        line = self.lost
+        if line is None or line.state.trouble != "copied":
+            return False
+        return line.own_device == self.around.identity.device
 
     def begin_anew(self) -> None:
         """The account has a new device: no line of the old one goes on."""
@@ -733,7 +730,10 @@ class Conversation:
             and answer.head is not None
             and answer.head.seq > line.state.seq
         )
-        if flight.kind is FlightKind.CLOSE and not more:
+        if more and answer.head is not None:  # read on first
+            line.doubt, line.caught_up, line.ahead = True, False, max(line.ahead, answer.head.seq)
+            self._ask_further(line, fx)
+        elif flight.kind is FlightKind.CLOSE:
             line.state.standing, line.state.closing = Standing.CLOSED, b""
         fx.watch_changed = True
         fx.save(self.save())

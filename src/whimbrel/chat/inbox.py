@@ -293,8 +293,11 @@ class Inbox:
         """The relay counts `n` changes of our inbox: what we want to change gets the numbers that follow. Others are
         missing when the home, or the relay, was restored."""
         state = self.here()
-        for errand in self._errands.in_lane(state.log):
-            alter = codec.decode_operation(errand.operation)
+        waiting = [(e, codec.decode_operation(e.operation)) for e in self._errands.in_lane(state.log)]
+        first = next((alter.change.change.n for _, alter in waiting if isinstance(alter, Alter)), None)
+        if first is None or first == n + 1:
+            return
+        for errand, alter in waiting:
             if isinstance(alter, Alter):
                 n += 1
                 change = replace(alter.change.change, n=n)

@@ -52,7 +52,7 @@ from whimbrel.crypto.payload import encode_key_packages
 from whimbrel.wire import cbor
 from whimbrel.wire.answers import Answer, Chunk, Failure, Fetched, Status
 from whimbrel.wire.errors import WireError
-from whimbrel.wire.operations import SEALED_CHUNK, Get
+from whimbrel.wire.operations import SEALED_CHUNK, Fetch, Get
 
 STOCK = 3
 """Fresh key packages that a contact holds of us."""
@@ -414,6 +414,9 @@ class Person:
                     place[0].looked(place[1], read, seq, least, answer, now, fx)
             case ("errand", lane, n, mark):
                 self._errand(lane, n, mark, answer, now, fx)
+            case ("inbox-head",):
+                if isinstance(answer, Fetched):
+                    self.inbox.renumber(answer.head.n, fx)
             case ("card", account, key):
                 self._card(account, key, answer, fx)
             case ("door", *rest):
@@ -477,6 +480,9 @@ class Person:
         done = errand.is_done_by(answer)
         if not done and not (isinstance(answer, Failure) and answer.status is Status.EXISTS):
             goes_on = self.errands.later(errand, now, fx)
+            if errand.tag[0] == "grant" and isinstance(answer, Failure) and answer.status is Status.DENIED:
+                inbox = self.inbox.here()
+                fx.ask(inbox.relay, Fetch(inbox.log, inbox.read, inbox.seq, 1), "inbox-head")
             if errand.tries == PATIENCE_ENDS:
                 code = answer.status.name.lower() if isinstance(answer, Failure) else "unknown"
                 fx.tell("trouble", code=code, text=self._refused_for_long(errand))

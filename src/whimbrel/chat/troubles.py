@@ -4,8 +4,8 @@ from __future__ import annotations
 
 DAMAGE = frozenset(("chain", "shown", "behind", "denied", "blob", "locked"))
 """The relay lost or altered something: the conversation moves to another log, by whichever admin comes first."""
-OWN_LOSS = frozenset(("expired", "split", "copied", "replaced", "moved"))
-"""This device lost what it takes to follow, and the others did not: it asks to be let in again."""
+ON_THEIR_WAY = frozenset(("moved", "replaced"))
+"""A letter that lets this device in is on its way: nothing is wrong unless it does not come."""
 
 _TEXTS = {
     "chain": "The relay shows another history than before.",
@@ -34,6 +34,6 @@ def way_back(code: str, is_admin: bool) -> str:
     """What happens next, for a conversation that is lost."""
     if code in DAMAGE and is_admin:
         return "It moves to a new log by itself; nothing that you have is lost."
-    if code in ("moved", "replaced"):
-        return "If it does not come, an admin is asked for another one; nothing that you have is lost."
+    if code in ON_THEIR_WAY:
+        return "An admin is asked for another one; nothing that you have is lost."
     return "An admin is asked to let this device in again; nothing that you have is lost."

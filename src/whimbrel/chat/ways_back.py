@@ -20,7 +20,7 @@ from whimbrel.chat.moving import Moves
 from whimbrel.chat.outbox import has_come
 from whimbrel.chat.re_adding import ReAdds
 from whimbrel.chat.refusal import CannotDo
-from whimbrel.chat.troubles import DAMAGE, text_of, way_back
+from whimbrel.chat.troubles import DAMAGE, ON_THEIR_WAY, text_of, way_back
 
 STAGGER = 60_000
 """Milliseconds that each further admin waits for those before to move."""
@@ -51,10 +51,14 @@ class WaysBack:
         """Take the steps that are due."""
         for chat in self._person.chats.values():
             line = chat.lost
-            if line is None:
+            if line is None or chat.is_copied:  # first this device must be another one
                 continue
             if not line.state.lost.at:
-                self._notice(chat, line, now, fx)
+                line.state.lost = replace(line.state.lost, at=now)
+                fx.watch_changed = True
+                if line.state.trouble not in ON_THEIR_WAY:
+                    self._say(chat, line, now, fx)
+                fx.save(chat.save())
             step, time = self._next(line)
             if has_come(time, now, LONGEST):
                 if step == "move":
@@ -64,35 +68,39 @@ class WaysBack:
 
     def next_time(self) -> int | None:
         """When the next step is due (milliseconds)."""
-        lost = (chat.lost for chat in self._person.chats.values())
-        return min((self._next(line)[1] for line in lost if line is not None), default=None)
+        times = []
+        for chat in self._person.chats.values():
+            line = chat.lost
+            if line is not None:
+                times.append(0 if chat.is_copied else self._next(line)[1])
+        return min(times, default=None)
 
-    def _notice(self, chat: Conversation, line: Line, now: int, fx: Effects) -> None:
-        line.state.lost = replace(line.state.lost, at=now)
+    def _say(self, chat: Conversation, line: Line, now: int, fx: Effects) -> None:
+        """What happened and what comes next, in the chat and in `status`."""
         me, code = self._person.identity.account, line.state.trouble
         chat.note(line, "lost", me, [me], now, fx, code)
         text = f"{text_of(code)} {way_back(code, me in line.roles.admins)}"
         fx.tell("trouble", chat=chat.id, code=code, text=text)
-        fx.save(chat.save())
-        fx.watch_changed = True
 
     def _next(self, line: Line) -> tuple[Step, int]:
         """What is to be done next about a lost line, and when."""
         lost, code, me = line.state.lost, line.state.trouble, self._person.identity.account
         admins = [a for a in line.roles.admins if a in line.accounts()]
-        begin = lost.at + (GRACE if code in ("moved", "replaced") else 0)
+        begin = lost.at + (GRACE if code in ON_THEIR_WAY else 0)
         again = lost.asked_at + ASK_AGAIN[min(max(lost.asked - 1, 0), len(ASK_AGAIN) - 1)]
         if me not in admins:
             return "ask", again if lost.asked else begin
         if code in DAMAGE:
             place = admins.index(me) if lost.asked_at == 0 else 0
             return "move", (lost.asked_at + MOVE_AGAIN) if lost.asked_at else lost.at + place * STAGGER
-        if code not in ("moved", "replaced") and (admins == [me] or lost.asked >= ASKS):
+        if code not in ON_THEIR_WAY and (admins == [me] or lost.asked >= ASKS):
             return "move", (lost.asked_at + MOVE_AGAIN) if lost.asked_at else begin
         return "ask", again if lost.asked else begin
 
     def _ask(self, chat: Conversation, line: Line, now: int, fx: Effects) -> None:
         lost = line.state.lost
+        if not lost.asked and line.state.trouble in ON_THEIR_WAY:
+            self._say(chat, line, now, fx)
         asked = self.re_adds.ask(chat, line, now, fx)
         # With nobody to ask yet it is tried again after the first pause.
         line.state.lost = replace(
