@@ -259,3 +259,47 @@ def test_a_welcome_that_comes_before_the_own_removal_was_read_waits_for_it(
         assert not [news for news in bo.news if news["event"] == "ignored"]
     assert bo.texts("birds") == [f"with Bo {times} {turn}" for times in (1, 2, 3) for turn in range(times)]
     assert bo.events("birds").count("removed") == 6
+
+
+def test_who_leaves_while_the_admin_steps_down_is_removed_by_the_next_admin(village: Village) -> None:
+    ada, bo, cy = village.friends("Ada", "Bo", "Cy")
+    ada.group("birds", "Bo", "Cy")
+    village.settle()
+    cy.do(lambda person, now, fx: person.leave(cy.chat("birds"), fx))
+    while cy.step():
+        pass
+    while bo.step():  # who is no admin yet reads the goodbye
+        pass
+    intend(ada, "birds", "roles", "promote", bo)
+    intend(ada, "birds", "roles", "demote", ada)
+    village.settle()
+    assert bo.chat("birds").line.roles.admins == (bo.person.identity.account,)
+    assert names(bo, "birds") == names(ada, "birds") == ["Ada", "Bo"]
+    check_same_state([ada, bo], "birds")
+
+
+def test_admins_who_leave_and_step_down_at_once_leave_an_admin_behind(village: Village) -> None:
+    ada, bo, cy = village.friends("Ada", "Bo", "Cy")
+    ada.group("birds", "Bo", "Cy")
+    village.settle()
+    intend(ada, "birds", "roles", "promote", bo)
+    village.settle()
+    bo.do(lambda person, now, fx: person.leave(bo.chat("birds"), fx))
+    intend(ada, "birds", "roles", "demote", ada)
+    village.settle(patience=600_000)
+    assert names(ada, "birds") == names(cy, "birds") == ["Ada", "Cy"]
+    assert ada.chat("birds").line.roles.admins
+    check_same_state([ada, cy], "birds")
+
+
+def test_what_happened_twice_in_one_batch_is_told_twice(village: Village) -> None:
+    ada, bo, cy = village.friends("Ada", "Bo", "Cy")
+    ada.group("birds", "Bo", "Cy")
+    village.settle()
+    for _ in range(2):
+        intend(ada, "birds", "roles", "promote", bo)
+        intend(ada, "birds", "roles", "demote", bo)
+    while ada.step():
+        pass
+    village.settle()
+    assert cy.events("birds")[-4:] == ["promoted", "demoted"] * 2

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import defaultdict
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,17 +22,31 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from support.village import Village
 from support.weather import Weather, Weathered
 from whimbrel.chat.conversation import Conversation
+from whimbrel.chat.effects import Effects
 from whimbrel.chat.line_state import Standing
+from whimbrel.chat.person import Person
 from whimbrel.chat.records import MessageRow
 
 NAMES = ("Ada", "Bo", "Cy", "Di")
 GROUP = "birds"
-HOUR = 3_600_000
+LEAVERS = ("Cy", "Di")
+HOUR, DAY = 3_600_000, 86_400_000
+PAUSES = (100, 100, 2_500, 2_500, 61_000, HOUR)
 
 people = st.sampled_from(NAMES)
 chats = st.sampled_from((GROUP, GROUP, *NAMES))
-which = st.integers(0, 5)
-how = st.sampled_from(("well", "well", "lost", "twice", "late"))
+words = st.lists(st.tuples(people, chats), min_size=1, max_size=6)
+change = st.sampled_from(("add", "add", "remove", "promote", "demote", "name", "update", "leave"))
+changes = st.lists(st.tuples(people, change, people), min_size=1, max_size=4)
+event = st.sampled_from(
+    (
+        *("step",) * 8,
+        *("ask well", "ask well", "ask lost", "ask twice", "ask late"),
+        *("read 1", "read 2", "read 500", "read again"),
+        *("late", "late", "crash", "restart", "pause"),
+    )
+)
+weather = st.lists(st.tuples(people, event, st.integers(0, 5)), min_size=4, max_size=40)
 
 
 @cache
@@ -59,7 +73,6 @@ class Conversations(RuleBasedStateMachine):
         self.said: dict[tuple[str, str], list[str]] = defaultdict(list)
         """What was answered as saved, by sender and chat, in its order."""
         self.n = 0
-        self.changed_members = False
 
     def one(self, name: str) -> Weathered:
         found = self.village.people[name]
@@ -75,80 +88,72 @@ class Conversations(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------------------------- what people do
 
-    @rule(who=people, chat=chats, count=st.integers(1, 3))
-    def say(self, who: str, chat: str, count: int) -> None:
-        for _ in range(count):
+    @rule(words=words)
+    def people_talk(self, words: list[tuple[str, str]]) -> None:
+        for who, chat in words:
             self.n += 1
-            text = f"{who} {self.n}"
-            there = self.chat(who, chat)
-            if there is not None:
-                id = self.one(who).wish(
-                    lambda person, now, fx, chat=there, text=text: person.send(chat, text, [], None, now, fx)
-                )
-                if id is not None:
-                    self.said[who, chat].append(text)
+            self.people_say(who, chat, f"{who} {self.n}")
 
-    @rule(who=people, what=st.sampled_from(("remove", "promote", "demote", "name", "update")), whom=people)
-    def change(self, who: str, what: str, whom: str) -> None:
-        account = self.one(whom).person.identity.account
-        self.n += 1
-        kind, value = {
-            "remove": ("remove", [account]),
-            "promote": ("roles", ["promote", account]),
-            "demote": ("roles", ["demote", account]),
-            "name": ("roles", ["name", f"birds {self.n}"]),
-            "update": ("update", []),
-        }[what]
-        chat = self.chat(who, GROUP)
-        if chat is not None and chat.line is not None and (what != "remove" or who != whom):
-            self.one(who).wish(lambda person, now, fx: person.intend(chat, kind, value, fx))
+    def people_say(self, who: str, chat: str, text: str) -> None:
+        there = self.chat(who, chat)
+        if there is not None:
+            id = self.one(who).wish(
+                lambda person, now, fx: person.send(person.chats[there.id], text, [], None, now, fx)
+            )
+            if id is not None:
+                self.said[who, chat].append(text)
 
-    @rule(who=people, whom=people)
-    def let_in(self, who: str, whom: str) -> None:
-        chat = self.chat(who, GROUP)
-        if chat is not None and chat.line is not None and who != whom:
-            contact = self.one(who).contact(whom)
-            self.one(who).wish(lambda person, now, fx: person.add_to_group(chat, contact, now, fx))
+    @rule(changes=changes)
+    def people_change_the_group(self, changes: list[tuple[str, str, str]]) -> None:
+        for who, what, whom in changes:
+            self.n += 1
+            chat = self.chat(who, GROUP)
+            if chat is not None and chat.line is not None:
+                self.one(who).wish(partial(self._change, chat.id, what, whom))
 
-    @rule(who=st.sampled_from(("Cy", "Di")))
-    def leave(self, who: str) -> None:
-        chat = self.chat(who, GROUP)
-        if chat is not None and chat.line is not None:
-            self.one(who).wish(lambda person, now, fx: person.leave(chat, fx))
+    def _change(self, id: bytes, what: str, whom: str, person: Person, now: int, fx: Effects) -> None:
+        chat, account = person.chats[id], self.one(whom).person.identity.account
+        match what:
+            case "leave":
+                if person.identity.name in LEAVERS:
+                    person.leave(chat, fx)
+            case "add":
+                if account != person.identity.account:
+                    person.add_to_group(chat, person.contacts[account], now, fx)
+            case "remove":
+                if account != person.identity.account:
+                    person.intend(chat, "remove", [account], fx)
+            case "update":
+                person.intend(chat, "update", [], fx)
+            case "name":
+                person.intend(chat, "roles", ["name", f"birds {self.n}"], fx)
+            case _:
+                person.intend(chat, "roles", [what, account], fx)
 
     # ------------------------------------------------------------------------------------------- the weather
 
-    @rule(who=people, which=which, how=how)
-    def an_ask(self, who: str, which: int, how: str) -> None:
-        self.one(who).ask_one(which, how)
+    @rule(weather=weather)
+    def a_while_passes(self, weather: list[tuple[str, str, int]]) -> None:
+        for who, what, n in weather:
+            one = self.one(who)
+            match what.split():
+                case ["step"]:
+                    one.step()
+                case ["ask", how]:
+                    one.ask_one(n, how)
+                case ["read", "again"]:
+                    one.read_again(n)
+                case ["read", limit]:
+                    one.read_one(n, int(limit))
+                case ["late"]:
+                    one.hear_late(n)
+                case ["crash"]:
+                    one.crash()
+                case ["restart"]:
+                    self.village.restart_relay()
+                case ["pause"]:
+                    self.time_passes(PAUSES[n])
 
-    @rule(who=people, count=st.integers(2, 12))
-    def some_steps(self, who: str, count: int) -> None:
-        for _ in range(count):
-            if not self.one(who).step():
-                break
-
-    @rule(who=people, which=which, limit=st.sampled_from((1, 2, 500)))
-    def records(self, who: str, which: int, limit: int) -> None:
-        self.one(who).read_one(which, limit)
-
-    @rule(who=people, which=which)
-    def records_again(self, who: str, which: int) -> None:
-        self.one(who).read_again(which)
-
-    @rule(who=people, which=which)
-    def a_late_answer(self, who: str, which: int) -> None:
-        self.one(who).hear_late(which)
-
-    @rule(who=people)
-    def crash(self, who: str) -> None:
-        self.one(who).crash()
-
-    @rule()
-    def the_relay_starts_again(self) -> None:
-        self.village.restart_relay()
-
-    @rule(milliseconds=st.sampled_from((100, 2_500, 61_000, HOUR)))
     def time_passes(self, milliseconds: int) -> None:
         self.village.now += milliseconds
         for one in self.village.people.values():
@@ -259,14 +264,120 @@ def log_order(rows: list[MessageRow]) -> list[str]:
     return [row.text for row in sorted(rows, key=lambda row: (row.seq, row.n)) if row.state != "failed"]
 
 
+class SetBack(Conversations):
+    """The same, and once the relay, or somebody's home, is set back to an old copy. Whoever is hit by that is told; what
+    homes had they have still; and all ends in conversations that work again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.village.back_up_relay()
+        self.hit = ""
+        """What was set back: the relay, or whose home."""
+        self.kept: dict[tuple[str, bytes], list[str]] = {}
+        self.ahead: list[tuple[str, bytes]] = []
+        """Who has more of which chat than what was set back knows of."""
+
+    @rule()
+    @precondition(lambda self: not self.hit)
+    def the_relay_is_copied(self) -> None:
+        self.village.back_up_relay()
+
+    @rule(who=people)
+    @precondition(lambda self: not self.hit)
+    def a_home_is_copied(self, who: str) -> None:
+        self.one(who).back_up()
+
+    @rule()
+    @precondition(lambda self: not self.hit and self.n)
+    def the_relay_is_set_back(self) -> None:
+        self.village.restore_relay()
+        self.hit = "the relay"
+        self._remember()
+        for name in NAMES:
+            for chat in self.one(name).person.chats.values():
+                for line in chat.lines:
+                    log = self.village.relay.storage.log(line.state.log)
+                    head = log.seq if log is not None else 0
+                    known = max([line.state.seq, *(seq for _, seq in line.state.landed)])
+                    if line.state.standing is Standing.OPEN and known > head:
+                        self.ahead.append((name, chat.id))
+
+    @rule(who=people)
+    @precondition(lambda self: not self.hit and self.n)
+    def a_home_is_set_back(self, who: str) -> None:
+        one = self.one(who)
+        sent = {line.state.log: line.state.sent for chat in one.person.chats.values() for line in chat.lines}
+        if one.restore():
+            self.hit = who
+            self._remember()
+            for chat in one.person.chats.values():
+                for line in chat.lines:
+                    if line.state.standing is Standing.OPEN and sent.get(line.state.log, 0) > line.state.sent:
+                        self.ahead.append((who, chat.id))
+
+    def _remember(self) -> None:
+        for name in NAMES:
+            one = self.one(name)
+            for chat in one.person.chats.values():
+                self.kept[name, chat.id] = [row.text for row in one.home.database.messages(chat.id)]
+
+    @rule()
+    @precondition(lambda self: self.n)
+    def all_is_delivered(self) -> None:
+        if not self.hit:
+            super().all_is_delivered()
+            return
+        self.village.settle(patience=3 * DAY)
+        for (name, chat), kept in self.kept.items():
+            texts = [row.text for row in self.one(name).home.database.messages(chat)]
+            assert texts[: len(kept)] == kept, f"{name} lost something at home"
+            assert len(texts) == len(set(texts)), f"{name} has something twice"
+        for name, chat in self.ahead:
+            told = [news for news in self.one(name).news if news["event"] == "trouble"]
+            assert any(news.get("chat") == chat for news in told), f"{name} was not told"
+        self.all_agree()
+        self.what_was_said_between_two_is_at_both()
+        self.all_is_heard_again()
+
+    def what_was_said_between_two_is_at_both(self) -> None:
+        """In whatever order; what a home forgot when it was set back is not asked of it."""
+        for who in NAMES:
+            for other in NAMES:
+                if who != other and self.hit not in (who, other):
+                    there = sorted(row.text for row in self.rows(other, who) if not row.mine)
+                    assert there == sorted(self.said[who, other]), (who, other)
+
+    def all_is_heard_again(self) -> None:
+        """Everybody can write everywhere, and is read."""
+        self.n += 1
+        inside = [name for name in NAMES if (chat := self.chat(name, GROUP)) and chat.line]
+        ways = [(who, GROUP, inside) for who in inside]
+        ways += [(who, other, [other]) for who in NAMES for other in NAMES if who != other]
+        for who, chat, _ in ways:
+            self.people_say(who, chat, f"{who} again {self.n} {chat}")
+        self.village.settle(patience=3 * HOUR)
+        for who, chat, readers in ways:
+            for reader in readers:
+                texts = [
+                    row.text
+                    for row in self.rows(reader, GROUP if chat == GROUP else who if reader != who else chat)
+                ]
+                assert texts.count(f"{who} again {self.n} {chat}") == 1, (who, chat, reader)
+
+
 DEEP = os.environ.get("SOAK") == "true"
+LOOK = settings(
+    max_examples=1500 if DEEP else 80,
+    stateful_step_count=40 if DEEP else 20,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
+)
 
 
 class TestConversations(Conversations.TestCase):  # type: ignore[misc, name-defined]
-    settings = settings(
-        max_examples=500 if DEEP else 40,
-        stateful_step_count=120 if DEEP else 50,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        print_blob=True,
-    )
+    settings = LOOK
+
+
+class TestSetBack(SetBack.TestCase):  # type: ignore[misc, name-defined]
+    settings = LOOK

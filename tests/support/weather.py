@@ -56,6 +56,24 @@ class Weathered(Villager):
         self.home = open_home(self.path, create=False, find_keyring=lambda interactive: None)
         self._begin()
 
+    def back_up(self) -> None:
+        """A copy of the home, as people make them."""
+        copy = self.path.with_name(f"copy of {self.name}")
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(self.path, copy)
+
+    def restore(self) -> bool:
+        """The home is set back to its copy. False: there is none."""
+        copy = self.path.with_name(f"copy of {self.name}")
+        if not copy.exists():
+            return False
+        self.home.close()
+        shutil.rmtree(self.path)
+        shutil.copytree(copy, self.path)
+        self.home = open_home(self.path, create=False, find_keyring=lambda interactive: None)
+        self._begin()
+        return True
+
     def wish(self, deed: Deed) -> Any:
         """Something that the person wants; None when it cannot be done. As in the shell, nothing of that remains."""
         try:
@@ -107,7 +125,11 @@ class Weathered(Villager):
             what = self.village.relays[watching.relay].ask(fetch)
             line = self.person._line(watching.relay, watching.log)
             behind = line is not None and not line[1].caught_up
-            news = bool(what.records) or behind if isinstance(what, Fetched) else line is not None
+            if isinstance(what, Fetched):
+                set_back = line is not None and what.head.seq < line[1].known and not what.ended
+                news = bool(what.records) or behind or set_back
+            else:
+                news = line is not None
             if news:
                 found.append((watching, what))
         if not found:

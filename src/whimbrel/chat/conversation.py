@@ -128,20 +128,24 @@ class Conversation:
         self.outbox = Outbox()
         self.let_in_again: list[tuple[bytes, bytes, int]] = []
         """Requests to be let in again that were granted: hash of the key package, the device that went, when."""
+        self.leaving: list[bytes] = []
+        """Who said goodbye and was not removed yet. Whoever is an admin by then removes them."""
 
     # -------------------------------------------------------------------------------------- remembering
 
     def save(self) -> PutChat:
         again = [list(one) for one in self.let_in_again]
-        state: list[Any] = [1, self.peer, self.left, [line.state.pack() for line in self.lines], again]
+        lines = [line.state.pack() for line in self.lines]
+        state: list[Any] = [1, self.peer, self.left, lines, again, self.leaving]
         return PutChat(ChatRow(self.id, self.kind, self.name, cbor.encode(state), hidden=self.hidden))
 
     @staticmethod
     def restore(around: Surroundings, row: ChatRow) -> Conversation:
-        _, peer, left, lines, again = cbor.decode(row.state)
+        _, peer, left, lines, again, leaving = cbor.decode(row.state)
         chat = Conversation(around, row.id, row.kind, row.name, peer)
         chat.left, chat.hidden = left, row.hidden
         chat.let_in_again = [(package, device, at) for package, device, at in again]
+        chat.leaving = list(leaving)
         for packed in lines:
             chat.lines.append(chat._line(LineState.unpack(packed)))
         return chat
@@ -393,29 +397,42 @@ class Conversation:
         line = self.line
         if line is None:
             return
-        self.note(line, "left", event.account, [event.account], now, fx)
-        if self.around.identity.account in line.roles.admins and self.kind == "group":
-            self.put(OutboxRow(self.id, "remove", cbor.encode([event.account])), fx)
+        self.note(line, "left", event.account, [event.account], now, fx, seq=event.seq)
+        if self.kind == "group" and event.account not in self.leaving:
+            self.leaving.append(event.account)
+            self._let_go(line, fx)
+
+    def _let_go(self, line: Line, fx: Effects) -> None:
+        """An admin removes those who said goodbye."""
+        if not self.leaving or self.around.identity.account not in line.roles.admins:
+            return
+        waiting = [
+            account for row in self.outbox if row.kind == "let-go" for account in cbor.decode(row.body)
+        ]
+        if going := [account for account in self.leaving if account not in waiting]:
+            self.put(OutboxRow(self.id, "let-go", cbor.encode(going)), fx)
 
     def _committed(self, line: Line, event: Committed, now: int, fx: Effects) -> None:
         if event.healed and event.by == self.around.identity.account:
             line.state.healing = Healing(at=now)
         if event.added:
-            self.note(line, "joined", event.by, event.added, now, fx)
+            self.note(line, "joined", event.by, event.added, now, fx, seq=event.seq)
         if event.again:
-            self.note(line, "re-added", event.by, event.again, now, fx)
+            self.note(line, "re-added", event.by, event.again, now, fx, seq=event.seq)
         removed = [account for account in event.removed if account not in event.added]
         if removed:
-            self.note(line, "removed", event.by, removed, now, fx)
+            self.note(line, "removed", event.by, removed, now, fx, seq=event.seq)
         promoted = [a for a in event.after.admins if a not in event.before.admins]
         demoted = [a for a in event.before.admins if a not in event.after.admins and a not in removed]
         if promoted:
-            self.note(line, "promoted", event.by, promoted, now, fx)
+            self.note(line, "promoted", event.by, promoted, now, fx, seq=event.seq)
         if demoted:
-            self.note(line, "demoted", event.by, demoted, now, fx)
+            self.note(line, "demoted", event.by, demoted, now, fx, seq=event.seq)
         if event.after.name != event.before.name and self.kind == "group":
             self.name = event.after.name
-            self.note(line, "renamed", event.by, [], now, fx)
+            self.note(line, "renamed", event.by, [], now, fx, seq=event.seq)
+        self.leaving = [account for account in self.leaving if account not in event.removed]
+        self._let_go(line, fx)
         self.around.met(self, line, fx, event.again)
 
     def _in_trouble(self, line: Line, event: Trouble, now: int, fx: Effects) -> None:
@@ -440,9 +457,12 @@ class Conversation:
         now: int,
         fx: Effects,
         code: str = "",
+        seq: int | None = None,
     ) -> None:
-        """Something that happened, as a line in the chat. `code`: of what is wrong, if something is (`troubles`)."""
-        detail = cbor.encode([event, by, list(whom), line.state.log, line.state.seq, code])
+        """Something that happened, as a line in the chat. `code`: of what is wrong, if something is (`troubles`). `seq`: of
+        the entry that brought it."""
+        seq = line.state.seq if seq is None else seq
+        detail = cbor.encode([event, by, list(whom), line.state.log, seq, code])
         fx.save(
             AddMessage(
                 MessageRow(
@@ -455,7 +475,7 @@ class Conversation:
                     detail,
                     "read",
                     event=event,
-                    seq=line.state.seq,
+                    seq=seq,
                 )
             )
         )
@@ -658,16 +678,17 @@ class Conversation:
             if joiners:
                 line.commit((row.n,), self.around.chance(32), joiners)
             return not joiners
-        if row.kind == "remove":
+        if row.kind in ("remove", "let-go"):
             if me in value:
                 raise Refused("nobody removes themselves: they leave")
-            gone = [account for account in value if account in present]
+            wanted = value if row.kind == "remove" else [a for a in value if a in self.leaving]
+            gone = [account for account in wanted if account in present]
             if gone:
                 admins = tuple(a for a in roles.admins if a not in gone)
                 after = replace(roles, admins=admins) if admins != roles.admins else None
                 line.commit((row.n,), self.around.chance(32), removes=gone, roles=after)
             return not gone
-        after = changed_roles(roles, value, present)
+        after = changed_roles(roles, value, [a for a in present if a not in self.leaving])
         if after is not None:
             line.commit((row.n,), self.around.chance(32), roles=after)
         return after is None
@@ -787,13 +808,18 @@ def flight_of(row: OutboxRow) -> FlightKind:
     return FlightKind.POSTS if row.kind in POSTS else FlightKind.COMMIT
 
 
-def changed_roles(roles: Roles, value: Any, present: Sequence[bytes]) -> Roles | None:
-    """Roles after `[action, whom or what]`; None when that changes nothing."""
+def changed_roles(roles: Roles, value: Any, staying: Sequence[bytes]) -> Roles | None:
+    """Roles after `[action, whom or what]`, with these accounts staying; None when that changes nothing."""
     action, what = value
-    if action == "promote" and what in present and what not in roles.admins:
+    if action == "promote" and what in staying and what not in roles.admins:
         return replace(roles, admins=(*roles.admins, what))
-    if action == "demote" and what in roles.admins and len(roles.admins) > 1:
-        return replace(roles, admins=tuple(a for a in roles.admins if a != what))
+    others = tuple(a for a in roles.admins if a != what)
+    lasting = any(a in staying for a in others)
+    if action == "demote" and what in roles.admins and lasting:
+        return replace(roles, admins=others)
+    if action == "step-down" and what in roles.admins:  # the last one hands it on
+        heirs = () if lasting else tuple(a for a in staying if a not in roles.admins)[:1]
+        return replace(roles, admins=(*others, *heirs)) if others or heirs else None
     if action == "name" and what != roles.name:
         return replace(roles, name=what)
     return None

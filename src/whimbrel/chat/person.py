@@ -712,14 +712,14 @@ class Person:
         chat.put(OutboxRow(chat.id, kind, cbor.encode(value)), fx)
 
     def leave(self, chat: Conversation, fx: Effects) -> None:
-        """Say goodbye; the last admin hands that to somebody else before."""
+        """Say goodbye. An admin steps down before, and the last one hands that on: else two who go at once could leave a
+        group without one."""
         line = chat.line
         if line is None:
             raise CannotDo("not-a-member", f"You are not a member of {chat.name} any more.")
         me = self.identity.account
-        others = [account for account in line.accounts() if account != me]
-        if line.roles.admins == (me,) and others:
-            self.intend(chat, "roles", ["promote", others[0]], fx)
+        if me in line.roles.admins and line.accounts() != [me]:
+            self.intend(chat, "roles", ["step-down", me], fx)
         chat.put(OutboxRow(chat.id, "left", b"\x80"), fx)
 
     def move(self, chat: Conversation, relay: Relay | None, now: int, fx: Effects) -> None:
