@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from whimbrel.cli import account, chats, completion, messages, people, programs
+from whimbrel.cli import account, chats, completion, messages, moves, people, programs
 from whimbrel.cli.command import Command
 from whimbrel.cli.trouble import wrong_use
 
 SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
     ("Start", (programs.APP, account.INIT, account.STATUS)),
     ("People", (people.INVITE, people.ACCEPT, people.REQUESTS, people.CONTACTS, people.VERIFY)),
-    ("Messages", (chats.CHATS, messages.SEND, messages.READ, messages.SAVE, messages.SEARCH)),
+    ("Messages", (chats.CHATS, messages.SEND, messages.READ, messages.SAVE, messages.SEARCH, moves.MOVE)),
     (
         "Groups",
         (

@@ -26,7 +26,10 @@ _EVENTS = {
     "promoted": "{whom} is an admin now, by {who}",
     "demoted": "{whom} is no admin any more, by {who}",
     "renamed": "{who} gave it the name {name}",
-    "moved": "the conversation goes on under another address",
+    "moved": "{who} moved the conversation to a new log; it goes on there",
+    "move-offered": "{who} moved the conversation, with others in it or without some: {whom}. `whimbrel move --agree`",
+    "re-added": "{whom} was let in again by {who}",
+    "lost": "{text} It is being mended",
     "reaction": "{who}: {text}",
 }
 

@@ -14,10 +14,10 @@ from whimbrel.chat.relays import Relay
 from whimbrel.client.embedded import Embedded
 from whimbrel.client.errors import CANNOT, REFUSED, WRONG_USE, ServiceError
 from whimbrel.client.home_errors import store_error
-from whimbrel.client.methods import account, groups, messages, people
+from whimbrel.client.methods import account, groups, messages, moves, people
 from whimbrel.client.parameters import fault_of
 from whimbrel.client.shell import Shell
-from whimbrel.client.views import Item
+from whimbrel.client.views import Item, lasting_troubles
 from whimbrel.relay.keys import DataFolderDamaged
 from whimbrel.relay.storage import StorageError
 from whimbrel.store.errors import StoreError, home_damaged, home_full
@@ -40,6 +40,7 @@ METHODS: Mapping[str, Callable[..., AsyncIterator[Item]]] = {
     "group_demote": groups.group_demote,
     "group_leave": groups.group_leave,
     "group_show": groups.group_show,
+    "move": moves.move,
     "send": messages.send,
     "read": messages.read,
     "save": messages.save,
@@ -181,23 +182,9 @@ class Service:
         person = self.shell.person
         if person is not None:
             told = {(entry["code"], entry["chat"]) for entry in wrong}
-            for chat in person.chats.values():
-                for line in chat.lines:
-                    code = line.state.trouble
-                    if code and (code, chat.id) not in told:
-                        text = TROUBLES.get(code, "Something is wrong with the relay of this conversation.")
-                        wrong.append({"code": code, "text": f"{chat.name}: {text}", "chat": chat.id, "at": 0})
+            remembered = [*lasting_troubles(person)]
+            wrong += [entry for entry in remembered if (entry["code"], entry["chat"]) not in told]
         return wrong
-
-
-TROUBLES = {
-    "chain": "The relay shows another history than before: it lost data, was restored, or shows people different logs.",
-    "copied": "This home was copied or restored from a backup, and another copy of it writes, too.",
-    "denied": "The relay does not know this conversation any more.",
-    "expired": "This device was away for longer than the relay keeps entries.",
-    "change": "The locks of the conversation's log are not those that the group derives.",
-    "full": "The relay has no more room for this conversation.",
-}
 
 
 def _opened(home: Path, passphrase: str | None, create: bool) -> Home:

@@ -7,8 +7,10 @@ from typing import Any
 
 from whimbrel.chat.contacts import Contact
 from whimbrel.chat.conversation import Conversation
+from whimbrel.chat.line_state import Standing
 from whimbrel.chat.person import Person
 from whimbrel.chat.records import ChatRow, FileRow, MessageRow
+from whimbrel.chat.troubles import text_of, way_back
 from whimbrel.wire import cbor
 from whimbrel.wire.errors import Malformed
 
@@ -77,9 +79,11 @@ def event_item(person: Person, row: MessageRow) -> Item:
     if row.event == "reaction":
         return item | {"text": row.text, "reply_to": row.reply_to.hex() if row.reply_to else None}
     try:
-        _, _, whom, *_ = cbor.decode(row.content)
+        _, _, whom, _, _, *rest = cbor.decode(row.content)
     except (Malformed, ValueError):
         return item
+    if rest and rest[0]:
+        item |= {"code": rest[0], "text": text_of(rest[0])}
     names = [person.name_of(account) or account.hex()[:8] for account in whom]
     chat = person.chats.get(row.chat)
     return item | {
@@ -89,9 +93,33 @@ def event_item(person: Person, row: MessageRow) -> Item:
     }
 
 
+def lasting_troubles(person: Person) -> list[Item]:
+    """What is wrong with conversations, as they remember it, and what happens next."""
+    if person.retired:
+        return [{"code": "retired", "text": text_of("retired"), "chat": None, "at": 0}]
+    wrong: list[Item] = []
+    for chat in person.chats.values():
+        newest = chat.latest
+        for line in chat.lines:
+            code, standing = line.state.trouble, line.state.standing
+            if not code or standing is Standing.CLOSED or (standing is Standing.LOST and line is not newest):
+                continue
+            text = f"{chat.name}: {text_of(code)}"
+            if standing is Standing.LOST:
+                text += " " + way_back(code, person.identity.account in line.roles.admins)
+            wrong.append({"code": code, "text": text, "chat": chat.id, "at": line.state.lost.at})
+        if chat.offered is not None:
+            text = (
+                f"{chat.name}: an admin moved it, and other people are in it there. "
+                f"`whimbrel read --events` says who; `whimbrel move --agree` goes on with them."
+            )
+            wrong.append({"code": "move-offered", "text": text, "chat": chat.id, "at": 0})
+    return wrong
+
+
 def group_item(person: Person, chat: Conversation) -> Item:
     """A group: who is in it, and who is about to be."""
-    line = chat.line or (chat.lines[-1] if chat.lines else None)
+    line = chat.line or chat.latest
     members: list[Item] = []
     if line is not None:
         for account in line.accounts():
