@@ -41,8 +41,8 @@ check: setup ## format, lint, types, import directions, and the same for the cra
 	cargo clippy --quiet --manifest-path native/Cargo.toml --release --all-targets --locked -- -D warnings
 
 .PHONY: bench
-bench: setup ## one figure for each question, against its aim; records in bench/out/
-	@$(PY) bench/run.py $(ARGS)
+bench: setup ## one figure for each question, beside peers and aims; ONLY='relay store' runs some; records in bench/out/
+	@$(PY) bench/run.py $(ONLY) $(ARGS)
 
 .PHONY: soak
 soak: setup ## kill relays and clients a thousand times, change a group all at once; about an hour

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,10 +19,12 @@ from typing import Any
 from _record import versions
 from _relay import CORES, LogOf, RelayProcess, ask_document, frame_of, open_session
 from peers import mosquitto, nats, process, xmpp
+from peers.debian import Absent
 from peers.ejabberd import Ejabberd
 from peers.mosquitto import Mosquitto
 from peers.nats import Nats
 from peers.pairs import Findings, Found, Pair, Protocol, run
+from peers.process import Failed
 from peers.prosody import Prosody
 from whimbrel.wire.admission import encode_admission
 from whimbrel.wire.answers import Appended, Fetched, Pushed
@@ -34,6 +37,10 @@ PAYLOAD = 200
 NUMBERED = re.compile(rb"~(\d{8})~")
 ANSWER_MAX = 150
 """Bytes of our answer to an append at most (it has about 80); a push of an entry of 200 bytes has more than 300."""
+
+
+TROUBLE = (Absent, Failed, xmpp.Refused, AssertionError, OSError, subprocess.SubprocessError)
+"""What a peer may do without ending the run of the others; it is said, and recorded."""
 
 
 class Contestant:

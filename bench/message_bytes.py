@@ -1,4 +1,9 @@
-"""How many bytes is one message of 100 characters on an open stream, TLS records included?"""
+"""How many bytes is one message of 100 characters on an open stream, TLS records included, beside XMPP with OMEMO?
+
+Ours: two homes and a relay that speaks TLS, the bytes counted outside of it; without receipts, which go later and in batches.
+Theirs: two clients of slixmpp with OMEMO through Prosody's TLS, counted the same way, with less around it than clients have
+(no stream management, no receipts, no carbons). Each person has one device, in both.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +15,11 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from _record import Figure, tell
+from _record import Figure, middle, tell
 from _town import befriend, home, one, relay
+from peers import xmpp_omemo
+from peers.debian import Absent
+from peers.process import Failed
 from whimbrel.client.service import Service
 from whimbrel.wire.texts import parse_address
 
@@ -67,6 +75,24 @@ async def arrived(bo: Service, count: int) -> None:
     assert await bo.shell.until(lambda: len(store.messages(chat, 0, None, False)) == count, 10)
 
 
+def with_omemo() -> tuple[list[Figure], dict[str, str | None], dict[str, str]]:
+    """The same of XMPP with OMEMO, where it can be had."""
+    try:
+        found, versions = xmpp_omemo.message_bytes(TEXT, TIMES)
+    except (Absent, Failed) as error:
+        print(f"  XMPP with OMEMO: cannot be had: {error}", flush=True)
+        return [], {}, {"XMPP with OMEMO": str(error)}
+    ups, downs = zip(*found, strict=True)
+    return (
+        [
+            middle("XMPP with OMEMO: one message, up from the sender", ups, "bytes"),
+            middle("XMPP with OMEMO: one message, down to the receiver", downs, "bytes"),
+        ],
+        versions,
+        {},
+    )
+
+
 async def main() -> None:
     assert len(TEXT) == 100
     with tempfile.TemporaryDirectory() as folder:
@@ -103,20 +129,22 @@ async def main() -> None:
                     after = (of_ada.up, of_ada.down, of_bo.up, of_bo.down)
                     up, echo, back, down = (b - a for a, b in zip(before, after, strict=True))
                     ups.append(up), downs.append(down), echoes.append(echo), backs.append(back)
+    theirs, versions, absent = with_omemo()
     tell(
         "message_bytes",
         [
-            Figure("one message, up from the sender", statistics.median(ups), "bytes", at_most=600),
-            Figure("one message, down to the receiver", statistics.median(downs), "bytes", at_most=600),
+            middle("one message, up from the sender", ups, "bytes", at_most=600),
+            middle("one message, down to the receiver", downs, "bytes", at_most=600),
             Figure(
                 "beside it: the answer and the echo, down to the sender", statistics.median(echoes), "bytes"
             ),
             Figure("beside it: up from the receiver", statistics.median(backs), "bytes"),
+            *theirs,
         ],
         times=TIMES,
-        spread_up=[min(ups), max(ups)],
-        spread_down=[min(downs), max(downs)],
         counted="TLS 1.3 records, without TCP/IP and without receipts",
+        peers=versions,
+        absent=absent,
     )
 
 

@@ -11,10 +11,8 @@ import argparse
 import statistics
 from collections import defaultdict
 
-from _contest import ALL, PAIRS, PAYLOAD, OfXmpp, started
+from _contest import ALL, PAIRS, PAYLOAD, TROUBLE, OfXmpp, Ours, started
 from _record import Figure, middle, tell
-from peers.debian import Absent
-from peers.process import Failed
 
 RATE = 1000
 
@@ -47,18 +45,15 @@ def main() -> None:
                         f"  {one.name:<34} half within {p50:.2f} ms, 99 of 100 within {p99:.2f} ms",
                         flush=True,
                     )
-        except (Absent, Failed) as error:
-            absent[make.name] = str(error)
-            print(f"  {make.name}: cannot be had: {error}", flush=True)
-        except AssertionError as error:
-            # A server that cannot keep up with the rate is a finding, not the end of the others.
-            if make is ALL[0]:
+        except TROUBLE as error:
+            if make is Ours:
                 raise
-            absent[make.name] = f"does not keep up with {RATE} a second: {error}"
-            print(f"  {make.name}: {absent[make.name]}", flush=True)
+            # Also a server that cannot keep up with the rate: that is a finding.
+            absent[make.name] = f"{type(error).__name__}: {error}"
+            print(f"  {make.name}: left out: {absent[make.name]}", flush=True)
     figures: list[Figure] = []
     for name, rounds in found.items():
-        ours = name == ALL[0].name
+        ours = name == Ours.name
         half, most, share = zip(*rounds, strict=True)
         figures.append(middle(f"{name}: half of all within", half, "ms", at_most=1 if ours else None))
         figures.append(middle(f"{name}: 99 of 100 within", most, "ms", at_most=10 if ours else None))

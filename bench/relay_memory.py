@@ -21,13 +21,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from _contest import entry
+from _contest import TROUBLE, entry
 from _record import Figure, tell
 from _relay import CORES, LogOf, RelayProcess, ask_document, open_session
 from peers import xmpp
-from peers.debian import Absent
 from peers.ejabberd import Ejabberd
-from peers.process import Failed, family, resident
+from peers.process import family, resident
 from peers.prosody import Prosody
 from whimbrel.relay.keys import open_secrets
 from whimbrel.wire.admission import Limits, encode_admission, mint
@@ -78,9 +77,11 @@ def main() -> None:
                     figures += grown(name, one, sizes, 8 if key == "whimbrel" else None)
                 finally:
                     one.stop()
-        except (Absent, Failed) as error:
-            absent[name] = str(error)
-            print(f"  {name}: cannot be had: {error}", flush=True)
+        except TROUBLE as error:
+            if key in ("whimbrel", "tls"):
+                raise
+            absent[name] = f"{type(error).__name__}: {error}"
+            print(f"  {name}: left out: {absent[name]}", flush=True)
     tell("relay_memory", figures, sizes=sizes, logs=LOGS, peers=versions, absent=absent)
 
 

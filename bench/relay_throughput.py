@@ -17,10 +17,8 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 
-from _contest import ALL, PAIRS, PAYLOAD, Contestant, OfXmpp, started
+from _contest import ALL, PAIRS, PAYLOAD, TROUBLE, Contestant, OfXmpp, Ours, started
 from _record import Figure, middle, tell
-from peers.debian import Absent
-from peers.process import Failed
 
 WARM = 0.5
 """Seconds of load before the first form of a server that counts."""
@@ -56,9 +54,11 @@ def main() -> None:
                             f" {last['generator']:.0%} of its core",
                             flush=True,
                         )
-            except (Absent, Failed) as error:
-                absent[make.name] = str(error)
-                print(f"  {make.name}: cannot be had: {error}", flush=True)
+            except TROUBLE as error:
+                if make is Ours:
+                    raise
+                absent[make.name] = f"{type(error).__name__}: {error}"
+                print(f"  {make.name}: left out: {absent[make.name]}", flush=True)
     tell(
         "relay_throughput",
         [*ratios(found), *rates(found)],
