@@ -69,12 +69,19 @@ def packed_addresses() -> Iterator[bytes]:
     yield b"7f53:9dd3"
 
 
+def events_of(person: Resident) -> list[str]:
+    return [line.get("event") for line in person.read(GROUP, events=True)]
+
+
 @dataclass
 class Story:
     """What three people do in a week, and all that the relay said meanwhile."""
 
     relay: RelayProcess
     middle: Middle
+    other: RelayProcess
+    """The relay that the group moves to."""
+    beside: Middle
     folder: Path
     people: list[Resident]
     metrics: int
@@ -107,6 +114,15 @@ class Story:
         eventually(lambda: bo.texts(GROUP) == TEXTS)
         ada.ask("group_promote", group=GROUP, person=bo.name)
         eventually(lambda: bo.members(GROUP)[bo.name] == "admin")
+        ada.ask("move", chat=bo.name)
+        bo.ask("send", chat=ada.name, text=TEXTS[2])
+        eventually(lambda: TEXTS[2] in ada.texts_from(bo.name, bo.name))
+        [moved] = ada.ask("move", chat=GROUP, relay=self.beside.address)
+        assert moved["relay"] == parse_address(self.other.address).relay.hex()
+        for person in (bo, cleo):
+            eventually(lambda: "moved" in events_of(person))  # noqa: B023
+            person.ask("send", chat=GROUP, text=f"{TEXTS[1]}, says {person.name}")
+            eventually(lambda: f"{TEXTS[1]}, says {person.name}" in ada.texts(GROUP))  # noqa: B023
         ada.ask("group_remove", group=GROUP, person=cleo.name)
         eventually(lambda: set(bo.members(GROUP)) == {ada.name, bo.name})
         bo.ask("send", chat=GROUP, text=TEXTS[0], files=[self.file()])
@@ -146,16 +162,19 @@ class Story:
             self.secrets.learn(person.home.path)
 
     def relay_ends(self) -> None:
-        self.relay.end()
-        assert self.relay.program is not None
-        self.said += [self.relay.program.out, self.relay.program.errors()]
+        for relay in (self.relay, self.other):
+            relay.end()
+            assert relay.program is not None
+            self.said += [relay.program.out, relay.program.errors()]
 
     def kept(self) -> Kept:
-        data = self.relay.data
-        places = {
-            str(path.relative_to(data)): path.read_bytes() for path in data.rglob("*") if path.is_file()
-        }
-        places["values of the database"] = values_of(data / "relay.db")
+        places = {}
+        for relay in (self.relay, self.other):
+            name = relay.data.name
+            for path in relay.data.rglob("*"):
+                if path.is_file():
+                    places[f"{name}/{path.relative_to(relay.data)}"] = path.read_bytes()
+            places[f"{name}: values of the database"] = values_of(relay.data / "relay.db")
         places |= {f"output {i}": text.encode() for i, text in enumerate(self.said)}
         places["names of files"] = "\n".join(places).encode()
         return Kept(places)
@@ -180,15 +199,18 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     with (
         RelayProcess(folder / "relay", "127.0.0.2:0", words=("--metrics", str(metrics))) as relay,
         Middle(relay.address, source=HOST) as middle,
+        RelayProcess(folder / "other", "127.0.0.3:0") as other,
+        Middle(other.address, source=HOST) as beside,
     ):
         relay.address = middle.address
         with residents(folder, relay, *NAMES) as people:
-            story = Story(relay, middle, folder, people, metrics)
+            story = Story(relay, middle, other, beside, folder, people, metrics)
             story.first_days()
             story.nonsense()
             story.rest()
             story.relay_ends()
             relay.start()
+            other.start()
             for person in people:
                 person.start()
             story.second_days()
@@ -221,8 +243,15 @@ def test_no_key_token_or_id_of_a_person_or_device_is_there(story: Story, kept: K
 def known_to_a_relay(story: Story) -> set[bytes]:
     """Ids, hashes and admins' public keys, the columns that a relay's rules are made of; and of entries their own tags and the
     id of the MLS group, which stands in the head of every MLS message and is drawn for this one log."""
-    known: set[bytes] = {parse_address(story.relay.address).relay}
-    with closing(sqlite3.connect(story.relay.data / "relay.db")) as database:
+    known: set[bytes] = {parse_address(relay.address).relay for relay in (story.relay, story.other)}
+    for relay in (story.relay, story.other):
+        known |= columns_of(relay.data / "relay.db")
+    return known | story.secrets.public_log_keys() | story.secrets.groups
+
+
+def columns_of(database_file: Path) -> set[bytes]:
+    known: set[bytes] = set()
+    with closing(sqlite3.connect(database_file)) as database:
         for columns in (
             "id FROM logs",
             "read FROM logs",
@@ -237,7 +266,7 @@ def known_to_a_relay(story: Story) -> set[bytes]:
             known |= {value for (value,) in database.execute(f"SELECT {columns}") if value}
         entries = database.execute("SELECT entry FROM records WHERE entry IS NOT NULL")
         known |= {decode_entry(entry).own_tag for (entry,) in entries}
-    return known | story.secrets.public_log_keys() | story.secrets.groups
+    return known
 
 
 def test_nothing_else_out_of_their_homes_is_there_but_what_a_relay_works_with(
@@ -262,7 +291,7 @@ def test_nothing_else_out_of_their_homes_is_there_but_what_a_relay_works_with(
 def test_no_address_or_port_of_an_app_is_there(story: Story, kept: Kept) -> None:
     for address in packed_addresses():
         assert not kept.where(address), address
-    ports = {passage.port for passage in story.middle.passages}
+    ports = {passage.port for middle in (story.middle, story.beside) for passage in middle.passages}
     said = {
         int(number) for text in story.said for number in re.findall(r"(?<![0-9.])\d{4,5}(?![0-9.])", text)
     }
@@ -277,8 +306,12 @@ def test_who_carries_the_bytes_reads_less_than_the_relay(story: Story) -> None:
     must not have, and nothing of what the relay has: no log, inbox, blob or hash."""
     passed = Kept(
         {
-            "up": b"".join(bytes(passage.up) for passage in story.middle.passages),
-            "down": b"".join(bytes(passage.down) for passage in story.middle.passages),
+            way: b"".join(
+                bytes(getattr(passage, way))
+                for middle in (story.middle, story.beside)
+                for passage in middle.passages
+            )
+            for way in ("up", "down")
         }
     )
     assert len(passed.places["up"]) > 100_000
@@ -286,19 +319,22 @@ def test_who_carries_the_bytes_reads_less_than_the_relay(story: Story) -> None:
         assert word in (HOST.encode(), HOST.encode("utf-16-le")) or not passed.where(word), word
     for what, value in story.secrets.values.items():
         assert not passed.where(value), what
-    identity = parse_address(story.relay.address).relay
-    for value in known_to_a_relay(story) - {identity}:
+    identities = {parse_address(relay.address).relay for relay in (story.relay, story.other)}
+    for value in known_to_a_relay(story) - identities:
         assert not passed.where(value), value.hex()
     assert passed.where(parse_address(story.relay.address).routes[0].path.encode()), "but the secret path"
 
 
 def test_what_a_relay_must_know_is_there_so_the_search_does_find(story: Story, kept: Kept) -> None:
+    databases = {"relay/relay.db", "other/relay.db"}
     for log in (*story.secrets.inboxes, *story.secrets.logs):
-        assert {"relay.db", "values of the database"} <= set(kept.where(log))
-    assert sum("relay.db" in kept.where(value) for value in set(story.secrets.hashes)) >= 3
+        [database] = databases & set(kept.where(log))
+        assert database.replace("/relay.db", ": values of the database") in kept.where(log)
+    for relay, times in (("relay/relay.db", 3), ("other/relay.db", 1)):
+        assert sum(relay in kept.where(value) for value in set(story.secrets.hashes)) >= times
     own = parse_address(story.relay.address).relay
     assert [place for place in kept.where(own) if place.startswith("output")], "in base32, inside its address"
-    assert len([place for place in kept.places if place.startswith("blobs")]) >= 5
+    assert len([place for place in kept.places if "/blobs/" in place]) >= 5
 
 
 def test_words_that_are_planted_are_found_in_every_encoding(story: Story, tmp_path: Path) -> None:
