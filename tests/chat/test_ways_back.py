@@ -235,6 +235,44 @@ def test_a_relay_restored_from_an_old_backup_is_noticed_and_nothing_is_missing(v
         assert len(one.texts(chat)) == 6
 
 
+def test_a_relay_that_forgot_inboxes_and_all_is_mended_without_anybody_doing_anything(
+    village: Village,
+) -> None:
+    """It was set back to a time before the two had accounts. Neither could reach the other if inboxes had new ids."""
+    village.relay.backup(village.folder / "backup")
+    ada, bo = village.friends("Ada", "Bo")
+    talk(village, [ada, bo], pair_names(ada, bo), "before")
+    village.relay.restore(village.folder / "backup")
+    ada.crash(), bo.crash()
+    village.settle(patience=LONG)
+    village.settle(patience=10 * LONG)
+    talk(village, [ada, bo], pair_names(ada, bo), "after")
+    assert "inbox" in ada.troubles()
+    cy = village.person("Cy")
+    assert cy.accept(ada.invite()) == "done"
+    ada.group("birds", "Bo", "Cy")
+    village.settle(patience=LONG)
+    talk(village, [ada, bo, cy], "birds", "in a group")
+
+
+def test_grants_that_a_relay_forgot_are_made_again(village: Village) -> None:
+    ada, bo = village.friends("Ada", "Bo")
+    village.relay.backup(village.folder / "backup")
+    cy = village.person("Cy")
+    assert cy.accept(ada.invite()) == "done"
+    ada.do(lambda person, now, fx: person.doors.invites.make_open(now, fx))
+    village.settle()
+    village.relay.restore(village.folder / "backup")
+    for one in (ada, bo, cy):
+        one.crash()
+    village.settle(patience=10 * LONG)
+    assert "inbox" in ada.troubles()
+    cy.group("birds", "Ada")
+    village.settle(patience=LONG)
+    talk(village, [ada, cy], "birds", "hello")
+    talk(village, [ada, cy], pair_names(ada, cy), "hello, you")
+
+
 # ------------------------------------------------------------------------------------------ lost devices
 
 

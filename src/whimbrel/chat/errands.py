@@ -129,6 +129,15 @@ class Errands:
         self._asked.discard(errand.n)
         fx.save(AddOutbox(again.row()), SetOutboxTime(again.n, again.not_before))
 
+    def drop(self, errand: Errand, fx: Effects) -> None:
+        """It is not to be done any more."""
+        lane = self._lanes[errand.lane]
+        lane.remove(errand)
+        if not lane:
+            del self._lanes[errand.lane]
+        self._asked.discard(errand.n)
+        fx.save(DropOutbox(errand.n))
+
     def done(self, errand: Errand, fx: Effects) -> None:
         lane = self._lanes[errand.lane]
         lane.popleft()

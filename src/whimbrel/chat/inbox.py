@@ -16,7 +16,7 @@ from whimbrel.crypto.cards import Card, encode_card, seal_card
 from whimbrel.crypto.leaf import Reach
 from whimbrel.crypto.sealing import new_inbox_key, open_sealed, seal
 from whimbrel.wire import cbor, chain, codec, proofs
-from whimbrel.wire.answers import Record
+from whimbrel.wire.answers import Head, Record
 from whimbrel.wire.operations import (
     SEALED_CHUNK,
     Alter,
@@ -60,6 +60,8 @@ class InboxState:
     n: int
     seq: int
     h: bytes
+    nonce: bytes
+    """The one in the body that the inbox was made with."""
 
     def pack(self) -> list[Any]:
         return [
@@ -78,6 +80,7 @@ class InboxState:
             self.n,
             self.seq,
             self.h,
+            self.nonce,
         ]
 
 
@@ -127,10 +130,8 @@ class Inbox:
         self, relay: bytes, routes: Sequence[str], admission: bytes, n: int, now: int, fx: Effects
     ) -> None:
         """Make the inbox on this relay, with the card in it."""
-        read, write, admin = self._chance(32), self._chance(32), self._chance(32)
-        body = LogBody(
-            LogKind.INBOX, token_hash(read), token_hash(write), (public_of(admin),), self._chance(32)
-        )
+        read, write, admin, nonce = (self._chance(32) for _ in range(4))
+        body = body_of(read, write, admin, nonce)
         log = codec.log_id(codec.encode_log_body(body))
         private, public = new_inbox_key()
         self.state = InboxState(
@@ -149,8 +150,34 @@ class Inbox:
             0,
             0,
             chain.start(log),
+            nonce,
         )
         self._errands.add(fx, n, log, relay, Create(body, admission), "inbox")
+
+    def make_again(self, admission: bytes, next_n: Callable[[], int], fx: Effects) -> None:
+        """Make the same inbox again, on a relay that does not know it any more."""
+        state = self.here()
+        for errand in self._errands.in_lane(state.log):
+            if isinstance(codec.decode_operation(errand.operation), Alter):
+                self._errands.drop(errand, fx)
+        state.n, state.seq, state.h = 0, 0, chain.start(state.log)
+        create = Create(body_of(state.read, state.write, state.admin, state.nonce), admission)
+        self._errands.add(fx, next_n(), state.log, state.relay, create, "inbox")
+        self.save(fx)
+
+    def go_back_to(self, head: Head, fx: Effects) -> None:
+        """The relay has less of the inbox than we read: go on from where it stands."""
+        state = self.here()
+        if head.seq < state.seq:
+            state.seq, state.h = head.seq, head.h
+        self.save(fx)
+
+    def confirmed_n(self) -> int:
+        """Changes of the inbox that the relay has answered."""
+        state = self.here()
+        waiting = (codec.decode_operation(errand.operation) for errand in self._errands.in_lane(state.log))
+        first = next((alter.change.change.n for alter in waiting if isinstance(alter, Alter)), None)
+        return state.n if first is None else first - 1
 
     def publish_card(self, next_n: Callable[[], int], now: int, fx: Effects) -> None:
         """Write the card (with a last-resort key package) where contacts and groups look for it."""
@@ -270,6 +297,14 @@ class Inbox:
 
     # ------------------------------------------------------------------------------------------- grants
 
+    def package_tokens(self) -> list[bytes]:
+        """The tokens granted with key packages that nobody has used."""
+        return [own.token for own in self._packages.values()]
+
+    def grant_again(self, token: bytes, entries: int, size: int) -> None:
+        """Grant a token that somebody holds; `send_grants` tells the relay."""
+        self._grants.append(Grant(token_hash(token), entries, size))
+
     def grant(self, entries: int, size: int) -> bytes:
         """A fresh write token for the inbox; it holds once `send_grants` was answered."""
         token = self._chance(32)
@@ -326,6 +361,11 @@ class Inbox:
         """What a sealed entry says. Raises WireError, CryptoError."""
         body = codec.decode_entry(entry).body
         return open_sealed(self.here().key_private, "letter", body, context)
+
+
+def body_of(read: bytes, write: bytes, admin: bytes, nonce: bytes) -> LogBody:
+    """What an inbox with these tokens, this admin's private key and this nonce is made of."""
+    return LogBody(LogKind.INBOX, token_hash(read), token_hash(write), (public_of(admin),), nonce)
 
 
 def letter(inbox: bytes, token: bytes, inbox_key: bytes, data: bytes, tag: bytes) -> Append:

@@ -122,6 +122,11 @@ class Invites:
             fx.save(PutFact("open-invite", self._open.text.encode()))
         return self._open
 
+    def open_token(self) -> bytes | None:
+        """The token in the open invite, if there is one."""
+        secret = self._open.secret if self._open is not None else None
+        return secret.token if isinstance(secret, Open) else None
+
     def forget_open(self, fx: Effects) -> None:
         """The inbox that it leads to is not ours any more."""
         self._open = None

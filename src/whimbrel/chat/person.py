@@ -40,6 +40,7 @@ from whimbrel.chat.records import (
 from whimbrel.chat.refusal import CannotDo
 from whimbrel.chat.relays import Relay
 from whimbrel.chat.rules import Refused, Seat
+from whimbrel.chat.set_back import SetBack
 from whimbrel.chat.troubles import text_of
 from whimbrel.chat.ways_back import WaysBack
 from whimbrel.crypto import mls
@@ -52,7 +53,7 @@ from whimbrel.crypto.payload import encode_key_packages
 from whimbrel.wire import cbor
 from whimbrel.wire.answers import Answer, Chunk, Failure, Fetched, Status
 from whimbrel.wire.errors import WireError
-from whimbrel.wire.operations import SEALED_CHUNK, Fetch, Get
+from whimbrel.wire.operations import SEALED_CHUNK, Get
 
 STOCK = 3
 """Fresh key packages that a contact holds of us."""
@@ -88,6 +89,7 @@ class Person:
         self.retired = False
         """Another copy of this home took its place: this one does nothing more."""
         self.ways_back = WaysBack(self)
+        self.set_back = SetBack(self)
 
     # -------------------------------------------------------------------------------------- beginnings
 
@@ -377,9 +379,10 @@ class Person:
                 self.inbox.save(fx)
                 fx.watch_changed = True
                 fx.tell("trouble", code="inbox", text="Letters to you expired before this device read them.")
-            else:
-                fx.tell("trouble", code="inbox", text="The relay does not show your inbox any more.")
+            elif what.status is Status.DENIED:
+                self.set_back.forgotten(fx)
             return
+        self.set_back.look(what.head, fx)
         for record in what.records:
             if record.seq <= inbox.seq:
                 continue
@@ -414,9 +417,8 @@ class Person:
                     place[0].looked(place[1], read, seq, least, answer, now, fx)
             case ("errand", lane, n, mark):
                 self._errand(lane, n, mark, answer, now, fx)
-            case ("inbox-head",):
-                if isinstance(answer, Fetched):
-                    self.inbox.renumber(answer.head.n, fx)
+            case ("inbox-head", seq, n):
+                self.set_back.answered(seq, n, answer, fx)
             case ("card", account, key):
                 self._card(account, key, answer, fx)
             case ("door", *rest):
@@ -481,8 +483,7 @@ class Person:
         if not done and not (isinstance(answer, Failure) and answer.status is Status.EXISTS):
             goes_on = self.errands.later(errand, now, fx)
             if errand.tag[0] == "grant" and isinstance(answer, Failure) and answer.status is Status.DENIED:
-                inbox = self.inbox.here()
-                fx.ask(inbox.relay, Fetch(inbox.log, inbox.read, inbox.seq, 1), "inbox-head")
+                self.set_back.ask(fx)
             if errand.tries == PATIENCE_ENDS:
                 code = answer.status.name.lower() if isinstance(answer, Failure) else "unknown"
                 fx.tell("trouble", code=code, text=self._refused_for_long(errand))
