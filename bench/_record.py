@@ -88,7 +88,7 @@ def in_words(figure: Figure) -> str:
             f"at most {figure.at_most:,g}" if figure.at_most is not None else f"at least {figure.at_least:,g}"
         )
         aim = f"   aim: {bound}" + ("" if figure.holds else "   MISSED")
-    return f"{value:>9} {figure.unit:<8}{spread:<22}{aim}".rstrip()
+    return f"{value:>9} {figure.unit:<10} {spread:<22}{aim}".rstrip()
 
 
 def short(value: float) -> str:

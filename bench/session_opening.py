@@ -21,7 +21,7 @@ from pathlib import Path
 
 import uvloop
 
-from _record import Figure, tell
+from _record import Figure, middle, tell
 from _relay import HANDSHAKE, Clients, LogOf, RelayProcess, frame_of, relay_on_first_core
 from whimbrel.wire.answers import Created, Fetched, Head, Watched
 from whimbrel.wire.codec import encode_entry
@@ -48,24 +48,20 @@ def main() -> None:
         document, operations = uvloop.run(prepare(relay, args.sessions))
         rounds = [Round(relay, document, operations, args.at_once).run() for _ in range(args.rounds)]
         sealing = alone(Path(folder), document, operations[: min(500, args.sessions)])
-    rounds.sort(key=lambda one: one["rate"])
-    middle = rounds[len(rounds) // 2]
     figures = [
-        Figure("sessions opened", middle["rate"], "1/s", at_least=AIM),
-        Figure("the same, per second of the relay's processor", middle["per_cpu"], "1/s"),
-        Figure("slowest round", rounds[0]["rate"], "1/s"),
-        Figure("fastest round", rounds[-1]["rate"], "1/s"),
-        Figure("one session, half of all within", middle["p50"], "ms"),
-        Figure("one session, 99 of 100 within", middle["p99"], "ms"),
-        Figure("processor of the relay for one session", 1e6 / middle["per_cpu"], "µs"),
+        middle("sessions opened", [one["rate"] for one in rounds], "1/s", at_least=AIM),
+        middle("the same, per second of the relay's processor", [one["per_cpu"] for one in rounds], "1/s"),
+        middle("one session, half of all within", [one["p50"] for one in rounds], "ms"),
+        middle("one session, 99 of 100 within", [one["p99"] for one in rounds], "ms"),
+        middle("processor of the relay for one session", [1e6 / one["per_cpu"] for one in rounds], "µs"),
         Figure("of that, letter and answer alone", sealing, "µs"),
-        Figure("the generator's share of its core", middle["generator"] * 100, "%"),
+        middle("the generator's share of its core", [one["generator"] * 100 for one in rounds], "%"),
     ]
     tell(
         "session_opening",
         figures,
         sessions=args.sessions,
-        rounds=[round(one["rate"]) for one in rounds],
+        rounds=args.rounds,
         at_once=args.at_once,
         logs=LOGS,
     )
