@@ -254,6 +254,9 @@ class Village:
     def person(self, name: str, relay: Relay | None = None) -> Villager:
         """Somebody with a place on the village's relay, or on another one."""
         villager = Villager(self, name, relay or self.relay.known())
+        villager.do(
+            lambda person, now, fx: None
+        )  # as the program does: its inbox is asked for before it is watched
         self.people[name] = villager
         self.settle()
         return villager
