@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from link_table import (
     LETTERS,
@@ -39,7 +41,7 @@ from whimbrel.link.queue import size_of
 from whimbrel.link.trouble import Reason, Stage, Trouble
 from whimbrel.wire.answers import Chunk, Done, Failure, Status, Watched
 from whimbrel.wire.codec import encode_operation
-from whimbrel.wire.operations import Fetch, Get, Operation, Put, Stat
+from whimbrel.wire.operations import Fetch, Get, Operation, Proof, Put, Stat
 from wire.wire_values import operations
 
 
@@ -145,6 +147,18 @@ def test_busy_means_again_later_and_is_never_delivered() -> None:
     assert table.wait(2.999) == []
     assert sent(table.wait(0.001)) == [[append("a")]]
     assert delivered(table.answer(way, 2, done())) == [1]
+
+
+def test_busy_is_an_answer_to_a_members_commit() -> None:
+    """A relay takes one a minute, and while it waits nothing else can be encrypted: its owner makes it again later."""
+    table = Table()
+    way = table.up()
+    table.submit(replace(append("a"), advance=True))
+    busy = Failure(Status.BUSY, retry_after=60)
+    assert of(table.answer(way, 1, busy), Deliver) == [Deliver(1, busy)]
+    proof = Proof(bytes(32), bytes(64))
+    table.submit(replace(append("b"), advance=True, admin=proof))
+    assert delivered(table.answer(way, 2, busy)) == []
 
 
 def test_other_failures_are_answers() -> None:

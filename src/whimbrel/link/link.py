@@ -43,7 +43,7 @@ from whimbrel.link.watching import HOLD, Leg, Watching
 from whimbrel.link.ways import Candidate, Carries
 from whimbrel.wire.answers import Answer, Failure, Status
 from whimbrel.wire.cbor import MESSAGE_MAX
-from whimbrel.wire.operations import Fetch, Operation, Watch
+from whimbrel.wire.operations import Append, Fetch, Operation, Watch
 
 FRAME_MAX = 512 * 1024
 """Bytes of operations in one request, unless one alone is larger."""
@@ -327,12 +327,15 @@ class Link:
             del self._ways[way.number]
 
     def _settle(self, now: float, pending: Pending, answer: Answer, actions: list[Action]) -> None:
-        """Deliver the answer, unless it was delivered before or the relay was only busy."""
+        """Deliver the answer, unless it was delivered before or the relay was only busy. That there are too many advances
+        by members is told: nothing can be written as long as such a commit waits, and it can be made again later."""
         if pending.done:
             return
-        if isinstance(answer, Failure) and answer.status is Status.BUSY:
+        nowhere_else = not pending.on and not pending.waiting
+        is_told = is_members_advance(pending.operation) and nowhere_else
+        if not is_told and isinstance(answer, Failure) and answer.status is Status.BUSY:
             pause = float(answer.retry_after) if answer.retry_after is not None else BUSY_PAUSE
-            if not pending.on and not pending.waiting:
+            if nowhere_else:
                 self._queue.put_off(pending, now + min(max(pause, BUSY_LEAST), BUSY_MAX))
             return
         self._queue.finish(pending)
@@ -461,3 +464,8 @@ class Link:
         if report != self._reported:
             self._reported = report
             actions.append(report)
+
+
+def is_members_advance(operation: Operation) -> bool:
+    """A commit without an admin's proof: a relay takes only one a minute of them (docs/protocol/operations.md)."""
+    return isinstance(operation, Append) and operation.advance and operation.admin is None
