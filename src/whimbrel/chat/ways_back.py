@@ -83,7 +83,14 @@ class WaysBack:
         fx.tell("trouble", chat=chat.id, code=code, text=text)
 
     def _next(self, line: Line) -> tuple[Step, int]:
-        """What is to be done next about a lost line, and when."""
+        """What is to be done next about a lost line, and when. What has just moved does not move again at once: a relay that
+        lies about each log that it gets would otherwise be asked for one after the other."""
+        step, time = self._step(line)
+        if step == "move" and line.state.move:
+            time = max(time, line.state.healing.at + MOVE_AGAIN)
+        return step, time
+
+    def _step(self, line: Line) -> tuple[Step, int]:
         lost, code, me = line.state.lost, line.state.trouble, self._person.identity.account
         admins = [a for a in line.roles.admins if a in line.accounts()]
         begin = lost.at + (GRACE if code in ON_THEIR_WAY else 0)
