@@ -165,6 +165,10 @@ class Inbox:
         self._errands.add(fx, next_n(), state.log, state.relay, create, "inbox")
         self.save(fx)
 
+    def is_made(self) -> bool:
+        """Whether the relay has answered that it is there."""
+        return all(errand.tag[0] != "inbox" for errand in self._errands.in_lane(self.here().log))
+
     def go_back_to(self, head: Head, fx: Effects) -> None:
         """The relay has less of the inbox than we read: go on from where it stands."""
         state = self.here()

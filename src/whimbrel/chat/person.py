@@ -331,7 +331,7 @@ class Person:
         """Every log to be watched, on whichever relay."""
         if self.retired:
             return []
-        logs = [self.inbox.watching(), *self.doors.invites.watching()]
+        logs = [*([self.inbox.watching()] if self.inbox.is_made() else []), *self.doors.invites.watching()]
         for chat in self.chats.values():
             if chat.id not in self.aside:
                 logs += chat.watching()
@@ -518,7 +518,7 @@ class Person:
         return f"The relay refuses what must be done there ({errand.tag[0]})."
 
     def _errand_done(self, errand: Errand, fx: Effects) -> None:
-        if errand.tag[0] == "ready":
+        if errand.tag[0] in ("ready", "inbox"):
             fx.watch_changed = True
         if errand.tag[0] == "founded":
             place = self._place(errand.tag[1], errand.tag[2])
