@@ -60,6 +60,7 @@ def main() -> None:
     absent: dict[str, str] = {}
     data = tempfile.TemporaryDirectory()
     if not args.only or {"whimbrel", "tls"} & set(args.only):
+        print(f"  (making {LOGS * (WARM + max(sizes)):,} logs)", flush=True)
         make_logs(Path(data.name), WARM + max(sizes))
     for key, name, make in (
         ("whimbrel", "whimbrel relay", lambda folder: Ours(folder, Path(data.name), False)),
