@@ -352,6 +352,39 @@ async def test_wrong_frames_end_the_stream(relay: Relay, place: Place, frames: l
     assert await serves(place)
 
 
+async def test_a_message_of_empty_parts_without_end_is_cut_off_and_takes_no_room(
+    relay: Relay, place: Place
+) -> None:
+    reader, writer = await raw_stream(relay, place)
+    wire = ClientStream(await asyncio.to_thread(place.keys), os.urandom(64))
+    writer.write(Frame(Opcode.BINARY, wire.open([])).serialize(mask=True))
+    await read_frames(reader, wire, 1)
+    writer.write(Frame(Opcode.BINARY, b"", fin=False).serialize(mask=True))
+    some = Frame(Opcode.CONT, b"", fin=False).serialize(mask=True) * 100
+    [session] = relay._all_sessions()
+    async with asyncio.timeout(10):
+        while relay.counts.cut_off == 0:
+            writer.write(some)
+            await asyncio.sleep(0.02)
+            assert session.waiting() <= 1 + len(some)
+    writer.close()
+    assert await serves(place)
+
+
+async def test_a_frame_that_comes_in_small_pieces_is_not_copied_for_each(relay: Relay, place: Place) -> None:
+    _, writer = await raw_stream(relay, place)
+    [session] = relay._all_sessions()
+    sent = b"\x82\xff" + (1_000_000).to_bytes(8, "big") + b"mask"
+    seen = set()
+    for piece in (sent, *[b"piece"] * 20):
+        writer.write(piece)
+        await asyncio.sleep(0.02)
+        seen.add(id(session._partial))
+    assert session._unfinished() == len(sent) + 100
+    assert len(seen) == 1
+    writer.close()
+
+
 @pytest.mark.parametrize(
     "frame", [b"\x82\x05hello", b"\xc2\x85\0\0\0\0hello", b"\x83\x80\0\0\0\0", b"\x82\xff\x7f" + b"\xff" * 11]
 )

@@ -59,7 +59,7 @@ class Session(asyncio.Protocol):
         self._stream = stream
         self._ws: ServerProtocol | None = None
         self._closing = False
-        self._fragments: list[bytes] | None = None
+        self._fragments: bytearray | None = None
         self._partial: bytearray | None = None
         self._backlog: list[bytes] | None = None
         self._unanswered = 0
@@ -85,7 +85,11 @@ class Session(asyncio.Protocol):
                 if size is not None and size > FRAME_MAX + HEAD:
                     self._close(CloseCode.MESSAGE_TOO_BIG)
                 elif at < len(taken):
-                    self._partial = bytearray(taken[at:] if at else taken)
+                    # What grows piece by piece is not copied for each of them.
+                    if at == 0 and isinstance(taken, bytearray):
+                        self._partial = taken
+                    else:
+                        self._partial = bytearray(taken[at:])
                 break
             self._take_frame(bytes(taken[at : at + size]))
             at += size
@@ -156,10 +160,10 @@ class Session(asyncio.Protocol):
             self._close(CloseCode.UNSUPPORTED_DATA)
         elif frame.opcode in (Opcode.BINARY, Opcode.CONT):
             if self._fragments is None:
-                self._fragments = []
-            self._fragments.append(bytes(frame.data))
+                self._fragments = bytearray()
+            self._fragments += frame.data
             if frame.fin:
-                message, self._fragments = b"".join(self._fragments), None
+                message, self._fragments = bytes(self._fragments), None
                 self._wait_with(message)
 
     def _wait_with(self, message: bytes) -> None:
@@ -305,10 +309,9 @@ class Session(asyncio.Protocol):
         )
 
     def _unfinished(self) -> int:
+        """Bytes of a message that has begun; at least one, also when its parts so far are empty."""
         partial, fragments = self._partial, self._fragments
-        return (0 if partial is None else len(partial)) + (
-            0 if fragments is None else sum(map(len, fragments))
-        )
+        return (0 if partial is None else len(partial)) + (0 if fragments is None else len(fragments) + 1)
 
     def abort(self) -> None:
         if self._transport is not None:
