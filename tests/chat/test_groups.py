@@ -303,3 +303,25 @@ def test_what_happened_twice_in_one_batch_is_told_twice(village: Village) -> Non
         pass
     village.settle()
     assert cy.events("birds")[-4:] == ["promoted", "demoted"] * 2
+
+
+def test_what_was_sent_before_a_removal_is_not_offered_again_after_it_nor_told_to_have_failed(
+    village: Village,
+) -> None:
+    ada, bo, cy = people = village.friends("Ada", "Bo", "Cy")
+    ada.group("birds", "Bo", "Cy")
+    village.settle()
+    bo.send("birds", "just before")
+    while bo.step():
+        pass
+    intend(ada, "birds", "remove", None, bo)
+    while ada.step() or cy.step():
+        pass
+    add(ada, "birds", "Bo")
+    while ada.step() or cy.step():
+        pass
+    intend(ada, "birds", "remove", None, bo)
+    village.settle()
+    assert bo.events("birds").count("removed") == 2
+    assert [row.state for row in bo.rows("birds")] == ["sent"]
+    assert ada.texts("birds") == cy.texts("birds") == ["just before"]

@@ -508,8 +508,11 @@ class Conversation:
     def _give_up(self, why: str, fx: Effects) -> None:
         for row in self.outbox:
             fx.save(DropOutbox(row.n))
-            if row.message is not None:
-                fx.save(SetMessageState(row.message, "failed"))
+            message = self.around.desk.message(row.message) if row.message is not None else None
+            if (
+                message is not None and message.state == "queued"
+            ):  # others were sent before, and only offered again
+                fx.save(SetMessageState(message.id, "failed"))
         self.outbox = Outbox()
 
     def receipts(self, ids: Sequence[bytes], status: int, now: int, fx: Effects) -> None:

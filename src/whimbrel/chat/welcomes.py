@@ -312,8 +312,10 @@ class Welcomes:
         person.chats[chat.id] = chat
         if envelope.move is not None and current is not None and before is None:
             person.ways_back.moves.arrived(chat, line, card.account, current, now, fx)
-        else:
-            chat.superseded(current, fx)
+        elif before is None or before.state.standing is not Standing.CLOSED:
+            chat.superseded(
+                current, fx
+            )  # who was removed, or left, had followed the log: what stands in it, all have
         fx.save(chat.save())
         fx.watch_changed = True
         return chat, line
