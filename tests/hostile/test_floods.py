@@ -56,7 +56,9 @@ def fill(mal: Villager, chat: str) -> Failure:
             return answer
 
 
-def test_a_member_who_fills_the_log_is_removed_and_the_group_goes_on_elsewhere(village: Village, birds: Birds) -> None:
+def test_a_member_who_fills_the_log_is_removed_and_the_group_goes_on_elsewhere(
+    village: Village, birds: Birds
+) -> None:
     """The log's space is used up: honest posts wait and are not lost; an admin's removal comes through in the reserve."""
     ada, bo, mal = birds
     assert fill(mal, "birds").status is Status.FULL

@@ -194,7 +194,8 @@ class Villager:
             found = self.person._line(watching.relay, watching.log)
             behind = found is not None and not found[1].caught_up
             news = isinstance(what, Fetched) and (what.records or behind)
-            inbox = watching.log == self.person.inbox.here().log and not self.person.set_back.is_told(what)
+            inbox = watching.log == self.person.inbox.here().log and isinstance(what, Fetched | Failure)
+            inbox = inbox and not self.person.set_back.is_told(what)
             if news or inbox or (isinstance(what, Failure) and found is not None):
                 self.do(partial(hand_over, watching, what))
                 return True
