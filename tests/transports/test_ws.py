@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 from transport_peers import listening, make_certificate, reset
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.frames import Frame, Opcode
+from websockets.utils import accept_key
 
 from support.check_transport import MessagePair, MessageStreamSuite, fails
 from whimbrel.link.trouble import Reason, Stage
@@ -159,3 +162,45 @@ async def test_what_is_no_websocket_any_more_ends_the_stream(garbage: bytes) -> 
         assert await stream.receive() == b"ok", "what came in the same packet as the handshake is kept"
         assert (await fails(stream.receive)).trouble.reason is Reason.BAD_DATA
         await stream.close()
+
+
+class Heard:
+    """A ByteStream on which these bytes come, and then the end."""
+
+    def __init__(self, *parts: bytes) -> None:
+        self.parts = list(parts)
+        self.kept = 0
+
+    async def send(self, data: bytes) -> None:
+        """Nobody listens."""
+
+    async def receive(self) -> bytes:
+        if tracemalloc.is_tracing():
+            self.kept = tracemalloc.get_traced_memory()[0]
+        return self.parts.pop(0) if self.parts else b""
+
+    async def end(self) -> None:
+        """Nothing more is sent."""
+
+    async def close(self) -> None:
+        """It is over."""
+
+
+async def test_parts_of_a_message_that_are_empty_take_no_room() -> None:
+    inner = Heard()
+    ws = WsStream(inner, NAME, 443, "/", True)
+    empty = Frame(Opcode.CONT, b"", fin=False).serialize(mask=False)
+    inner.parts += [
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Accept: " + accept_key(ws._protocol.key).encode() + b"\r\n\r\n",
+        Frame(Opcode.BINARY, b"be", fin=False).serialize(mask=False),
+        *[empty * 5_000] * 20,
+        Frame(Opcode.CONT, b"gun").serialize(mask=False),
+    ]
+    await ws.shake_hands()
+    tracemalloc.start()
+    try:
+        assert await ws.receive() == b"begun"
+        assert inner.kept < 400_000
+    finally:
+        tracemalloc.stop()

@@ -36,7 +36,7 @@ class WsStream:
         uri = WebSocketURI(secure, host, port, path, "")
         self._protocol = ClientProtocol(uri, max_size=FRAME_MAX, logger=_quiet)
         self._messages: deque[bytes] = deque()
-        self._parts: list[bytes] = []
+        self._begun: bytearray | None = None
         self._heard = True
         self._closed = False
 
@@ -106,11 +106,13 @@ class WsStream:
         """Messages whole; pings are answered by the protocol itself; texts are not ours."""
         if not isinstance(event, Frame):
             return
-        if event.opcode is Opcode.BINARY or (event.opcode is Opcode.CONT and self._parts):
-            self._parts.append(bytes(event.data))
+        if event.opcode is Opcode.BINARY or (event.opcode is Opcode.CONT and self._begun is not None):
+            # In one piece: a list of parts would grow with parts that are empty, which no limit of size counts.
+            begun = bytearray() if self._begun is None else self._begun
+            begun += event.data
+            self._begun = None if event.fin else begun
             if event.fin:
-                self._messages.append(b"".join(self._parts))
-                self._parts = []
+                self._messages.append(bytes(begun))
         elif event.opcode is Opcode.TEXT:
             self._protocol.fail(CloseCode.UNSUPPORTED_DATA)
 
