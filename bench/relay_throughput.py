@@ -120,9 +120,7 @@ def rates(found: dict[str, list[dict[str, float]]]) -> list[Figure]:
         figures.append(middle(name, [one["rate"] for one in rounds], "1/s"))
         figures.append(middle("  per second of its processor", [one["per_cpu"] for one in rounds], "1/s"))
         shares = [100 * one["rate"] / one["per_cpu"] for one in rounds]
-        figures.append(
-            middle("  share of its core (the rest is waiting, for the disk above all)", shares, "%")
-        )
+        figures.append(middle("  share of its core", shares, "%"))
         figures.append(middle("  delivered, half of all within", [one["p50"] for one in rounds], "ms"))
         figures.append(middle("  delivered, 99 of 100 within", [one["p99"] for one in rounds], "ms"))
         share = max(one["generator"] for one in rounds)
