@@ -769,8 +769,10 @@ class Conversation:
             line.patience[event.kind] = now + PATIENCE
         for row in lacking:
             before = self.around.desk.message(row.message) if row.message is not None else None
-            if before is not None and before.seq:  # it was there once, with its file; now without
-                body, needs = cbor.decode(row.body)
+            body, needs = cbor.decode(row.body)
+            elsewhere = set(needs) - files_on(line.state.relay, body)
+            # It was there once, with its file; or the file lies on the relay from which the chat moved away.
+            if (before is not None and before.seq) or set(event.missing) & set(needs) <= elsewhere:
                 row = replace(row, body=cbor.encode([body, [n for n in needs if n not in event.missing]]))
                 self.outbox.put(row)
                 fx.save(AddOutbox(row))
@@ -794,6 +796,11 @@ def as_post(row: OutboxRow) -> Post | None:
         return Post(row.n, kind, row.body, row.message)
     body, needs = cbor.decode(row.body)
     return Post(row.n, kind, body, row.message, tuple(needs))
+
+
+def files_on(relay: bytes, body: bytes) -> set[bytes]:
+    """The blobs of a message's files that lie on this relay."""
+    return {file.blob for file in composing.attachments_of(content.decode(body)) if file.relay == relay}
 
 
 def needs_of(row: OutboxRow) -> set[bytes]:

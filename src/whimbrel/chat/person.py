@@ -591,8 +591,8 @@ class Person:
         fx: Effects,
     ) -> bytes:
         """Queue a message; its id. With files it leaves when they are whole on the relay (`file_is_there`)."""
-        if chat.line is None:
-            raise CannotDo("not-a-member", f"You are not a member of {chat.name} any more.")
+        if self.retired or (chat.line is None and chat.lost is None):
+            raise self._not_written_to(chat)
         me = self.identity.account
         try:
             value = composing.dated(composing.say(self.chance(16), text, files, reply_to), now)
@@ -618,15 +618,29 @@ class Person:
         """The log (and its write token) that a file's space counts against; None when there is none any more."""
         chat = self.chats.get(transfer.chat)
         line = chat.line if chat is not None else None
-        if line is None or line.state.relay != transfer.relay or line.state.standing is not Standing.OPEN:
+        if (
+            line is not None and line.state.relay != transfer.relay
+        ):  # the chat moved to another relay meanwhile
+            here = self.inbox.here()
+            return (here.log, here.write) if here.relay == transfer.relay else None
+        if line is None or line.state.standing is not Standing.OPEN:
             return None
         return line.state.log, line.state.write
 
     def relay_for_files(self, chat: Conversation) -> bytes:
         """The relay that a file for this chat goes to."""
-        if chat.line is None:
-            raise CannotDo("not-a-member", f"You are not a member of {chat.name} any more.")
+        if self.retired or chat.line is None:
+            raise self._not_written_to(chat)
         return chat.line.state.relay
+
+    def _not_written_to(self, chat: Conversation) -> CannotDo:
+        """Why nothing leaves for this chat."""
+        if self.retired:
+            return CannotDo("retired", text_of("retired"), "Go on in the other copy.")
+        if chat.lost is not None:
+            text = f"{chat.name} is being mended; `whimbrel status` says why."
+            return CannotDo("lost", text, "Texts can be sent now and wait; send files a little later.")
+        return CannotDo("not-a-member", f"You are not a member of {chat.name} any more.")
 
     def fetch_file(self, row: FileRow, fx: Effects) -> None:
         fx.save(PutFile(replace(row, state="coming")))
@@ -717,7 +731,7 @@ class Person:
         group without one."""
         line = chat.line
         if line is None:
-            raise CannotDo("not-a-member", f"You are not a member of {chat.name} any more.")
+            raise self._not_written_to(chat)
         me = self.identity.account
         if me in line.roles.admins and line.accounts() != [me]:
             self.intend(chat, "roles", ["step-down", me], fx)

@@ -72,8 +72,6 @@ async def group_leave(service: Service, group: str) -> AsyncIterator[Item]:
     """Leave a group."""
     chat = find_group(service.person(), group)
     id = chat.id
-    if chat.line is None:
-        raise ServiceError("not-a-member", f"You are not a member of {chat.name}.", "", REFUSED)
     await service.shell.do(lambda person, now, fx: person.leave(person.chats[id], fx))
     await service.shell.settle(service.wait or 5.0)
     yield group_item(service.person(), service.person().chats[id]) | {
@@ -91,6 +89,9 @@ def _to_change(service: Service, group: str) -> Conversation:
     person = service.person()
     chat = find_group(person, group)
     line = chat.line
+    if line is None and chat.lost is not None:
+        text = f"{chat.name} is being mended; `whimbrel status` says why."
+        raise ServiceError("lost", text, "Try again in a while.")
     if line is None:
         raise ServiceError("not-a-member", f"You are not a member of {chat.name}.", "", REFUSED)
     if person.identity.account not in line.roles.admins:
