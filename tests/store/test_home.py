@@ -7,6 +7,7 @@ import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keyring
 import keyring.backend
@@ -384,6 +385,17 @@ def test_a_description_that_is_no_description_is_damage(tmp_path: Path, text: by
     (tmp_path / "home.json").write_bytes(text)
     with pytest.raises(HomeDamaged):
         same_home(tmp_path)
+
+
+@pytest.mark.parametrize("changed", [{"id": "a\ud800"}, {"key": {"sealed": "00"}}, {"key": {"sealed": ""}}])
+def test_a_description_that_was_damaged_inside_is_damage_or_a_wrong_key(
+    described_home: tuple[Path, dict[str, Any]], changed: dict[str, Any]
+) -> None:
+    path, described = described_home
+    key = described["key"] | changed.get("key", {})
+    (path / "home.json").write_text(json.dumps(described | changed | {"key": key}))
+    with pytest.raises(StoreError):
+        open_home(path, create=False, passphrase=PASSPHRASE, find_keyring=no_keyring)
 
 
 def test_every_error_says_what_happened_and_what_to_do() -> None:

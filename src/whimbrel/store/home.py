@@ -289,6 +289,8 @@ def _description_of(told: dict[str, Any]) -> _Description:
         raise ValueError("no such version or place")
     if not (isinstance(id, str) and isinstance(check, str) and isinstance(ready, bool)):
         raise TypeError("id and check are texts, ready is a truth value")
+    if not (id.isascii() and check.isascii()):
+        raise ValueError("id and check are hexadecimal digits")
     if place != "passphrase":
         return _Description(id, place, check, ready)
     argon = key["argon2id"]
