@@ -770,7 +770,7 @@ class Conversation:
         for row in lacking:
             before = self.around.desk.message(row.message) if row.message is not None else None
             body, needs = cbor.decode(row.body)
-            elsewhere = set(needs) - files_on(line.state.relay, body)
+            elsewhere = files_besides(line.state.relay, body)
             # It was there once, with its file; or the file lies on the relay from which the chat moved away.
             if (before is not None and before.seq) or set(event.missing) & set(needs) <= elsewhere:
                 row = replace(row, body=cbor.encode([body, [n for n in needs if n not in event.missing]]))
@@ -798,9 +798,9 @@ def as_post(row: OutboxRow) -> Post | None:
     return Post(row.n, kind, body, row.message, tuple(needs))
 
 
-def files_on(relay: bytes, body: bytes) -> set[bytes]:
-    """The blobs of a message's files that lie on this relay."""
-    return {file.blob for file in composing.attachments_of(content.decode(body)) if file.relay == relay}
+def files_besides(relay: bytes, body: bytes) -> set[bytes]:
+    """The blobs of a message's files that lie on another relay than this."""
+    return {file.blob for file in composing.attachments_of(content.decode(body)) if file.relay != relay}
 
 
 def needs_of(row: OutboxRow) -> set[bytes]:
