@@ -200,10 +200,12 @@ def test_a_place_that_somebody_else_took_is_missing_and_the_chat_is_there(
     cleo = Home(tmp_path / "cleo")
     cleo.make_account("Cleo")
     cleo.run("accept", made["invite"]).ok()
-    # The chat itself is there, since its log was ready; what is missing waits, and is counted.
+    # The chat itself is there, since its log was ready; what is missing waits, and is told.
     cleo.run("send", "Ada", "can you hear me?").ok()
     street.ada.wait_for_text("Cleo", "can you hear me?")
-    assert cleo.run("status").one["waiting"] > 0
+    told = cleo.run("status").one
+    assert told["waiting"] > 0
+    assert [wrong["code"] for wrong in told["wrong"]] == ["no-inbox"]
 
 
 def test_an_invite_that_is_cut_or_altered_is_told_and_nothing_is_asked(street: Street) -> None:

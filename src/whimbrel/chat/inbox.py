@@ -169,6 +169,11 @@ class Inbox:
         """Whether the relay has answered that it is there."""
         return all(errand.tag[0] != "inbox" for errand in self._errands.in_lane(self.here().log))
 
+    def is_refused(self) -> bool:
+        """Whether the relay has refused to make it, so far."""
+        lane = self._errands.in_lane(self.here().log)
+        return any(errand.tag[0] == "inbox" and errand.tries > 0 for errand in lane)
+
     def go_back_to(self, head: Head, fx: Effects) -> None:
         """The relay has less of the inbox than we read: go on from where it stands."""
         state = self.here()

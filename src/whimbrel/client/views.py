@@ -98,6 +98,9 @@ def lasting_troubles(person: Person) -> list[Item]:
     if person.retired:
         return [{"code": "retired", "text": text_of("retired"), "chat": None, "at": 0}]
     wrong: list[Item] = []
+    if person.inbox.is_refused():
+        text = "The relay does not take your inbox: nobody can let you in. Ask its owner for a place, or for a new invite."
+        wrong.append({"code": "no-inbox", "text": text, "chat": None, "at": 0})
     for chat in person.chats.values():
         newest = chat.latest
         for line in chat.lines:
