@@ -10,6 +10,10 @@ from typing import Any
 from _crowd import Failed, Town
 from _record import Figure, table, tell
 
+OVERTAKEN = "a Welcome that came after a later one"
+"""The one thing that may be passed over: whoever let a guest in was killed before the Welcome left, and the guest was removed
+and let in by somebody else meanwhile."""
+
 
 class Report:
     """Grows while a soak runs; `publish` when all held."""
@@ -19,6 +23,7 @@ class Report:
         self.seed = seed
         self.conditions = dict(conditions)
         self.figures: list[Figure] = []
+        self.overtaken = 0
         self._began = time.monotonic()
         self._last_told = 0.0
 
@@ -38,8 +43,12 @@ class Report:
             if said := client.errors.read_text():
                 raise Failed(f"{client.name}'s client said on stderr: {said[:500]}")
             for news in client.news:
-                if news["news"] in ("ignored", "fell-back", "trouble"):
+                if OVERTAKEN in str(news.get("why")):
+                    self.overtaken += 1
+                elif news["news"] in ("ignored", "fell-back", "trouble"):
                     raise Failed(f"{client.name} passed something over or found something wrong: {news}")
+        if self.overtaken:
+            self.count("Welcomes that were overtaken by later ones", self.overtaken)
 
     def progress(self, done: int, all: int, people: Town) -> None:
         if time.monotonic() - self._last_told < 15:

@@ -334,9 +334,11 @@ class Welcomes:
             raise Refused("a generation that leaves no room for the next")
         lines = [line for chat in person.chats.values() for line in chat.lines if line is not before]
         taken = {person.inbox.here().log, *self._ready_logs(), *(line.state.log for line in lines)}
+        chat = person.chats.get(envelope.conversation)
+        if chat is not None and (there := chat.line_on(envelope.log)) is not None and there is not before:
+            raise Refused("a Welcome that came after a later one")
         if envelope.log in taken:
             raise Refused("a Welcome to a log that is in use already")
-        chat = person.chats.get(envelope.conversation)
         if chat is None:
             return
         if chat.kind != envelope.kind or len(chat.lines) >= LINES_MAX:
