@@ -333,8 +333,10 @@ class SetBack(Conversations):
             assert texts[: len(kept)] == kept, f"{name} lost something at home"
             assert len(texts) == len(set(texts)), f"{name} has something twice"
         for name, chat in self.ahead:
-            told = [news for news in self.one(name).news if news["event"] == "trouble"]
-            assert any(news.get("chat") == chat for news in told), f"{name} was not told"
+            one = self.one(name)
+            told = any(news["event"] == "trouble" and news.get("chat") == chat for news in one.news)
+            noted = {row.event for row in one.home.database.messages(chat, events=True)}
+            assert told or noted & {"lost", "moved"}, f"{name} was not told"
         self.all_agree()
         self.what_was_said_between_two_is_at_both()
         self.all_is_heard_again()
