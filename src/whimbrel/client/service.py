@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,14 @@ from whimbrel.chat.refusal import CannotDo
 from whimbrel.chat.relays import Relay
 from whimbrel.client.embedded import Embedded
 from whimbrel.client.errors import CANNOT, REFUSED, WRONG_USE, ServiceError
-from whimbrel.client.home_errors import store_error
+from whimbrel.client.home_errors import STORE_CODES, store_error
 from whimbrel.client.methods import account, groups, messages, moves, people
 from whimbrel.client.parameters import fault_of
 from whimbrel.client.shell import Shell
 from whimbrel.client.views import Item, lasting_troubles
 from whimbrel.relay.keys import DataFolderDamaged
 from whimbrel.relay.storage import StorageError
-from whimbrel.store.errors import StoreError, home_damaged, home_full
+from whimbrel.store.errors import HomeFull, StoreError, home_damaged, home_full, is_full
 from whimbrel.store.home import Home, home_exists, open_home
 
 METHODS: Mapping[str, Callable[..., AsyncIterator[Item]]] = {
@@ -53,6 +54,8 @@ NO_ACCOUNT = ServiceError(
 
 FETCHED_BY_ITSELF = 64 * 1024 * 1024
 """Bytes up to which a running app fetches a file without being asked."""
+ROOM_AGAIN = 10.0
+"""Seconds between two tries to have the home's own relay up on a disk that was full."""
 FAREWELL = 2.0
 """Seconds at most that a command stays for what it would only have sent in a while (receipts)."""
 
@@ -99,19 +102,49 @@ class Service:
             finally:
                 if wait and shell.person is not None:
                     shell.hurry = True
-                    await shell.nudge()
-                    await shell.settle(min(wait, FAREWELL))
+                    with suppress(StoreError):  # said already by what was asked, if it had to be written
+                        await shell.nudge()
+                        await shell.settle(min(wait, FAREWELL))
 
     async def _begin(self) -> None:
         person = self.shell.person
         if person is None:
             return
         if self._embedded is not None and any(relay.embedded for relay in person.relays.values()):
-            home = await self.embedded_relay()
-            await self.shell.do(lambda person, now, fx: person.add_relay(home, fx))
+            try:
+                await self._own_relay_up()
+            except (ServiceError, StoreError) as error:
+                if not self._is_full(error):
+                    raise
+                self.shell.keep_going(self._own_relay_when_there_is_room())
         self.shell.connect()
         if self.wait and not await self.shell.settle(self.wait):
             self.report("No way to the relay now. Going on with what is here; nothing is lost.")
+
+    async def _own_relay_up(self) -> None:
+        home = await self.embedded_relay()
+        await self.shell.do(lambda person, now, fx: person.add_relay(home, fx))
+
+    async def _own_relay_when_there_is_room(self) -> None:
+        """On a full disk what is there can be read; the relay comes up once it can write."""
+        while True:
+            await asyncio.sleep(ROOM_AGAIN)
+            try:
+                await self._own_relay_up()
+            except (ServiceError, StoreError) as error:
+                if not self._is_full(error):
+                    raise
+                continue
+            self.shell.well_again("home-full")
+            return
+
+    def _is_full(self, error: ServiceError | StoreError) -> bool:
+        """Whether it is only that the disk is full; then `status` says so."""
+        told = store_error(error) if isinstance(error, StoreError) else error
+        if told.code != STORE_CODES[HomeFull]:
+            return False
+        self.shell.note(told.code, f"{told.message} {told.do}")
+        return True
 
     # ----------------------------------------------------------------------------------------- calling
 
@@ -155,6 +188,8 @@ class Service:
         try:
             return await self._embedded.running()
         except OSError as error:
+            if is_full(error):
+                raise store_error(home_full(self.shell.home.path)) from None
             raise ServiceError(
                 "relay",
                 f"The home's own relay cannot start: {error.strerror or error}.",

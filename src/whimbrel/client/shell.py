@@ -118,6 +118,10 @@ class Shell:
         assert self._tasks is not None
         return self._tasks.create_task(coroutine)
 
+    def keep_going(self, coroutine: Any) -> None:
+        """Run something until it ends, or the shell does."""
+        self._connected.append(self.start(coroutine))
+
     def now(self) -> int:
         """Milliseconds of Unix time."""
         return int(self._clock() * 1000)
