@@ -107,11 +107,24 @@ def test_a_relay_restored_from_an_old_copy_shows_no_older_number(tmp_path: Path)
     assert letter_keys(tmp_path, NOW + 5 * WEEK).current.document.number >= newest
 
 
-def test_a_clock_that_goes_back_makes_no_key(tmp_path: Path) -> None:
+def test_a_clock_that_goes_back_a_little_makes_no_key(tmp_path: Path) -> None:
     ring = letter_keys(tmp_path)
     first = ring.current.document
-    assert not ring.rotate(NOW - 1000 * DAY)
+    assert not ring.rotate(NOW - 5 * DAY)
     assert ring.current.document == first
+
+
+def test_a_clock_that_was_ahead_once_does_not_keep_its_key_for_a_year(tmp_path: Path) -> None:
+    ring = letter_keys(tmp_path)
+    assert ring.rotate(NOW + 365 * DAY)
+    ahead = ring.current.document
+    assert ring.rotate(NOW + DAY)
+    now = ring.current.document
+    assert now.number == ahead.number + 1
+    assert now.start == NOW + DAY
+    assert not (tmp_path / "keys" / f"{ahead.number}.key").exists()
+    assert not ring.rotate(NOW + 2 * DAY)
+    assert ring.rotate(NOW + 8 * DAY)
 
 
 def test_a_damaged_key_file_is_named(tmp_path: Path) -> None:

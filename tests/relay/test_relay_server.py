@@ -10,6 +10,7 @@ import pytest
 from relay_paper import entry, status, text_of
 
 from support.relay_client import Place
+from whimbrel.relay.clock import Clocks
 from whimbrel.relay.keys import WEEK
 from whimbrel.relay.server import Relay
 from whimbrel.relay.settings import Limits, RelaySettings
@@ -117,7 +118,7 @@ async def test_a_long_stream_is_shown_the_new_key_and_older_letters_still_work(
     async with place.stream() as stream:
         later = time.time() + WEEK + 1
         with monkeypatch.context() as clock:
-            clock.setattr(time, "time", lambda: later)
+            clock.setattr(relay, "_clocks", Clocks(wall=lambda: later))
             relay._renew()
         data = await stream.socket.recv()
         assert isinstance(data, bytes)

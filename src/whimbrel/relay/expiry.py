@@ -45,6 +45,9 @@ class Expiry:
 
     def step(self, now: int) -> bool:
         """Go on with the round, as part of the storage's group. False: the round is over, the next step begins anew."""
+        if self._at == _Place():
+            # Where little is said, the youngest records would never become old.
+            self._storage.settle()
         if not self._at.logs_done:
             self._logs(now)
             return True

@@ -27,6 +27,7 @@ class Event(StrEnum):
     CERTIFICATE_RENEWED = "certificate-renewed"
     CERTIFICATE_UNREADABLE = "certificate-unreadable"
     FILES_SWEPT = "files-swept"
+    CLOCK_DOUBTED = "clock-doubted"
 
 
 class Journal:

@@ -10,7 +10,6 @@ import os
 import shutil
 import socket
 import ssl
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from whimbrel.wire.texts import Address
 
 from . import exchanges
 from .blobs import BlobFolder
+from .clock import Clocks, SteadyClock
 from .counts import Counts
 from .desk import Desk
 from .engine import Engine
@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 TICK = 1.0
 NAP = 1.0
 """Seconds that a tick may come late; what is beyond counts as time in which the relay itself was away."""
-EXPIRY_EVERY = 3600
+HOUR = 3600
+EXPIRY_EVERY = HOUR
 EXPIRY_PAUSE = 0.05
 """Seconds between two steps of a round of expiry: it never takes more than a small part of the time."""
 DISK_EVERY = 5
@@ -86,8 +87,11 @@ class RelayInfo:
 class Relay:
     """One relay in the running event loop."""
 
-    def __init__(self, settings: RelaySettings, journal: Journal | None = None) -> None:
+    def __init__(
+        self, settings: RelaySettings, journal: Journal | None = None, clocks: Clocks | None = None
+    ) -> None:
         self.settings = settings
+        self._clocks = clocks or Clocks()
         self.limits = settings.limits
         self.journal = journal or Journal()
         self.counts = Counts()
@@ -158,13 +162,17 @@ class Relay:
         data = self.settings.data
         self._secrets: Secrets = open_secrets(data)
         self.way_in = self._secrets.path.encode("ascii")
-        self._keys = LetterKeys(data / "keys", self._secrets.identity, self.limits, int(time.time()))
+        self._keys = LetterKeys(data / "keys", self._secrets.identity, self.limits, int(self._clocks.wall()))
         made_at = int((data / "identity").stat().st_mtime)
         if self.settings.site is None:
             self.site = own_site(seed_of(self._secrets.identity.private), made_at)
         else:
             self.site = read_site(self.settings.site)
         self.site.scheme = "http" if tls is None else "https"
+        self._clock = SteadyClock(data / "clock", self._clocks)
+        self._clock.keep()
+        if abs(self._clock.doubted) > HOUR:
+            self.journal.say(Event.CLOCK_DOUBTED, seconds=self._clock.doubted)
         folder = BlobFolder(data / "blobs")
         swept = folder.sweep(storage.blob_ids())
         if swept:
@@ -176,7 +184,7 @@ class Relay:
         places = Places(storage, self.limits, self._secrets.root)
         # The ways are known only when the port is: until then nobody can ask for them.
         self._engine = Engine(storage, places, self._secrets.identity, self.limits, ())
-        self.uploads = Uploads(storage, places, folder, self.limits, self._disk, time.time)
+        self.uploads = Uploads(storage, places, folder, self.limits, self._disk, self._clock.now)
         self.watching = Watching(storage, self._engine, self.limits, lambda: os.urandom(16))
         self._expiry = Expiry(storage, self.uploads, self.limits)
         self.desk = Desk(
@@ -187,7 +195,7 @@ class Relay:
             self.watching,
             self.limits,
             self.counts,
-            time.time,
+            self._clock.now,
             self.soon,
             self._complain,
         )
@@ -300,6 +308,7 @@ class Relay:
         self._executor.shutdown()
         if self._metrics is not None:
             self._metrics.close()
+        self._keep_clock()
         self.storage.close()
         self.journal.say(Event.STOPPED)
 
@@ -444,7 +453,7 @@ class Relay:
         self._engine.disk_full = self.uploads.disk_full = low
 
     def _renew(self) -> None:
-        if self._keys.rotate(int(time.time())):
+        if self._keys.rotate(int(self._clocks.wall())):
             self.journal.say(Event.KEYS_RENEWED)
             for session in self._all_sessions():
                 session.show_keys(self._keys.current.document)
@@ -462,13 +471,21 @@ class Relay:
     def _expire(self) -> None:
         """One step of a round, and the next one soon; a new round every hour."""
         try:
-            more = self._expiry.step(int(time.time()))
+            more = self._expiry.step(int(self._clock.now()))
         except Exception as error:
             self.desk.fail(error)
             more = False
         self.desk.changed()
+        if not more:
+            self._keep_clock()
         pause = EXPIRY_PAUSE if more else EXPIRY_EVERY
         self._timers["expiry"] = self.loop.call_later(pause, self._expire)
+
+    def _keep_clock(self) -> None:
+        try:
+            self._clock.keep()
+        except OSError as error:
+            self._complain(error)
 
 
 async def serve(
