@@ -7,6 +7,7 @@ import atexit
 import json
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +63,19 @@ async def _house() -> _House:
     if _houses and _houses[0].count >= ROUND:
         await _houses.pop().close()
     if not _houses:
+        _leave_at_the_end()
         _houses.append(_House())
     _houses[0].count += 1
     return _houses[0]
 
 
-@atexit.register
+@cache
+def _leave_at_the_end() -> None:
+    """After the folder was made, so that it is there until the home in it is closed."""
+    folder()
+    atexit.register(_leave)
+
+
 def _leave() -> None:
     while _houses:
         loop().run_until_complete(_houses.pop().close())
