@@ -18,6 +18,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterable
@@ -138,9 +139,15 @@ def _start(target: Target, folder: Path, seconds: int) -> tuple[int, str]:
     ]  # fmt: skip
     if target.words:
         line.append(f"-dict={folder / 'words'}")
-    with (folder / "log").open("w+", errors="replace") as log:
+    # libFuzzer ends its process without tidying up: what the target wrote goes with this folder.
+    in_memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with (
+        tempfile.TemporaryDirectory(prefix="whimbrel-fuzz-", dir=in_memory) as place,
+        (folder / "log").open("w+", errors="replace") as log,
+    ):
+        environment = {**os.environ, "TMPDIR": place}
         running = subprocess.Popen(
-            line, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+            line, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
         )
         try:
             code = running.wait(seconds + TIMEOUT_S + 60)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 import shutil
 import tempfile
 from functools import cache
@@ -85,10 +86,15 @@ async def turns(count: int = 8) -> None:
         await asyncio.sleep(0)
 
 
+MEMORY = Path("/dev/shm")
+"""Where the system has one: a disk that syncs is slow."""
+
+
 @cache
 def folder() -> Path:
-    """A folder for this process; in memory where the system has one."""
-    shared = Path("/dev/shm")
-    path = Path(tempfile.mkdtemp(prefix="whimbrel-fuzz-", dir=shared if shared.is_dir() else None))
+    """A folder for this process, where TMPDIR says or in memory."""
+    in_memory = MEMORY if MEMORY.is_dir() and "TMPDIR" not in os.environ else None
+    path = Path(tempfile.mkdtemp(prefix="whimbrel-fuzz-", dir=in_memory))
+    path.chmod(0o700)
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     return path
