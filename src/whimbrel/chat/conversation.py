@@ -141,7 +141,8 @@ class Conversation:
 
     @staticmethod
     def restore(around: Surroundings, row: ChatRow) -> Conversation:
-        _, peer, left, lines, again, leaving = cbor.decode(row.state)
+        _, peer, left, lines, *later = cbor.decode(row.state)
+        again, leaving = later or ((), ())  # the first homes did not have them yet
         chat = Conversation(around, row.id, row.kind, row.name, peer)
         chat.left, chat.hidden = left, row.hidden
         chat.let_in_again = [(package, device, at) for package, device, at in again]

@@ -22,6 +22,8 @@ class Household(Surroundings, Founder, Protocol):
 
     errands: Errands
     chats: dict[bytes, Conversation]
+    aside: set[bytes | tuple[bytes, int]]
+    doing: bytes | tuple[bytes, int] | None
     contacts: dict[bytes, Contact]
     relays: dict[bytes, Relay]
 

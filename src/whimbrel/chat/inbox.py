@@ -60,8 +60,8 @@ class InboxState:
     n: int
     seq: int
     h: bytes
-    nonce: bytes
-    """The one in the body that the inbox was made with."""
+    nonce: bytes = b""
+    """The one in the body that the inbox was made with; the first homes did not keep it."""
 
     def pack(self) -> list[Any]:
         return [

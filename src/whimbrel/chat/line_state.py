@@ -192,7 +192,9 @@ class LineState:
         (log, relay, group, generation, standing, read, write, log_key, seq, turn, h, n, sent, landed) = (
             value[:14]
         )
-        flight, trouble, seen, confirmed, move, closing, healing, lost = value[14:]
+        flight, trouble, seen, *later = value[14:]
+        # What the first homes did not have yet.
+        confirmed, move, closing, healing, lost = later or (0, b"", b"", (), ())
         return LineState(
             log,
             relay,

@@ -538,6 +538,7 @@ class Person:
         if not fx.saves and any(chat.is_copied for chat in self.chats.values()):
             self._come_back_as_new(now, fx)
         self.ways_back.tend(now, fx)
+        self.doing = None
         if self.inbox.keep_is_due(now):
             self.inbox.keep(self.next_n(), now, fx)
         for chat in self.chats.values():

@@ -47,7 +47,7 @@ class SetBack:
     def forgotten(self, fx: Effects) -> None:
         """The relay does not know our inbox, or its read token: once in a run it is made again."""
         owner, inbox = self._owner, self._owner.inbox
-        if self._made_again:
+        if self._made_again or not inbox.here().nonce:
             fx.tell("trouble", code="inbox", text="The relay does not show your inbox any more.")
             return
         self._made_again = True

@@ -50,6 +50,9 @@ class WaysBack:
     def tend(self, now: int, fx: Effects) -> None:
         """Take the steps that are due."""
         for chat in self._person.chats.values():
+            if chat.id in self._person.aside:
+                continue
+            self._person.doing = chat.id
             line = chat.lost
             if line is None or chat.is_copied:  # first this device must be another one
                 continue
@@ -70,7 +73,7 @@ class WaysBack:
         """When the next step is due (milliseconds)."""
         times = []
         for chat in self._person.chats.values():
-            line = chat.lost
+            line = chat.lost if chat.id not in self._person.aside else None
             if line is not None:
                 times.append(0 if chat.is_copied else self._next(line)[1])
         return min(times, default=None)
