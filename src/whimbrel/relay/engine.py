@@ -331,10 +331,10 @@ class Engine:
         # A read token has one window: one that was closed cannot be opened again.
         if change.read_hash is not None and Role.OLD_READ in self._storage.token_role(log, change.read_hash):
             return DENIED
-        if change.grants and self._storage.grants(log) + len(change.grants) > GRANTS_MAX + len(
-            change.revokes
-        ):
-            return FULL
+        if change.grants:
+            gone = sum(self._storage.granted(log, token) is not None for token in set(change.revokes))
+            if self._storage.grants(log) + len(change.grants) - gone > GRANTS_MAX:
+                return FULL
         return None
 
     def _apply(self, log: Log, change: Change, encoded: bytes) -> bool:
