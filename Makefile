@@ -10,6 +10,9 @@ PY := .venv/bin/python
 BIN := .venv/bin
 MODULE := src/whimbrel/crypto/_mls.abi3.so
 RUST := native/Cargo.toml native/Cargo.lock $(wildcard native/src/*.rs native/src/*/*.rs)
+# The crate once more for tests alone, over a second crypto provider: never part of the package.
+PROOFS := .setup/_mls_proofs.abi3.so
+DARWIN := $(filter Darwin,$(shell uname))
 
 # Two workers unless asked otherwise: a test file stays on one of them, and files with real processes come last.
 WORKERS ?= 2
@@ -28,7 +31,7 @@ run: setup ## start Whimbrel with a relay inside; asks for a name at the first s
 	@exec $(BIN)/whimbrel app $(ARGS)
 
 .PHONY: test
-test: setup ## all tests; the ones with real processes come last
+test: setup $(PROOFS) .setup/interop ## all tests; the ones with real processes come last
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: check
@@ -38,7 +41,7 @@ check: setup ## format, lint, types, import directions, and the same for the cra
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	cargo fmt --manifest-path native/Cargo.toml --check
-	cargo clippy --quiet --manifest-path native/Cargo.toml --release --all-targets --locked -- -D warnings
+	cargo clippy --quiet --manifest-path native/Cargo.toml --release --all-targets --features proofs --locked -- -D warnings
 
 .PHONY: bench
 bench: setup ## one figure for each question, beside peers and aims; ONLY='relay store' runs some; records in bench/out/
@@ -58,7 +61,7 @@ fuzz: .setup/fuzz ## every parser against hostile input, MINUTES=n for each; rec
 
 .PHONY: clean
 clean: ## remove what setup, tests and builds made; homes and relays of people are not touched
-	rm -rf .venv .setup .mypy_cache .ruff_cache .import_linter_cache .hypothesis native/target bench/out dist $(MODULE)
+	rm -rf .venv .setup .mypy_cache .ruff_cache .import_linter_cache .hypothesis native/target bench/out dist tests/interop/node_modules $(MODULE)
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- the steps of the setup --------------------------------------------------------------------------------
@@ -80,6 +83,23 @@ clean: ## remove what setup, tests and builds made; homes and relays of people a
 		$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@echo "Ready. \`make run\` starts Whimbrel; .venv/bin/whimbrel is the command."
 	@touch $@
+
+# Python is not linked: its symbols come with the interpreter that loads the module, which macOS must be told.
+$(PROOFS): .setup/native $(wildcard native/proofs/*.rs)
+	@echo "Building the crate with a second crypto provider, for tests (about a minute the first time)"
+	@PYO3_PYTHON="$(CURDIR)/$(PY)" cargo rustc --quiet --manifest-path native/Cargo.toml --target-dir native/target --release \
+		--locked --features proofs,pyo3/extension-module --example _mls_proofs \
+		$(if $(DARWIN),-- -C link-arg=-undefined -C link-arg=dynamic_lookup)
+	@cp native/target/release/examples/lib_mls_proofs.$(if $(DARWIN),dylib,so) $@.new && mv $@.new $@
+
+# An MLS client that is not ours, for tests/interop. Without npm these tests are skipped, which with CI=true is a failure.
+.setup/interop: tests/interop/package-lock.json tests/interop/package.json $(if $(wildcard tests/interop/node_modules/ts-mls),,absent)
+	@mkdir -p .setup
+	@if ! command -v npm >/dev/null; then \
+		echo "npm is missing (Node.js 20.19 or newer): no test with an MLS client that is not ours."; test "$$CI" != true; \
+	elif echo "Installing ts-mls, for tests"; \
+		npm ci --prefix tests/interop --ignore-scripts --prefer-offline --no-audit --no-fund --silent; then touch $@; \
+	else echo "ts-mls could not be installed: no test with an MLS client that is not ours."; test "$$CI" != true; fi
 
 # The fuzzer is no part of the development environment: nothing but `make fuzz` needs it.
 .setup/fuzz: .setup/native requirements/fuzz.lock

@@ -1,6 +1,5 @@
 //! What OpenMLS asks of us on behalf of one device: cryptography, randomness, storage, and a signature.
 
-use openmls_libcrux_crypto::CryptoProvider;
 use openmls_traits::crypto::OpenMlsCrypto;
 use openmls_traits::random::OpenMlsRand;
 use openmls_traits::signatures::{Signer, SignerError};
@@ -9,6 +8,7 @@ use openmls_traits::OpenMlsProvider;
 use zeroize::Zeroizing;
 
 use crate::errors::{Error, Result};
+use crate::provider::CryptoProvider;
 use crate::rows::Rows;
 
 /// Both suites sign with Ed25519.

@@ -14,33 +14,25 @@
 //! | `storage` | which row belongs to which value of OpenMLS |
 //! | `rows`    | rows in memory: what is on disk, and what changed since |
 //! | `errors`  | nested errors of OpenMLS as a few Python exceptions |
+//! | `contents` | what the Python module has |
+//! | `provider` | which cryptography all of this uses |
+//!
+//! The same files, but for the last one, are built once more for tests alone: see `proofs/lib.rs`.
 
 use pyo3::prelude::*;
 
+mod contents;
 mod device;
 mod engine;
 mod errors;
 mod group;
 mod inspect;
 mod profile;
+mod provider;
 mod rows;
 mod storage;
-#[cfg(test)]
-mod strangers;
 
 #[pymodule]
 fn _mls(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("HYBRID", profile::HYBRID as u16)?;
-    module.add("CLASSICAL", profile::CLASSICAL as u16)?;
-    module.add("LEAF_EXTENSION", profile::LEAF_EXTENSION)?;
-    module.add("ROLES_EXTENSION", profile::ROLES_EXTENSION)?;
-    module.add_class::<engine::Engine>()?;
-    module.add_class::<group::Group>()?;
-    module.add_class::<inspect::KeyPackageInfo>()?;
-    module.add_class::<inspect::Member>()?;
-    module.add_class::<inspect::CommitInfo>()?;
-    module.add_class::<inspect::Processed>()?;
-    module.add_function(wrap_pyfunction!(inspect::inspect_key_package, module)?)?;
-    module.add_function(wrap_pyfunction!(inspect::welcome_refs, module)?)?;
-    errors::add_exceptions(module)
+    contents::fill(module)
 }

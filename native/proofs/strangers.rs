@@ -1,6 +1,7 @@
 //! Tests with members who do not keep to our rules: what OpenMLS can be made to send, and what we make of it.
 //!
-//! Run with `cargo test --release`. What members who do keep to them can do is tested from Python.
+//! `make test` runs them through the module `_mls_proofs`: a test program of their own would be linked for as long again,
+//! and against the library of Python, which not every system has.
 
 use openmls::prelude::tls_codec::Serialize as _;
 use openmls::prelude::*;
@@ -13,6 +14,32 @@ use crate::errors::{Error, Result};
 use crate::group::{CommitWish, State};
 use crate::inspect::{read_key_package, CommitInfo};
 use crate::profile::{self, CLASSICAL, LEAF_EXTENSION, ROLES_EXTENSION};
+
+/// Every test of this file, by its name.
+pub const ALL: &[(&str, fn())] = &[
+    ("a_lone_proposal_is_reported_and_stops_nobody", a_lone_proposal_is_reported_and_stops_nobody),
+    ("a_commit_that_names_a_lone_proposal_is_invalid", a_commit_that_names_a_lone_proposal_is_invalid),
+    (
+        "a_psk_is_refused_by_who_lacks_it_and_named_by_who_has_it",
+        a_psk_is_refused_by_who_lacks_it_and_named_by_who_has_it,
+    ),
+    (
+        "a_key_package_with_an_end_is_invalid_and_named_in_a_commit",
+        a_key_package_with_an_end_is_invalid_and_named_in_a_commit,
+    ),
+    ("who_cannot_read_our_extensions_is_not_added", who_cannot_read_our_extensions_is_not_added),
+    (
+        "context_extensions_that_are_not_those_of_version_1_are_told",
+        context_extensions_that_are_not_those_of_version_1_are_told,
+    ),
+    (
+        "a_proposal_that_nobody_announced_cannot_be_committed",
+        a_proposal_that_nobody_announced_cannot_be_committed,
+    ),
+    ("a_leaf_that_changes_who_it_is_shows_it", a_leaf_that_changes_who_it_is_shows_it),
+    ("a_commit_in_the_open_is_invalid", a_commit_in_the_open_is_invalid),
+    ("a_welcome_with_the_tree_inside_is_invalid", a_welcome_with_the_tree_inside_is_invalid),
+];
 
 /// One of us and a stranger, who uses OpenMLS as it comes.
 struct Pair {
@@ -111,7 +138,7 @@ fn finish(abroad: &Device, builder: CommitBuilder<Initial>) -> Vec<u8> {
     bytes(ready.stage_commit(abroad).unwrap().into_commit())
 }
 
-#[test]
+#[cfg_attr(test, test)]
 fn a_lone_proposal_is_reported_and_stops_nobody() {
     let mut pair = pair();
     let own = pair.theirs.own_leaf_index();
@@ -122,7 +149,7 @@ fn a_lone_proposal_is_reported_and_stops_nobody() {
     assert!(pair.ours.group.create_message(&pair.home, &pair.home, b"on we go").is_ok());
 }
 
-#[test]
+#[cfg_attr(test, test)]
 fn a_commit_that_names_a_lone_proposal_is_invalid() {
     let mut pair = pair();
     let (proposal, _) =
@@ -135,7 +162,7 @@ fn a_commit_that_names_a_lone_proposal_is_invalid() {
     assert!(pair.refuse(&commit));
 }
 
-#[test]
+#[cfg_attr(test, test)]
 fn a_psk_is_refused_by_who_lacks_it_and_named_by_who_has_it() {
     for known in [false, true] {
         let mut pair = pair();
@@ -153,7 +180,7 @@ fn a_psk_is_refused_by_who_lacks_it_and_named_by_who_has_it() {
     }
 }
 
-#[test]
+#[cfg_attr(test, test)]
 fn a_key_package_with_an_end_is_invalid_and_named_in_a_commit() {
     let mut pair = pair();
     let newcomer = device();
@@ -166,7 +193,7 @@ fn a_key_package_with_an_end_is_invalid_and_named_in_a_commit() {
     assert_eq!((info.others, info.adds.len()), (vec!["lifetime".to_string()], 1));
 }
 
-#[test]
+#[cfg_attr(test, test)]
 fn who_cannot_read_our_extensions_is_not_added() {
     let mut pair = pair();
     let newcomer = device();
@@ -180,7 +207,7 @@ fn who_cannot_read_our_extensions_is_not_added() {
     assert!(matches!(made, Err(Error::Invalid(_))));
 }
 
-#[test]
+#[cfg_attr(test, test)]
 fn context_extensions_that_are_not_those_of_version_1_are_told() {
     let both = [ExtensionType::Unknown(LEAF_EXTENSION), ExtensionType::Unknown(ROLES_EXTENSION)];
     let required = |types: &[ExtensionType], credentials: &[CredentialType]| {
@@ -206,7 +233,7 @@ fn context_extensions_that_are_not_those_of_version_1_are_told() {
     }
 }
 
-#[test]
+#[cfg_attr(test, test)]
 fn a_proposal_that_nobody_announced_cannot_be_committed() {
     for proposal in [Proposal::SelfRemove, Proposal::Custom(Box::new(CustomProposal::new(0xF0F0, vec![])))] {
         let pair = pair();
@@ -217,7 +244,7 @@ fn a_proposal_that_nobody_announced_cannot_be_committed() {
     }
 }
 
-#[test]
+#[cfg_attr(test, test)]
 fn a_leaf_that_changes_who_it_is_shows_it() {
     let mut pair = pair();
     let mut somebody_else = identity(&pair.abroad);
@@ -228,14 +255,14 @@ fn a_leaf_that_changes_who_it_is_shows_it() {
     assert_eq!((path.index, path.credential), (0, b"somebody else".to_vec()));
 }
 
-#[test]
+#[cfg_attr(test, test)]
 fn a_commit_in_the_open_is_invalid() {
     let mut pair = pair_over(PURE_PLAINTEXT_WIRE_FORMAT_POLICY);
     let commit = pair.commit(vec![]);
     assert!(pair.refuse(&commit));
 }
 
-#[test]
+#[cfg_attr(test, test)]
 fn a_welcome_with_the_tree_inside_is_invalid() {
     let (home, abroad) = (device(), device());
     let mut theirs = found(&abroad, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY);
