@@ -1,8 +1,7 @@
 """What OpenMLS gets wrong, or right only when asked: one test for each, named as the fact that we rely on.
 
 Those that need a member who does not keep to our rules (lone proposals, keys shared by PSK, key packages with an end,
-trees inside a Welcome) are tests of the crate: `native/src/strangers.rs`. One is no test at all: OpenMLS cannot be made
-deterministic, since HPKE draws from the operating system whatever its caller does. So no test here expects certain
+trees inside a Welcome) are in `native/proofs/strangers.rs`. One is no test at all: OpenMLS cannot be made deterministic, since HPKE draws from the operating system whatever its caller does. So no test here expects certain
 ciphertexts; members are compared with each other.
 """
 

@@ -1,6 +1,7 @@
 """Devices with a disk, for tests of MLS: what the store does with rows, in a dictionary."""
 
 import os
+from collections.abc import Sequence
 
 from whimbrel.crypto.mls import Engine, Group
 
@@ -10,14 +11,15 @@ ROLES = b"roles of the first day"
 class Device:
     """One device. Its disk has what `save` wrote, and `restart` forgets everything else."""
 
-    def __init__(self, name: str, suite: int) -> None:
+    def __init__(self, name: str, suite: int, engine: type[Engine] = Engine) -> None:
+        self.made_by = engine
         self.name = name
         self.suite = suite
         self.credential = f"credential of {name}".encode()
         self.leaf_extension = f"reach of {name}".encode()
-        self.keys = Engine.new_signature_key()
+        self.keys = engine.new_signature_key()
         self.disk: dict[tuple[bytes, bytes], bytes] = {}
-        self.engine = Engine(*self.keys)
+        self.engine = self.made_by(*self.keys)
 
     @property
     def signature_key(self) -> bytes:
@@ -31,7 +33,7 @@ class Device:
                 self.disk[scope, key] = value
 
     def restart(self) -> None:
-        self.engine = Engine(*self.keys)
+        self.engine = self.made_by(*self.keys)
         self.engine.feed([(scope, key, value) for (scope, key), value in self.disk.items()])
 
     def load(self, group_id: bytes) -> Group:
@@ -52,8 +54,10 @@ class Device:
 class Circle:
     """A group of devices: the first founded it, and added the others in one commit without a path."""
 
-    def __init__(self, suite: int, *names: str) -> None:
-        self.devices = [Device(name, suite) for name in names]
+    def __init__(self, suite: int, *names: str, engines: Sequence[type[Engine]] = ()) -> None:
+        """`engines`: which module each device comes from; that of Whimbrel unless told otherwise."""
+        engines = engines or [Engine] * len(names)
+        self.devices = [Device(name, suite, engine) for name, engine in zip(names, engines, strict=True)]
         founder, *others = self.devices
         self.groups = [founder.found()]
         if others:
