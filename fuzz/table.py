@@ -28,7 +28,7 @@ def markdown(told: dict[str, Any]) -> str:
         pace = one["runs"] / one["seconds"] if one["seconds"] else 0
         taken = 100 * one["accepted"] / one["runs"] if one["runs"] else 0
         lines.append(
-            f"| {one['name']} | {one['seconds'] / 60:.0f} | {one['jobs']} | {one['processor_s']:,.0f} | {one['runs']:,} "
+            f"| {one['name']} | {one['seconds'] / 60:.2g} | {one['jobs']} | {one['processor_s']:,.0f} | {one['runs']:,} "
             f"| {pace:,.0f} | {taken:.0f} % | {one['steps']:,} | {one['corpus_inputs']:,} | {one['slowest_ms']:,.0f} "
             f"| {len(one['findings'])} |"
         )
