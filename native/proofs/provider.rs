@@ -19,12 +19,12 @@ type Made<T> = Result<T, CryptoError>;
 
 pub enum CryptoProvider {
     Libcrux(openmls_libcrux_crypto::CryptoProvider),
-    RustCrypto(RustCrypto),
+    RustCrypto(Box<RustCrypto>),
 }
 
 impl CryptoProvider {
     pub fn new() -> Made<Self> {
-        Ok(Self::RustCrypto(RustCrypto::default()))
+        Ok(Self::RustCrypto(Box::default()))
     }
 
     pub fn libcrux() -> Made<Self> {
@@ -34,7 +34,7 @@ impl CryptoProvider {
     fn chosen(&self) -> &dyn OpenMlsCrypto {
         match self {
             Self::Libcrux(provider) => provider,
-            Self::RustCrypto(provider) => provider,
+            Self::RustCrypto(provider) => provider.as_ref(),
         }
     }
 }
