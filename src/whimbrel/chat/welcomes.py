@@ -232,7 +232,8 @@ class Welcomes:
     # ------------------------------------------------------------------------------------------ entering
 
     def _enter(self, envelope: WelcomeEnvelope, card: Card, now: int, fx: Effects) -> None:
-        again = self._line_left(envelope) is not None
+        left = self._line_left(envelope)
+        again = left is not None and left.state.standing is Standing.LOST
         known = self._person.chats.get(envelope.conversation)
         moved = envelope.move is not None and known is not None
         try:
