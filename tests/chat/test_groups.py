@@ -308,7 +308,7 @@ def test_what_happened_twice_in_one_batch_is_told_twice(village: Village) -> Non
 def test_what_was_sent_before_a_removal_is_not_offered_again_after_it_nor_told_to_have_failed(
     village: Village,
 ) -> None:
-    ada, bo, cy = people = village.friends("Ada", "Bo", "Cy")
+    ada, bo, cy = village.friends("Ada", "Bo", "Cy")
     ada.group("birds", "Bo", "Cy")
     village.settle()
     bo.send("birds", "just before")
