@@ -274,6 +274,7 @@ class SetBack(Conversations):
         self.hit = ""
         """What was set back: the relay, or whose home."""
         self.kept: dict[tuple[str, bytes], list[str]] = {}
+        self.outs: dict[str, int] = {}
         self.ahead: list[tuple[str, bytes]] = []
         """Who has more of which chat than what was set back knows of."""
 
@@ -318,6 +319,7 @@ class SetBack(Conversations):
     def _remember(self) -> None:
         for name in NAMES:
             one = self.one(name)
+            self.outs[name] = self.was_out(name)
             for chat in one.person.chats.values():
                 self.kept[name, chat.id] = [row.text for row in one.home.database.messages(chat.id)]
 
@@ -336,7 +338,10 @@ class SetBack(Conversations):
             one = self.one(name)
             told = any(news["event"] == "trouble" and news.get("chat") == chat for news in one.news)
             noted = {row.event for row in one.home.database.messages(chat, events=True)}
-            assert told or noted & {"lost", "moved"}, f"{name} was not told"
+            away = (
+                chat == self.group and self.was_out(name) > self.outs[name]
+            )  # that line was over before it was read
+            assert told or noted & {"lost", "moved"} or away, f"{name} was not told"
         self.all_agree()
         self.what_was_said_between_two_is_at_both()
         self.all_is_heard_again()

@@ -142,7 +142,12 @@ def test_nobody_asks_to_be_let_in_again_as_anothers_device() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"conversation": secret("another")}, {"generation": DAY}, {"log": secret("log")}, {"relay": secret("x")}],
+    [
+        {"conversation": secret("another")},
+        {"generation": DAY},
+        {"log": secret("log")},
+        {"relay": secret("x")},
+    ],
 )
 def test_a_move_belongs_to_one_welcome(change: dict[str, object]) -> None:
     with pytest.raises(Malformed):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,9 @@ from whimbrel.chat.effects import Ask, Tag, Watching
 from whimbrel.chat.person import Person
 from whimbrel.chat.refusal import CannotDo
 from whimbrel.client.desk import StoreDesk
-from whimbrel.relay.engine import Engine, Identity
-from whimbrel.relay.places import Places
-from whimbrel.relay.settings import Limits
-from whimbrel.relay.storage import Storage
 from whimbrel.store.home import open_home
 from whimbrel.wire.answers import Answer, Failure, Fetched, Status
 from whimbrel.wire.operations import Fetch
-
-LIMITS = Limits(create_burst=10_000)
 
 
 class Weathered(Villager):
@@ -192,34 +187,29 @@ class Weather(Village):
 
     def back_up_relay(self) -> None:
         """A copy of all that the relay has, as its operator makes it."""
-        self._backup = self.folder / "backup"
-        shutil.rmtree(self._backup, ignore_errors=True)
-        shutil.copytree(self.folder / "relay", self._backup)
-        self._blobs = dict(self.relay.blobs), dict(self.relay.sizes)
+        shutil.rmtree(self.folder / "backup", ignore_errors=True)
+        self.relay.backup(self.folder / "backup")
+        self._blobs = _blobs_of(self.relay)
 
     def restore_relay(self) -> None:
         """The relay is set back to the copy, and knows nothing of what came after it."""
-        self.relay.storage.close()
-        shutil.rmtree(self.folder / "relay")
-        shutil.copytree(self._backup, self.folder / "relay")
-        _open(self.relay, self.folder / "relay")
-        self.relay.blobs, self.relay.sizes = dict(self._blobs[0]), dict(self._blobs[1])
+        self.relay.restore(self.folder / "backup")
+        vars(self.relay).update({name: dict(value) for name, value in self._blobs.items()})
 
     def restart_relay(self) -> None:
         """The relay's program ends and starts again."""
         self.relay.storage.close()
-        _open(self.relay, self.folder / "relay")
+        self.relay._open()
 
 
-def _the_same_relay(relay: VillageRelay, folder: Path, clock: Any) -> VillageRelay:
+def _the_same_relay(relay: VillageRelay, folder: Path, clock: Callable[[], int]) -> VillageRelay:
+    """Another relay of the same identity, with what this one keeps, whose folder was copied."""
     copy: VillageRelay = object.__new__(VillageRelay)
-    copy.private, copy.root, copy.identity, copy.clock = relay.private, relay.root, relay.identity, clock
-    copy.blobs, copy.sizes, copy.appends = dict(relay.blobs), dict(relay.sizes), 0
-    _open(copy, folder)
+    vars(copy).update(vars(relay) | _blobs_of(relay) | {"folder": folder, "clock": clock})
+    copy._open()
     return copy
 
 
-def _open(relay: VillageRelay, folder: Path) -> None:
-    relay.storage = Storage(folder / "relay.db")
-    places = Places(relay.storage, LIMITS, relay.root)
-    relay.engine = Engine(relay.storage, places, Identity(relay.private, relay.identity), LIMITS, ())
+def _blobs_of(relay: VillageRelay) -> dict[str, dict[Any, Any]]:
+    """A copy of all that the village's relay keeps in memory instead of files."""
+    return {name: dict(value) for name, value in vars(relay).items() if isinstance(value, dict)}
