@@ -330,6 +330,7 @@ class SetBack(Conversations):
             super().all_is_delivered()
             return
         self.village.settle(patience=3 * DAY)
+        self.all_agree_to_moves()
         for (name, chat), kept in self.kept.items():
             texts = [row.text for row in self.one(name).home.database.messages(chat)]
             assert texts[: len(kept)] == kept, f"{name} lost something at home"
@@ -341,10 +342,19 @@ class SetBack(Conversations):
             away = (
                 chat == self.group and self.was_out(name) > self.outs[name]
             )  # that line was over before it was read
-            assert told or noted & {"lost", "moved"} or away, f"{name} was not told"
+            assert told or noted & {"lost", "moved", "move-offered"} or away, f"{name} was not told"
         self.all_agree()
         self.what_was_said_between_two_is_at_both()
         self.all_is_heard_again()
+
+    def all_agree_to_moves(self) -> None:
+        """Where a move brought other people along than somebody had read of, it waits for that one's word."""
+        for name in NAMES:
+            one = self.one(name)
+            for chat in list(one.person.chats.values()):
+                if chat.offered is not None:
+                    one.do(lambda person, now, fx, chat=chat: person.agree_to_move(chat, now, fx))
+        self.village.settle(patience=3 * DAY)
 
     def what_was_said_between_two_is_at_both(self) -> None:
         """In whatever order; what a home forgot when it was set back is not asked of it."""

@@ -178,10 +178,11 @@ class Conversation:
 
     @property
     def lost(self) -> Line | None:
-        """The newest line, when it is lost: then a way back is due (`ways_back`)."""
+        """The newest line, when it is lost: then a way back is due (`ways_back`), unless one stands open already."""
         for line in self.lines:
             if line.state.standing is Standing.LOST:
-                return line if not self.left and line is self.latest else None
+                over = self.left or line is not self.latest or self.offered is not None
+                return None if over else line
         return None
 
     @property

@@ -547,6 +547,7 @@ class Line:
         if isinstance(answer, Appended):
             if flight.kind is FlightKind.COMMIT:
                 self.asked = True  # merged when the reader reaches it, not before
+                self.ahead = max(self.ahead, answer.last)  # a relay that then shows less has lost it
                 return []
             if flight.kind is FlightKind.CLAIM:
                 return self._claimed(flight, answer)
