@@ -103,8 +103,13 @@ class Resident:
         return [line["text"] for line in self.read(chat) if line["from"] == name]
 
     def members(self, group: str) -> dict[str, str]:
-        """Who is in a group, and their roles."""
-        [shown] = self.patiently("group_show", group=group)
+        """Who is in a group, and their roles; nobody while this home does not know of it."""
+        try:
+            [shown] = self.patiently("group_show", group=group)
+        except Told as told:
+            if not str(told).startswith("There is no group"):
+                raise
+            return {}
         return {member["name"]: member["role"] for member in shown["members"] if member["present"]}
 
     # ------------------------------------------------------------------------------------- afterwards
