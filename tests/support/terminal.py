@@ -13,6 +13,9 @@ from pathlib import Path
 
 from support.homes import COMMAND, PATIENCE_S, environment
 
+AGAIN_S = 10.0
+"""How long somebody waits before pressing Ctrl-C again."""
+
 
 class Terminal:
     """A command on a pseudo-terminal."""
@@ -42,8 +45,14 @@ class Terminal:
         os.write(self._ours, text.encode())
 
     def interrupt(self) -> int:
-        """Ctrl-C; the exit code."""
-        self.process.send_signal(signal.SIGINT)
+        """Ctrl-C, pressed again every ten seconds as a person would; the exit code.
+
+        Between a question and the reading of its answer a signal is seen only after the answer: Python's `input` is C there.
+        """
+        for _ in range(int(PATIENCE_S // AGAIN_S)):
+            self.process.send_signal(signal.SIGINT)
+            if self._is_over(AGAIN_S):
+                break
         return self.end()
 
     def end(self) -> int:
@@ -54,6 +63,12 @@ class Terminal:
         code = self.process.wait(PATIENCE_S)
         assert "Traceback" not in self.shown, self.shown
         return code
+
+    def _is_over(self, patience: float) -> bool:
+        end = time.monotonic() + patience
+        while self._read(end - time.monotonic()):
+            pass
+        return time.monotonic() < end
 
     def _read(self, patience: float) -> bool:
         """More of what is shown; False when nothing came in time, or the command is gone."""
