@@ -1,0 +1,300 @@
+"""What the client's methods answer, as types: the one source for commands, the page and bots.
+
+`web/types.py` writes the page's TypeScript types from these and from the signatures in `client/methods`; a test fails when
+they are stale. All ids are hexadecimal. Times are RFC 3339 in UTC to the millisecond. Durations are whole seconds unless a
+name ends in `_ms`. A key that may be missing is NotRequired; whatever a newer version adds, older readers pass over.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NotRequired, TypedDict
+
+MessageState = Literal["queued", "sent", "delivered", "read", "failed"]
+FileState = Literal["here", "offered", "coming", "going", "failed"]
+Right = Literal["everybody", "admins"]
+
+
+class MediaItem(TypedDict):
+    """What is known of a picture or a recording before its file is here."""
+
+    width: NotRequired[int]
+    height: NotRequired[int]
+    duration_ms: NotRequired[int]
+    waveform: NotRequired[list[int]]
+    """Loudness from 0 to 255, at most 64 of them."""
+    thumbhash: NotRequired[str]
+    """Base64 of a ThumbHash, at most 32 bytes of it."""
+    voice: NotRequired[bool]
+    """Recorded to be heard at once."""
+
+
+class FileItem(TypedDict):
+    id: str
+    name: str
+    size: int
+    type: str
+    state: FileState
+    done: int
+    """Bytes that went up or came down by now."""
+    description: str
+    media: NotRequired[MediaItem]
+
+
+class ReactionItem(TypedDict):
+    """One emoji under a message, and who chose it, in the order of the log."""
+
+    emoji: str
+    people: list[str]
+    mine: bool
+
+
+class MentionItem(TypedDict):
+    """Characters (code points) `start` to `start + length` of a text name this person."""
+
+    start: int
+    length: int
+    person: str
+
+
+class QuoteItem(TypedDict):
+    """The message that is answered, as much as its quote shows."""
+
+    id: str
+    sender: str
+    mine: bool
+    text: str
+    what: Literal["text", "picture", "video", "voice", "file", "deleted", "gone"]
+
+
+class MessageItem(TypedDict):
+    """A message. `n` is its place in this home: greater is later; it never changes."""
+
+    id: str
+    chat: str
+    n: int
+    sender: str
+    """The name; `from` is the same, for commands."""
+    person: str
+    """The account."""
+    mine: bool
+    at: str
+    text: str
+    files: list[FileItem]
+    reply_to: str | None
+    quote: QuoteItem | None
+    state: MessageState
+    edited: bool
+    deleted: bool
+    forwarded: bool
+    newer: bool
+    """There is something in it that only a newer version shows."""
+    reactions: list[ReactionItem]
+    mentions: list[MentionItem]
+    expires: int | None
+    """Seconds after reading until it vanishes."""
+    vanishes: str | None
+    """When it vanishes, once that is known."""
+
+
+class EventItem(TypedDict):
+    """Something that happened between the messages (`code` and `text`: what is wrong, if something is)."""
+
+    event: str
+    id: str
+    chat: str
+    n: int
+    sender: str
+    person_id: str
+    mine: bool
+    at: str
+    people: NotRequired[list[str]]
+    name: NotRequired[str]
+    code: NotRequired[str]
+    text: NotRequired[str]
+    seconds: NotRequired[int]
+
+
+class PreviewItem(TypedDict):
+    """The last line of a chat, as the list shows it."""
+
+    id: str
+    n: int
+    at: str
+    sender: str
+    mine: bool
+    text: str
+    what: Literal["text", "picture", "video", "voice", "file", "deleted", "event"]
+    event: NotRequired[EventItem]
+    state: MessageState
+
+
+class ChatItem(TypedDict):
+    id: str
+    name: str
+    kind: Literal["pair", "group", "self"]
+    unread: int
+    last: str | None
+    preview: PreviewItem | None
+    person: str | None
+    """In a chat of two: the other account."""
+    verified: bool
+    standing: Literal["open", "asked", "left", "removed", "lost", "move-offered", "blocked"]
+    pinned: bool
+    archived: bool
+    muted: bool
+    muted_until: str | None
+    """None while `muted`: for good."""
+    unread_mark: bool
+    mentioned: bool
+    """Somebody named this account in a message that is not read yet."""
+    draft: str
+    first_unread: str | None
+    timer: int
+    """Seconds after reading until new messages vanish; 0: they stay."""
+    picture: str | None
+    """Id of the group's picture: changes whenever the picture does."""
+    members: int
+    may_post: bool
+    may_add: bool
+    may_change: bool
+    admin: bool
+
+
+class MemberItem(TypedDict):
+    id: str
+    name: str
+    role: Literal["admin", "member"]
+    present: bool
+    me: bool
+    verified: bool
+    contact: bool
+    blocked: bool
+
+
+class GroupItem(TypedDict):
+    id: str
+    name: str
+    members: list[MemberItem]
+    post: Right
+    add: Right
+    change: Right
+    timer: int
+    picture: str | None
+
+
+class ContactItem(TypedDict):
+    id: str
+    name: str
+    kind: Literal["pair"]
+    unread: int
+    last: str | None
+    chat: str | None
+    standing: str
+    verified: bool
+    came: str
+    groups: list[str]
+    """Ids of the groups that one has together."""
+
+
+class RequestItem(TypedDict):
+    id: str
+    name: str
+    text: str
+    came: str
+
+
+class WayItem(TypedDict):
+    relay: str
+    embedded: bool
+    up: bool
+    way: str | None
+    since: str | None
+    trouble: str | None
+
+
+class WrongItem(TypedDict):
+    code: str
+    text: str
+    chat: str | None
+    at: str | None
+
+
+class StatusItem(TypedDict):
+    name: str | None
+    account: str | None
+    ways: list[WayItem]
+    waiting: int
+    wrong: list[WrongItem]
+    key: str
+    key_place: Literal["passphrase", "keyring", "file"]
+    home: str
+    locked: bool
+    version: str
+    requests: int
+    """Contacts that ask and were not answered."""
+    relay: Literal["none", "this-computer", "this-network", "elsewhere"]
+    """From where invites can be opened: the relay of one's inbox."""
+
+
+class ChangeItem(TypedDict):
+    """One item of `follow`: exactly one of the keys is there."""
+
+    ready: NotRequired[bool]
+    """All that follows happened after the call."""
+    status: NotRequired[StatusItem]
+    chat: NotRequired[ChatItem]
+    """New, or other than before."""
+    no_chat: NotRequired[str]
+    """Id of a chat that is not there any more."""
+    message: NotRequired[MessageItem]
+    """New, or other than before (state, text, reactions, files)."""
+    event: NotRequired[EventItem]
+    no_message: NotRequired[str]
+    """Id of a message that vanished."""
+    settings: NotRequired[SettingsItem]
+    request: NotRequired[RequestItem]
+    locked: NotRequired[bool]
+
+
+class SettingsItem(TypedDict):
+    """How this home's page behaves; kept in the home, so that all its windows agree."""
+
+    theme: Literal["system", "light", "dark"]
+    language: str
+    """BCP 47; empty: as the browser says."""
+    enter_sends: bool
+    notify: Literal["off", "that", "who", "what"]
+    """Nothing; that something came; who wrote; who and what."""
+    sounds: bool
+    receipts: bool
+    """Tell others that their messages were read."""
+    full_quality: bool
+    fetch_up_to: int
+    """Bytes up to which files are fetched without being asked for."""
+    lock_after: int
+    """Seconds without a touch until the page locks; 0: never. Needs a passphrase."""
+    list_width: int
+
+
+class KeptItem(TypedDict):
+    """One kind of thing that is on this computer."""
+
+    what: Literal["messages", "files", "contacts", "keys", "relay", "drafts"]
+    count: int
+    bytes: int
+    oldest: str | None
+
+
+class InviteItem(TypedDict):
+    invite: str
+    reach: Literal["this-computer", "this-network", "anywhere"]
+    note: NotRequired[str]
+
+
+class UploadItem(TypedDict):
+    """A file that was given to the app and waits for its message."""
+
+    upload: str
+    name: str
+    size: int
+    type: str
