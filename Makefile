@@ -31,7 +31,7 @@ run: setup ## start Whimbrel with a relay inside; asks for a name at the first s
 	@exec $(BIN)/whimbrel app $(ARGS)
 
 .PHONY: test
-test: setup $(PROOFS) .setup/interop ## all tests; the ones with real processes come last
+test: setup $(PROOFS) .setup/interop .setup/browser ## all tests; the ones with real processes come last
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: check
@@ -44,7 +44,7 @@ check: setup ## format, lint, types, import directions, and the same for the cra
 	cargo clippy --quiet --manifest-path native/Cargo.toml --release --all-targets --features proofs --locked -- -D warnings
 
 .PHONY: bench
-bench: setup ## one figure for each question, beside peers and aims; ONLY='relay store' runs some; records in bench/out/
+bench: setup .setup/browser ## one figure for each question, beside peers and aims; ONLY='relay store' runs some; records in bench/out/
 	@$(PY) bench/run.py $(ONLY) $(ARGS)
 
 .PHONY: soak
@@ -61,7 +61,7 @@ fuzz: .setup/fuzz ## every parser against hostile input, MINUTES=n for each; rec
 
 .PHONY: clean
 clean: ## remove what setup, tests and builds made; homes and relays of people are not touched
-	rm -rf .venv .setup .mypy_cache .ruff_cache .import_linter_cache .hypothesis native/target bench/out dist tests/interop/node_modules $(MODULE)
+	rm -rf .venv .setup .mypy_cache .ruff_cache .import_linter_cache .hypothesis native/target bench/out dist tests/interop/node_modules tests/page/node_modules tests/page/out $(MODULE)
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- the steps of the setup --------------------------------------------------------------------------------
@@ -100,6 +100,17 @@ $(PROOFS): .setup/native $(wildcard native/proofs/*.rs)
 	elif echo "Installing ts-mls, for tests"; \
 		npm ci --prefix tests/interop --ignore-scripts --prefer-offline --no-audit --no-fund --silent; then touch $@; \
 	else echo "ts-mls could not be installed: no test with an MLS client that is not ours."; test "$$CI" != true; fi
+
+# Chromium, fonts and a finder of faults of accessibility, for tests/page and bench/page. Without them these tests are skipped,
+# which with CI=true is a failure.
+.setup/browser: .ci/tools tests/page/package-lock.json tests/page/package.json $(if $(wildcard tests/page/node_modules/axe-core),,absent)
+	@mkdir -p .setup
+	@if ! .ci/tools browser; then \
+		echo "No test of the page in a browser."; test "$$CI" != true; \
+	elif ! command -v npm >/dev/null; then \
+		echo "npm is missing (Node.js 20.19 or newer): no test of the page's accessibility."; test "$$CI" != true; \
+	elif npm ci --prefix tests/page --ignore-scripts --prefer-offline --no-audit --no-fund --silent; then touch $@; \
+	else echo "axe-core could not be installed: no test of the page's accessibility."; test "$$CI" != true; fi
 
 # The fuzzer is no part of the development environment: nothing but `make fuzz` needs it.
 .setup/fuzz: .setup/native requirements/fuzz.lock
