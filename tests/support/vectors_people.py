@@ -38,7 +38,7 @@ from whimbrel.crypto.envelopes import (
 from whimbrel.crypto.errors import CryptoError
 from whimbrel.crypto.files import chunk_count, padded_size, seal_whole, sealed_size
 from whimbrel.crypto.invites import from_seed, ready_log
-from whimbrel.crypto.leaf import LeafExtension, Roles, encode_leaf, encode_roles
+from whimbrel.crypto.leaf import LeafExtension, Picture, Roles, encode_leaf, encode_roles
 from whimbrel.crypto.padding import padded_length
 from whimbrel.crypto.payload import Payload, PayloadKind, encode_key_packages, encode_payload, encode_reach
 from whimbrel.crypto.sealing import open_sealed, seal
@@ -65,7 +65,12 @@ def plain(value: Any) -> Any:
 # --------------------------------------------------------------------------------------------------- people
 
 LEAF = LeafExtension(secret("log key"), (ADA.reach,), DAY)
-ROLES = Roles((ADA.account.public, BO.account.public), may_add=1, name="Migration")
+PICTURE = Picture(
+    secret("relay"), secret("picture blob"), 20_000, secret("picture hash"), secret("picture key")
+)
+ROLES = Roles(
+    (ADA.account.public, BO.account.public), may_add=1, name="Migration", timer=604_800, picture=PICTURE
+)
 WELCOME = WelcomeEnvelope(
     conversation=CONVERSATION,
     generation=DAY,
@@ -144,8 +149,8 @@ def refused_of_people() -> list[tuple[str, str, bytes, bytes, str]]:
         ("by another account", "credential", _CREDENTIAL_OF_MALLORY, ADA.device.public, "NotSigned"),
         ("signed by another account", "card", _forged(card, "card"), b"", "NotSigned"),
         ("a byte behind the end", "leaf", encode_leaf(LEAF) + b"\x00", b"", "Malformed"),
-        ("a number that is longer than it must be", "roles", b"\x86\x18\x01" + encode_roles(ROLES)[2:], b"", "Malformed"),
-        ("rules of a later version", "roles", b"\x86\x02" + encode_roles(ROLES)[2:], b"", "Newer"),
+        ("a number that is longer than it must be", "roles", b"\x88\x18\x01" + encode_roles(ROLES)[2:], b"", "Malformed"),
+        ("rules of a later version", "roles", b"\x88\x02" + encode_roles(ROLES)[2:], b"", "Newer"),
         ("another text than the signed one", "letter", letter.replace(b"It is me", b"It is he"), b"", "NotSigned"),
         ("a tag of a later version", "letter", b"\x82\x18\x63\x00", b"", "Newer"),
         ("no mark before the padding", "payload", bytes(256), b"", "Malformed"),

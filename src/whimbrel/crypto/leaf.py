@@ -13,7 +13,7 @@ from typing import Any
 from whimbrel.crypto.errors import Malformed, Newer, reading
 from whimbrel.crypto.names import check_name
 from whimbrel.wire.cbor import decode, encode
-from whimbrel.wire.fields import array, exactly, listing, number
+from whimbrel.wire.fields import array, exactly, listing, number, some
 
 LEAF_MAX = 24 * 1024
 ROLES_MAX = 40 * 1024
@@ -24,6 +24,11 @@ ROUTES_MAX = 8
 ROUTE_MAX = 512
 """Bytes of one way's text."""
 ADMINS_MAX = 1024
+TIMER_LEAST = 300
+TIMER_MOST = 90 * 24 * 3600
+"""Seconds after reading until messages vanish; 0 means that they stay."""
+PICTURE_MAX = 256 * 1024
+"""Bytes of a group's picture."""
 RULES = 1
 """Version of the rules of validity."""
 
@@ -55,14 +60,31 @@ class LeafExtension:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """Where a group's picture lies: a blob on a relay, sealed as a file of this size, SHA-256 and key."""
+
+    relay: bytes
+    blob: bytes
+    size: int
+    hash: bytes
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Roles:
-    """Who may do what in a group. Rights are ADMINS or EVERYBODY. Admins are accounts, always sorted, each once."""
+    """Who may do what in a group, what it is called and looks like, and how long messages stay.
+
+    Rights are ADMINS or EVERYBODY. Admins are accounts, always sorted, each once. `timer`: seconds after reading
+    until new messages vanish; 0: they stay.
+    """
 
     admins: tuple[bytes, ...]
     may_post: int = EVERYBODY
     may_add: int = ADMINS
     may_change: int = ADMINS
     name: str = ""
+    timer: int = 0
+    picture: Picture | None = None
     version: int = RULES
 
     def __post_init__(self) -> None:
@@ -84,9 +106,19 @@ def decode_leaf(data: bytes) -> LeafExtension:
 
 
 def encode_roles(roles: Roles) -> bytes:
-    """`[rules version, [admin accounts, ascending], who may post, add, change, name]`"""
+    """`[rules version, [admin accounts, ascending], who may post, add, change, name, timer, picture]`"""
+    picture = roles.picture
     data = encode(
-        [roles.version, list(roles.admins), roles.may_post, roles.may_add, roles.may_change, roles.name]
+        [
+            roles.version,
+            list(roles.admins),
+            roles.may_post,
+            roles.may_add,
+            roles.may_change,
+            roles.name,
+            roles.timer,
+            picture and [picture.relay, picture.blob, picture.size, picture.hash, picture.key],
+        ]
     )
     _check_own(decode_roles, data, roles)
     return data
@@ -99,7 +131,7 @@ def decode_roles(data: bytes) -> Roles:
         version = number(fields[0])
         if version > RULES:
             raise Newer("rules of a group that this version does not know")
-        version, admins, may_post, may_add, may_change, name = array(fields, 6)
+        version, admins, may_post, may_add, may_change, name, timer, picture = array(fields, 8)
         keys = [exactly(admin) for admin in listing(admins, ADMINS_MAX, 1)]
         if version != RULES or keys != sorted(set(keys)):
             raise Malformed("roles whose admins are out of order, or of no version")
@@ -109,7 +141,25 @@ def decode_roles(data: bytes) -> Roles:
             number(may_add, EVERYBODY),
             number(may_change, EVERYBODY),
             check_name(name),
+            check_timer(number(timer)),
+            _unpack_picture(picture),
         )
+
+
+def check_timer(seconds: int) -> int:
+    """A time after which messages vanish. ValueError, with words, if it is none."""
+    if seconds and not TIMER_LEAST <= seconds <= TIMER_MOST:
+        raise ValueError("a time that is neither 0 nor from 5 minutes to 90 days")
+    return seconds
+
+
+def _unpack_picture(value: Any) -> Picture | None:
+    if value is None:
+        return None
+    relay, blob, size, content_hash, key = array(value, 5)
+    return Picture(
+        exactly(relay), exactly(blob), some(size, PICTURE_MAX), exactly(content_hash), exactly(key)
+    )
 
 
 def pack_reach(reach: Iterable[Reach]) -> list[list[Any]]:
