@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from whimbrel.chat import attachments, composing, content
 from whimbrel.chat.composing import Act
 from whimbrel.chat.effects import Desk, Effects, Watching
+from whimbrel.chat.glance import Glance
 from whimbrel.chat.healing import is_due
 from whimbrel.chat.identity import Chance, Identity
 from whimbrel.chat.line import (
@@ -130,23 +131,26 @@ class Conversation:
         """Requests to be let in again that were granted: hash of the key package, the device that went, when."""
         self.leaving: list[bytes] = []
         """Who said goodbye and was not removed yet. Whoever is an admin by then removes them."""
+        self._glance: Glance | None = None
 
     # -------------------------------------------------------------------------------------- remembering
 
     def save(self) -> PutChat:
         again = [list(one) for one in self.let_in_again]
         lines = [line.state.pack() for line in self.lines]
-        state: list[Any] = [1, self.peer, self.left, lines, again, self.leaving]
+        glance = self._look_again()
+        state: list[Any] = [1, self.peer, self.left, lines, again, self.leaving, glance and glance.pack()]
         return PutChat(ChatRow(self.id, self.kind, self.name, cbor.encode(state), hidden=self.hidden))
 
     @staticmethod
     def restore(around: Surroundings, row: ChatRow) -> Conversation:
         _, peer, left, lines, *later = cbor.decode(row.state)
-        again, leaving = later or ((), ())  # the first homes did not have them yet
+        again, leaving, *glance = later or ((), ())  # the first homes did not have them yet
         chat = Conversation(around, row.id, row.kind, row.name, peer)
         chat.left, chat.hidden = left, row.hidden
         chat.let_in_again = [(package, device, at) for package, device, at in again]
         chat.leaving = list(leaving)
+        chat._glance = Glance.unpack(glance[0]) if glance and glance[0] else None
         for packed in lines:
             chat.lines.append(chat._line(LineState.unpack(packed)))
         return chat
@@ -233,6 +237,34 @@ class Conversation:
     def accounts(self) -> list[bytes]:
         line = self.line or self.latest
         return line.accounts() if line is not None else []
+
+    def glance(self) -> Glance | None:
+        """Members, rights and the like of the line that counts; from memory where it holds, else MLS is asked. None: there is
+        no line, or nothing is kept of its group any more."""
+        line, known = self.line or self.latest, self._look_again()
+        if line is None or (known is not None and known.holds_for(line)):
+            return known
+        try:
+            self._glance = Glance.of(line, self.around.identity.account)
+        except CryptoError:
+            return known
+        return self._glance
+
+    @property
+    def is_glanced(self) -> bool:
+        """Whether `glance` asks memory alone."""
+        line = self.line or self.latest
+        return line is None or line.has_roster or (self._glance is not None and self._glance.holds_for(line))
+
+    def _look_again(self) -> Glance | None:
+        line = self.line or self.latest
+        if (
+            line is not None
+            and line.has_roster
+            and (self._glance is None or not self._glance.holds_for(line))
+        ):
+            self._glance = Glance.of(line, self.around.identity.account)
+        return self._glance
 
     # ----------------------------------------------------------------------------------------- reading
 

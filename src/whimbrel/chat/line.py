@@ -212,6 +212,11 @@ class Line:
         return self._group
 
     @property
+    def has_roster(self) -> bool:
+        """Whether roles and members are at hand without asking MLS."""
+        return self._roster is not None
+
+    @property
     def roles(self) -> Roles:
         return self._members()[0]
 

@@ -1,0 +1,54 @@
+"""What a list of chats says of a group, remembered beside it: so that thousands of chats are listed without MLS.
+
+It is taken from the group whenever that is loaded, and holds for one turn of one log; for another it is taken anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+from typing import Any
+
+from whimbrel.chat.line import Line
+from whimbrel.crypto.leaf import EVERYBODY
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """How many people are in a chat, what this account may do there, how long messages stay, which picture it has."""
+
+    log: bytes
+    turn: int
+    members: int
+    admin: bool
+    may_post: bool
+    may_add: bool
+    may_change: bool
+    timer: int
+    picture: bytes
+    """The blob; empty without a picture."""
+
+    @staticmethod
+    def of(line: Line, me: bytes) -> Glance:
+        roles = line.roles
+        admin = me in roles.admins
+        return Glance(
+            log=line.state.log,
+            turn=line.state.turn,
+            members=len(line.accounts()),
+            admin=admin,
+            may_post=admin or roles.may_post == EVERYBODY,
+            may_add=admin or roles.may_add == EVERYBODY,
+            may_change=admin or roles.may_change == EVERYBODY,
+            timer=roles.timer,
+            picture=roles.picture.blob if roles.picture is not None else b"",
+        )
+
+    def holds_for(self, line: Line) -> bool:
+        return (self.log, self.turn) == (line.state.log, line.state.turn)
+
+    def pack(self) -> list[Any]:
+        return list(astuple(self))
+
+    @staticmethod
+    def unpack(value: Any) -> Glance:
+        return Glance(*value)
