@@ -18,6 +18,7 @@ from whimbrel.client.home_errors import STORE_CODES, store_error
 from whimbrel.client.methods import account, groups, messages, moves, people
 from whimbrel.client.parameters import fault_of
 from whimbrel.client.shell import Shell
+from whimbrel.client.uploads import Uploads
 from whimbrel.client.views import Item, lasting_troubles
 from whimbrel.relay.keys import DataFolderDamaged
 from whimbrel.relay.storage import StorageError
@@ -69,6 +70,7 @@ class Service:
         self.shell = shell
         self.wait = wait
         self.report = reporter
+        self.uploads = Uploads(shell)
         self._embedded = embedded
 
     @staticmethod
