@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from whimbrel.chat.identity import Identity
-from whimbrel.chat.rules import Refused, Seat, check_commit, check_group, roles_of, seats
+from whimbrel.chat.rules import Refused, Seat, check_commit, check_group, may_post, roles_of, seats
 from whimbrel.crypto import mls
 from whimbrel.crypto.accounts import make_credential
-from whimbrel.crypto.leaf import LeafExtension, Roles, encode_leaf, encode_roles
+from whimbrel.crypto.leaf import ADMINS, EVERYBODY, LeafExtension, Picture, Roles, encode_leaf, encode_roles
+from whimbrel.wire import cbor
 from whimbrel.wire.purpose import prf, public_of
 from whimbrel.wire.stored import ADMINS_MAX
 
@@ -59,11 +60,12 @@ class Room:
     roles: Roles
 
     @staticmethod
-    def make(*admins: str, pair: bool = False) -> Room:
+    def make(*admins: str, pair: bool = False, **rights: int) -> Room:
         people = {name: Device(name) for name in ("Ada", "Bo", "Cy", "Dan", "Eve")}
         people["Bo2"] = Device("Bo2", of=people["Bo"])
         people["Bo3"] = Device("Bo3", of=people["Bo"])
-        room = Room(people, Roles(tuple(people[name].account for name in admins or ("Ada",)), name="room"))
+        roles = Roles(tuple(people[name].account for name in admins or ("Ada",)), name="" if pair else "room")
+        room = Room(people, replace(roles, **rights))
         ada = people["Ada"]
         ada.group = ada.engine.create_group(
             b"room", mls.CLASSICAL, ada.identity.credential(), ada.leaf(), encode_roles(room.roles)
@@ -113,12 +115,23 @@ def admins(*names: str) -> Wish:
     return lambda room: {"roles": encode_roles(replace(room.roles, admins=accounts(room)))}
 
 
-def rename(room: Room) -> dict[str, Any]:
-    return {"roles": encode_roles(replace(room.roles, name="other"))}
+def put(**what: Any) -> Wish:
+    """The roles of the room with this changed."""
+    return lambda room: {"roles": encode_roles(replace(room.roles, **what))}
 
 
-def allow(**rights: int) -> Wish:
-    return lambda room: {"roles": encode_roles(replace(room.roles, **rights))}
+def spoilt(place: int, value: Any) -> Wish:
+    """The roles of the room with an element that no honest member would write."""
+
+    def wish(room: Room) -> dict[str, Any]:
+        fields = cbor.decode(encode_roles(room.roles))
+        return {"roles": cbor.encode([*fields[:place], value, *fields[place + 1 :]])}
+
+    return wish
+
+
+rename = put(name="other")
+PICTURE = Picture(*(prf(b"picture", "test", bytes((n,))) for n in range(2)), 20_000, bytes(32), bytes(32))
 
 
 def update(room: Room) -> dict[str, Any]:
@@ -147,22 +160,60 @@ ALLOWED: list[tuple[str, str, Wish]] = [
 ]
 
 REFUSED: list[tuple[str, str, Wish, str]] = [
-    ("a member adds somebody", "Cy", add("Dan"), "no admin"),
-    ("a member adds an own device and somebody", "Bo", add("Bo3", "Dan"), "no admin"),
-    ("a member removes somebody", "Cy", remove("Bo"), "no admin"),
-    ("a member removes the admin", "Cy", remove("Ada"), "no admin"),
-    ("a member removes own and others' devices", "Bo", remove("Bo2", "Cy"), "no admin"),
-    ("a member adds a device of somebody else", "Cy", add("Bo3"), "no admin"),
-    ("a member promotes", "Cy", admins("Ada", "Cy"), "no admin"),
-    ("a member renames", "Cy", rename, "no admin"),
-    ("a member sets the same roles again", "Cy", admins("Ada"), "no admin"),
+    ("a member adds somebody", "Cy", add("Dan"), "addition by"),
+    ("a member adds an own device and somebody", "Bo", add("Bo3", "Dan"), "addition by"),
+    ("a member removes somebody", "Cy", remove("Bo"), "removal by"),
+    ("a member removes the admin", "Cy", remove("Ada"), "removal by"),
+    ("a member removes own and others' devices", "Bo", remove("Bo2", "Cy"), "removal by"),
+    ("a member adds a device of somebody else", "Cy", add("Bo3"), "addition by"),
+    ("a member promotes", "Cy", admins("Ada", "Cy"), "change by"),
+    ("a member renames", "Cy", rename, "change by"),
+    ("a member sets the timer", "Cy", put(timer=3600), "change by"),
+    ("a member sets the picture", "Cy", put(picture=PICTURE), "change by"),
+    ("a member sets the same roles again", "Cy", admins("Ada"), "change by"),
+    ("a member gives everybody a right", "Cy", put(may_add=1), "change by"),
     ("roles that are none", "Ada", lambda room: {"roles": b"nonsense"}, "cannot be read"),
     ("roles of a later version", "Ada", lambda room: {"roles": b"\x81\x02"}, "cannot be read"),
-    ("everybody may add", "Ada", allow(may_add=1), "later version"),
-    ("admins alone may post", "Ada", allow(may_post=0), "later version"),
-    ("everybody may change", "Ada", allow(may_change=1), "later version"),
+    ("a right that is none", "Ada", spoilt(3, 2), "cannot be read"),
+    ("a name that turns what follows", "Ada", spoilt(5, "gnp.\u202eexe"), "cannot be read"),
+    ("a name of two lines", "Ada", spoilt(5, "a\nb"), "cannot be read"),
+    ("a name that is too long", "Ada", spoilt(5, "n" * 257), "cannot be read"),
+    ("no name any more", "Ada", put(name=""), "without a name"),
+    ("a name of spaces", "Ada", put(name="  "), "without a name"),
+    ("a timer that is too short", "Ada", spoilt(6, 299), "cannot be read"),
+    ("a timer that is too long", "Ada", spoilt(6, 90 * 86_400 + 1), "cannot be read"),
+    ("a timer before now", "Ada", spoilt(6, -300), "cannot be read"),
+    ("a picture that is too large", "Ada", spoilt(7, [bytes(32), bytes(32), 2**18 + 1, bytes(32), bytes(32)]), "cannot be read"),
+    ("a picture at an address", "Ada", spoilt(7, ["https://example.org/", bytes(32), 9, bytes(32), bytes(32)]), "cannot be read"),
     ("no admin is left", "Ada", admins("Dan"), "no admin"),
     ("the only admin after it is removed by it", "Ada", both(remove("Cy"), admins("Cy")), "no admin"),
+]  # fmt: skip
+
+FREE_ALLOWED: list[tuple[str, str, Wish]] = [
+    ("a member adds somebody", "Cy", add("Dan")),
+    ("a member adds many", "Cy", add("Dan", "Eve")),
+    ("a member adds an own device and somebody", "Bo", add("Bo3", "Dan")),
+    ("a member renames", "Cy", rename),
+    ("a member sets the timer", "Cy", put(timer=7 * 86_400)),
+    ("a member sets a picture", "Cy", put(picture=PICTURE)),
+    ("a member sets the same roles again", "Cy", put()),
+    ("a member adds and renames", "Cy", both(add("Dan"), rename)),
+    ("an admin takes the rights back", "Ada", put(may_add=0, may_change=0)),
+]
+"""Where everybody may add and change."""
+
+FREE_REFUSED: list[tuple[str, str, Wish, str]] = [
+    ("a member removes somebody", "Cy", remove("Bo"), "removal by"),
+    ("a member removes the admin", "Cy", remove("Ada"), "removal by"),
+    ("a member promotes", "Cy", admins("Ada", "Cy"), "admins or rights"),
+    ("a member takes over", "Cy", admins("Cy"), "admins or rights"),
+    ("a member who adds promotes", "Cy", both(add("Dan"), admins("Ada", "Dan")), "admins or rights"),
+    ("a member keeps others from writing", "Cy", put(may_post=0), "admins or rights"),
+    ("a member takes a right back", "Cy", put(may_add=0), "admins or rights"),
+    ("a member renames and takes a right back", "Cy", put(name="mine", may_change=0), "admins or rights"),
+    ("a member adds a device of somebody else", "Cy", add("Bo3"), "device of somebody else"),
+    ("a member takes the name away", "Cy", put(name=" "), "without a name"),
+    ("a member sets a timer that is none", "Cy", spoilt(6, 1), "cannot be read"),
 ]
 
 
@@ -179,6 +230,61 @@ def test_it_may_not_be(by: str, wish: Wish, why: str) -> None:
     room = Room.make()
     with pytest.raises(Refused, match=why):
         room.judged(by, **wish(room))
+
+
+@pytest.mark.parametrize(
+    ("by", "wish"), [row[1:] for row in FREE_ALLOWED], ids=[row[0] for row in FREE_ALLOWED]
+)
+def test_where_everybody_may_add_and_change_it_may_be(by: str, wish: Wish) -> None:
+    room = Room.make(may_add=EVERYBODY, may_change=EVERYBODY)
+    wanted = wish(room)
+    after = room.judged(by, **wanted)
+    assert encode_roles(after) == wanted.get("roles", encode_roles(room.roles))
+
+
+@pytest.mark.parametrize(
+    ("by", "wish", "why"), [row[1:] for row in FREE_REFUSED], ids=[row[0] for row in FREE_REFUSED]
+)
+def test_where_everybody_may_add_and_change_it_may_not_be(by: str, wish: Wish, why: str) -> None:
+    room = Room.make(may_add=EVERYBODY, may_change=EVERYBODY)
+    with pytest.raises(Refused, match=why):
+        room.judged(by, **wish(room))
+
+
+@pytest.mark.parametrize(
+    ("rights", "wish", "fine"),
+    [
+        ({"may_add": EVERYBODY}, add("Dan"), True),
+        ({"may_add": EVERYBODY}, rename, False),
+        ({"may_change": EVERYBODY}, rename, True),
+        ({"may_change": EVERYBODY}, add("Dan"), False),
+    ],
+)
+def test_each_right_is_for_what_it_says(rights: dict[str, int], wish: Wish, fine: bool) -> None:
+    room = Room.make(**rights)
+    if fine:
+        room.judged("Cy", **wish(room))
+        return
+    with pytest.raises(Refused, match="no admin"):
+        room.judged("Cy", **wish(room))
+
+
+def test_nobody_but_an_admin_lets_a_device_of_an_admin_in() -> None:
+    """The relay's admins are their log keys: only with an admin's signature may they become more."""
+    room = Room.make("Ada", "Dan", may_add=EVERYBODY)
+    with pytest.raises(Refused, match="device of somebody else"):
+        room.judged("Cy", **add("Dan")(room))
+    assert room.judged("Ada", **add("Dan")(room)) == room.roles
+
+
+def test_who_may_post() -> None:
+    room = Room.make()
+    ada, cy = room["Ada"].account, room["Cy"].account
+    assert may_post(room.roles, ada)
+    assert may_post(room.roles, cy)
+    quiet = replace(room.roles, may_post=ADMINS)
+    assert may_post(quiet, ada)
+    assert not may_post(quiet, cy)
 
 
 def stolen(room: Room) -> dict[str, Any]:
@@ -241,15 +347,23 @@ def test_there_are_no_more_admins_than_a_log_takes() -> None:
         ("Ada", admins("Ada"), False),
         ("Ada", admins("Ada", "Bo", "Dan"), False),
         ("Ada", both(add("Dan"), admins("Ada", "Bo", "Dan")), False),
+        ("Ada", put(timer=3600), True),
+        ("Bo", put(timer=3600), True),
+        ("Ada", put(timer=3600, name="us"), False),
+        ("Ada", put(name="us"), False),
+        ("Bo", put(picture=PICTURE), False),
+        ("Bo", put(may_post=0), False),
+        ("Ada", put(may_add=1), False),
     ],
 )
 def test_a_conversation_of_two_stays_one(by: str, wish: Wish, fine: bool) -> None:
     room = Room.make("Ada", "Bo", pair=True)
     wanted = wish(room)
     if fine:
-        assert room.judged(by, pair=True, **wanted) == room.roles
+        after = room.judged(by, pair=True, **wanted)
+        assert encode_roles(after) == wanted.get("roles", encode_roles(room.roles))
         return
-    with pytest.raises(Refused, match="third person"):
+    with pytest.raises(Refused, match="conversation of two"):
         room.judged(by, pair=True, **wanted)
 
 
@@ -291,6 +405,15 @@ def test_what_a_joiner_asks_of_a_group() -> None:
         assert group is not None
         with pytest.raises(Refused):
             check_group(group, frozenset((room["Ada"].account, room["Bo"].account)))
+
+
+@pytest.mark.parametrize("what", [{"may_post": 0}, {"may_add": 1}, {"may_change": 1}])
+def test_a_conversation_of_two_has_no_rights_of_its_own_from_the_start(what: dict[str, int]) -> None:
+    room = Room.make("Ada", "Bo", pair=True, **what)
+    group = room["Bo"].group
+    assert group is not None
+    with pytest.raises(Refused, match="conversation of two"):
+        check_group(group, frozenset((room["Ada"].account, room["Bo"].account)))
 
 
 def test_somebody_without_a_leaf_commits_nothing() -> None:

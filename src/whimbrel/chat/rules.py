@@ -1,4 +1,4 @@
-"""Who may change what in a conversation: the rules of validity, version 1 (docs/protocol/conversation.md).
+"""Who may do what in a conversation: the rules of validity, version 1 (docs/protocol/conversation.md).
 
 Pure, and of the MLS state and the commit alone: no clock, no contacts, no settings. All honest members come to the
 same answer, so a commit that one refuses is refused by all.
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from whimbrel.crypto.accounts import DEVICES_MAX, open_credential
 from whimbrel.crypto.errors import CryptoError
-from whimbrel.crypto.leaf import ADMINS, EVERYBODY, LeafExtension, Roles, decode_leaf, decode_roles
+from whimbrel.crypto.leaf import EVERYBODY, LeafExtension, Roles, decode_leaf, decode_roles
 from whimbrel.crypto.mls import CommitInfo, Group, inspect_key_package
 from whimbrel.wire.stored import ADMINS_MAX
 
@@ -62,14 +62,26 @@ def roles_of(group: Group) -> Roles:
 
 
 def understood(raw: bytes) -> Roles:
-    """Roles that these rules know how to hold to: everybody posts, admins add and change. Refused for any others."""
+    """Roles that make sense. Refused for any others."""
     try:
-        roles = decode_roles(raw)
+        return decode_roles(raw)
     except CryptoError as error:
         raise Refused(f"roles that cannot be read: {error}") from None
-    if (roles.may_post, roles.may_add, roles.may_change) != (EVERYBODY, ADMINS, ADMINS):
-        raise Refused("roles of a later version")
-    return roles
+
+
+def may_post(roles: Roles, account: bytes) -> bool:
+    """Whether what this member writes counts. Reactions, receipts and goodbyes always do."""
+    return roles.may_post == EVERYBODY or account in roles.admins
+
+
+def may_add(roles: Roles, account: bytes) -> bool:
+    """Whether this member may let others in."""
+    return roles.may_add == EVERYBODY or account in roles.admins
+
+
+def may_change(roles: Roles, account: bytes) -> bool:
+    """Whether this member may change name, picture and timer."""
+    return roles.may_change == EVERYBODY or account in roles.admins
 
 
 def check_group(group: Group, pair: frozenset[bytes] | None) -> tuple[Roles, list[Seat]]:
@@ -77,8 +89,12 @@ def check_group(group: Group, pair: frozenset[bytes] | None) -> tuple[Roles, lis
     roles, members = roles_of(group), seats(group)
     accounts = {member.account for member in members}
     _check_roster(roles, members)
-    if pair is not None and (accounts != pair or set(roles.admins) != pair):
+    if pair is None:
+        return roles, members
+    if accounts != pair or set(roles.admins) != pair:
         raise Refused("a conversation of two that is not of these two")
+    if roles != Roles(roles.admins, timer=roles.timer):
+        raise Refused("a conversation of two with a name, a picture, or rights")
     return roles, members
 
 
@@ -107,18 +123,42 @@ def check_commit(roles: Roles, members: Sequence[Seat], sender: int, info: Commi
         raise Refused("a change of extensions that drops what is required")
     if info.roles is not None:
         after = understood(info.roles)
-    if committer.account in roles.admins:
-        if pair:
-            both = set(roles.admins)
-            if any(leaf.account not in both for leaf in added) or after.admins != roles.admins:
-                raise Refused("a third person in a conversation of two")
-    else:
-        own = committer.account
-        if any(leaf.account != own for leaf in [*added, *removed]) or info.roles is not None:
-            raise Refused("a change by somebody who is no admin")
+    if pair:
+        both = set(roles.admins)
+        if any(leaf.account not in both for leaf in added) or after.admins != roles.admins:
+            raise Refused("a third person in a conversation of two")
+        if after != replace(roles, timer=after.timer):
+            raise Refused("a conversation of two with a name, a picture, or rights")
+    elif after.name != roles.name and not after.name.strip():
+        raise Refused("a group without a name")
+    if committer.account not in roles.admins:
+        _check_no_admin(roles, after, members, committer.account, added, removed, info.roles is not None)
     gone = {leaf.index for leaf in removed}
     _check_roster(after, [*(member for member in members if member.index not in gone), *added])
     return after
+
+
+def _check_no_admin(
+    roles: Roles,
+    after: Roles,
+    members: Sequence[Seat],
+    own: bytes,
+    added: Sequence[Seat],
+    removed: Sequence[Seat],
+    changes: bool,
+) -> None:
+    """What a member who is no admin may commit: own devices, and what everybody has the right to."""
+    if any(leaf.account != own for leaf in removed):
+        raise Refused("a removal by somebody who is no admin")
+    others = {leaf.account for leaf in added if leaf.account != own}
+    if others and not may_add(roles, own):
+        raise Refused("an addition by somebody who is no admin")
+    if others & {*roles.admins, *(member.account for member in members)}:
+        raise Refused("a device of somebody else, added by somebody who is no admin")
+    if changes and not may_change(roles, own):
+        raise Refused("a change by somebody who is no admin")
+    if after != replace(roles, name=after.name, timer=after.timer, picture=after.picture):
+        raise Refused("admins or rights changed by somebody who is no admin")
 
 
 def _check_roster(roles: Roles, leaves: Sequence[Seat]) -> None:
