@@ -5,17 +5,23 @@ released and commit the file: test_migrations.py brings each of them up to the v
 old file is never made again.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from support.store import BO, GROUP, group_chat, message, message_id, pair_chat, waiting
 from whimbrel.chat.records import (
     AddMessage,
     AddOutbox,
+    ChatSettingsRow,
     ContactRow,
+    DeedRow,
     EditMessage,
     FileRow,
+    ForgetMessage,
     PutChat,
+    PutChatSettings,
     PutContact,
+    PutDeed,
     PutFact,
     PutFile,
     PutReceipt,
@@ -42,6 +48,13 @@ SAVES: list[Save] = [
     PutFile(FileRow(b"f", message_id(2), 1, "chart.png", 2**33, "image/png", "going", b"progress")),
     AddOutbox(waiting(b"body", message=message_id(2), not_before=5)),
     PutReceipt(ReceiptRow(message_id(2), BO, "delivered", 9)),
+    # Since version 2. Version 1 has nothing of the kind.
+    PutDeed(
+        DeedRow(b"deed", GROUP, message_id(4), BO, False, "reaction", 7, "\N{BIRD}", b"content", "sent", 3, 8)
+    ),
+    AddMessage(replace(message(5, "not for long", chat=GROUP), expires=300)),
+    ForgetMessage(message_id(5), GROUP, 10),
+    PutChatSettings(ChatSettingsRow(GROUP, pinned=True, draft="to be said")),
 ]
 
 

@@ -155,12 +155,12 @@ def test_an_edit_changes_what_is_said_and_nothing_else(database: Database) -> No
     database.commit([AddMessage(message(1, "the old words")), AddMessage(message(2))])
     database.commit([EditMessage(message_id(1), "new ones", b"new"), SetMessageSeq(message_id(1), 9)])
     assert database.message(message_id(1)) == replace(
-        message(1, "new ones"), content=b"new", seq=9, n=1, state="delivered"
+        message(1, "new ones"), edit=b"new", seq=9, n=1, state="delivered"
     )
-    database.commit([EditMessage(message_id(1), "", b"", "failed")])
-    found = database.message(message_id(1))
-    assert found is not None
-    assert (found.text, found.state) == ("", "failed")
+    database.commit([EditMessage(message_id(1), "the old words", None)])
+    assert database.message(message_id(1)) == replace(message(1, "the old words"), seq=9, n=1)
+    assert [row.n for row in database.search("old")] == [1]
+    assert database.search("new") == []
 
 
 # -- chats

@@ -55,6 +55,13 @@ def test_a_store_of_each_version_opens_with_everything_in_it(tmp_path: Path, ver
     assert [(row.name, row.size) for row in database.files_of(message_id(2))] == [("chart.png", 2**33)]
     assert [(row.body, row.not_before) for row in database.outbox()] == [(b"body", 5)]
     assert [(row.account, row.state) for row in database.receipts_of(message_id(2))] == [(BO, "delivered")]
+    assert [(row.sender, row.text) for row in database.deeds_to(message_id(4))] == (
+        [(BO, "\N{BIRD}")] if version > 1 else []
+    )
+    assert database.is_gone(message_id(5)) == (version > 1)
+    assert [settings.draft for settings in database.chat_settings().values()] == (
+        ["to be said"] if version > 1 else []
+    )
     assert sorted(database.mls_rows(b"group") + database.mls_rows(b"device")) == sorted(
         (key, value) for _, key, value in MLS_ROWS
     )

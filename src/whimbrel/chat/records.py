@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-ChatKind = Literal["pair", "group"]
+ChatKind = Literal["pair", "group", "self"]
 
 # contact: accepted by both. asking: they ask, we have not answered. asked: we asked, they have not answered.
 # known: met in a group, never accepted.
@@ -23,6 +23,10 @@ Standing = Literal["contact", "asking", "asked", "refused", "blocked", "known"]
 MessageState = Literal["queued", "sent", "delivered", "read", "failed"]
 
 ReceiptState = Literal["delivered", "read"]
+
+# Of what people do with messages (`deeds`): own ones are queued, then sent, then known to have come; others' are sent.
+DeedKind = Literal["edit", "delete", "reaction"]
+DeedState = Literal["queued", "sent", "delivered"]
 
 # here: whole on this disk. offered: named in a message, not fetched. coming, going: under way. failed: given up.
 FileState = Literal["here", "offered", "coming", "going", "failed"]
@@ -62,8 +66,10 @@ class ContactRow:
 class MessageRow:
     """A message, or with `event` set something that happened in the conversation.
 
-    `text` is what is shown and searched. `content` is the message's MIMI content; for an event, details as JSON.
-    `seq` is the number of the entry in the conversation's log, 0 while an own message is not there yet.
+    `text` is what is shown and searched. `content` is the message's MIMI content as it came first, and `edit` that of the edit
+    that counts; for an event, `content` has the details as CBOR. `seq` is the number of the entry in the conversation's log, 0
+    while an own message is not there yet. `mentions` are as in `composing.pack_mentions`. `expires`: seconds after reading;
+    `vanishes`: when it goes, once that is known.
     """
 
     id: bytes
@@ -78,13 +84,57 @@ class MessageRow:
     reply_to: bytes | None = None
     seq: int = 0
     n: int = 0
+    edit: bytes | None = None
+    deleted: bool = False
+    forwarded: bool = False
+    newer: bool = False
+    mentions: bytes = b""
+    mentions_me: bool = False
+    expires: int | None = None
+    vanishes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeedRow:
+    """An edit, a deletion or a reaction: of whom, to which message. `at` is its sender's time, `came` ours.
+
+    `text` is the emoji of a reaction (none: it was taken back) and the new text of an edit; `content` is its own MIMI content,
+    which `id` covers.
+    """
+
+    id: bytes
+    chat: bytes
+    target: bytes
+    sender: bytes
+    mine: bool
+    kind: DeedKind
+    at: int
+    text: str
+    content: bytes
+    state: DeedState
+    seq: int = 0
+    came: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ChatSettingsRow:
+    """How a person keeps a chat on this computer. `muted_until` in milliseconds; 0 while `muted`: for good."""
+
+    chat: bytes
+    pinned: bool = False
+    archived: bool = False
+    muted: bool = False
+    muted_until: int = 0
+    unread_mark: bool = False
+    draft: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
     """A file of a message: part `part` of its content. `size` is in bytes of the file itself, not as sealed.
 
-    `state_blob` is the state of the transfer under way, the chat layer's own (CBOR).
+    `state_blob` is the state of the transfer under way, the chat layer's own (CBOR); `blob` is the id of the file's blob, under
+    which its sealed copy lies. `media` is what is known of a picture or a recording (`media.py`).
     """
 
     id: bytes
@@ -95,6 +145,9 @@ class FileRow:
     type: str
     state: FileState
     state_blob: bytes = b""
+    blob: bytes = b""
+    description: str = ""
+    media: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +189,7 @@ class PutChat:
 
 @dataclass(frozen=True, slots=True)
 class DropChat:
-    """Forget a chat with its messages, their files' rows and receipts, and what waits to leave for it."""
+    """Forget a chat with its messages, their files' rows, receipts and deeds, and what waits to leave for it."""
 
     id: bytes
 
@@ -148,7 +201,7 @@ class PutContact:
 
 @dataclass(frozen=True, slots=True)
 class AddMessage:
-    """Add a message at the end. One whose id is known already changes nothing: doubles vanish here."""
+    """Add a message at the end. One whose id is known already, or is of one that is gone, changes nothing."""
 
     row: MessageRow
 
@@ -171,12 +224,88 @@ class SetMessageSeq:
 
 @dataclass(frozen=True, slots=True)
 class EditMessage:
-    """Replace what a message says. Its place, its id and (with None) its state stay."""
+    """What a message says by now: by the content of an edit, or with None by its own. Its place and id stay."""
 
     id: bytes
     text: str
-    content: bytes
-    state: MessageState | None = None
+    edit: bytes | None
+    mentions: bytes = b""
+    mentions_me: bool = False
+    newer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HideMessage:
+    """Show an own message as deleted. What it said is kept until the deletion is on the relay's disk."""
+
+    id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyMessage:
+    """A message was deleted for everyone: its place stays, with nothing in it, and it counts as read."""
+
+    id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetMessage:
+    """Remove a message with all that belongs to it, for good: it does not come back when it is offered once more.
+
+    `at`: when (milliseconds).
+    """
+
+    id: bytes
+    chat: bytes
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyChat:
+    """Remove all messages of a chat with all that belongs to them. `at`: when (milliseconds)."""
+
+    chat: bytes
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetOld:
+    """Forget which messages were gone before this time (milliseconds), and what was done before it to messages that never
+    came."""
+
+    before: int
+
+
+@dataclass(frozen=True, slots=True)
+class BeginVanishing:
+    """From this time (milliseconds) a message's own time runs, if it has one and that does not run yet."""
+
+    id: bytes
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShortenVanishing:
+    """No message stays longer from now (milliseconds) than it was given: a clock was set back."""
+
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class PutDeed:
+    """Add a deed, or change one that is known."""
+
+    row: DeedRow
+
+
+@dataclass(frozen=True, slots=True)
+class DropDeed:
+    id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PutChatSettings:
+    row: ChatSettingsRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,10 +347,11 @@ class PutReceipt:
 
 @dataclass(frozen=True, slots=True)
 class MarkRead:
-    """Other people's messages in this chat, up to and including number `up_to_n`, were shown."""
+    """Other people's messages in this chat, up to and including number `up_to_n`, were shown, `at` this time (milliseconds)."""
 
     chat: bytes
     up_to_n: int
+    at: int = 0
 
 
 Save = (
@@ -233,6 +363,16 @@ Save = (
     | SetMessageState
     | SetMessageSeq
     | EditMessage
+    | HideMessage
+    | EmptyMessage
+    | ForgetMessage
+    | EmptyChat
+    | ForgetOld
+    | BeginVanishing
+    | ShortenVanishing
+    | PutDeed
+    | DropDeed
+    | PutChatSettings
     | PutFile
     | AddOutbox
     | DropOutbox

@@ -19,7 +19,9 @@ from sqlcipher3 import dbapi2 as sql
 
 from whimbrel.chat.records import (
     ChatRow,
+    ChatSettingsRow,
     ContactRow,
+    DeedRow,
     FileRow,
     MessageRow,
     OutboxRow,
@@ -28,6 +30,7 @@ from whimbrel.chat.records import (
 )
 from whimbrel.store import rows, saves
 from whimbrel.store.errors import Ambiguous, home_damaged, home_newer, told_plainly
+from whimbrel.store.reading import Reading
 from whimbrel.store.search import query_of
 
 # How many messages one search answers, and how many candidates an ambiguous id names, if nobody says otherwise.
@@ -72,6 +75,7 @@ class Database:
             except BaseException:
                 self._connection.close()
                 raise
+        self.reading = Reading(self._rows)
 
     def close(self) -> None:
         with self._lock, told_plainly(self._home):
@@ -178,17 +182,113 @@ class Database:
         return [id for (id,) in found]
 
     def undelivered(self, chat: bytes) -> list[MessageRow]:
-        """Own messages of a chat that are on a relay's disk and have no receipt, oldest first."""
+        """Own messages of a chat that are on a relay's disk and have no receipt, oldest first; deleted ones are not."""
         return self._records(
             rows.message_of,
-            f"SELECT {rows.MESSAGE} FROM messages WHERE chat = ? AND mine = 1 AND state = 'sent' ORDER BY n",
+            f"SELECT {rows.MESSAGE} FROM messages"
+            " WHERE chat = ? AND mine = 1 AND state = 'sent' AND deleted = 0 ORDER BY n",
             chat,
         )
+
+    def deed(self, id: bytes) -> DeedRow | None:
+        return _only(self._records(rows.deed_of, f"SELECT {rows.DEED} FROM deeds WHERE id = ?", id))
+
+    def deeds_to(self, target: bytes) -> list[DeedRow]:
+        """What was done to a message, here already or not, in the order in which it counts."""
+        return self._records(
+            rows.deed_of, f"SELECT {rows.DEED} FROM deeds WHERE target = ? ORDER BY at, id", target
+        )
+
+    def own_deeds(self, chat: bytes) -> list[DeedRow]:
+        """Own deeds of a chat that nobody is known to have, oldest first."""
+        return self._records(
+            rows.deed_of,
+            f"SELECT {rows.DEED} FROM deeds"
+            " WHERE chat = ? AND mine = 1 AND state IN ('queued', 'sent') ORDER BY at, id",
+            chat,
+        )
+
+    def reactions_to(self, messages: Sequence[bytes]) -> dict[bytes, list[DeedRow]]:
+        """The reactions to these messages that count: one of a person, in the order of their times."""
+        found = self._records(
+            rows.deed_of,
+            f"SELECT {rows.DEED} FROM deeds WHERE kind = 'reaction' AND target IN ({_places(messages)})"
+            " ORDER BY at, id",
+            *messages,
+        )
+        last = {(row.target, row.sender): row for row in found}
+        reactions: dict[bytes, list[DeedRow]] = {}
+        for row in sorted(last.values(), key=lambda row: (row.at, row.id)):
+            if row.text:
+                reactions.setdefault(row.target, []).append(row)
+        return reactions
+
+    def is_gone(self, message: bytes) -> bool:
+        """Whether a message vanished or was deleted here."""
+        return bool(self._rows("SELECT 1 FROM gone WHERE id = ?", message))
+
+    def next_vanishing(self) -> int | None:
+        """When the next message goes (milliseconds)."""
+        found: int | None = self._rows(
+            "SELECT min(vanishes) FROM messages WHERE vanishes IS NOT NULL",
+        )[0][0]
+        return found
+
+    def vanished(self, now: int, limit: int) -> list[MessageRow]:
+        """Messages whose time is over by now (milliseconds), those first that went first."""
+        return self._records(
+            rows.message_of,
+            f"SELECT {rows.MESSAGE} FROM messages WHERE vanishes <= ? ORDER BY vanishes LIMIT ?",
+            now,
+            limit,
+        )
+
+    def vanishing_late(self, now: int) -> bool:
+        """Whether a message would stay longer from now (milliseconds) than it was given."""
+        late = "vanishes IS NOT NULL AND expires IS NOT NULL AND vanishes > ? + expires * 1000"
+        return bool(self._rows(f"SELECT 1 FROM messages WHERE {late} LIMIT 1", now))
+
+    def chat_settings(self) -> dict[bytes, ChatSettingsRow]:
+        """How chats are kept here, of those that were ever set, by the chat."""
+        found = self._records(
+            rows.chat_settings_of, f"SELECT {rows.CHAT_SETTINGS} FROM chat_settings ORDER BY chat"
+        )
+        return {row.chat: row for row in found}
 
     def files_of(self, message: bytes) -> list[FileRow]:
         return self._records(
             rows.file_of, f"SELECT {rows.FILE} FROM files WHERE message = ? ORDER BY part", message
         )
+
+    def files_of_all(self, messages: Sequence[bytes]) -> dict[bytes, list[FileRow]]:
+        """The files of each of these messages that has some, in the order of their parts."""
+        found = self._records(
+            rows.file_of,
+            f"SELECT {rows.FILE} FROM files WHERE message IN ({_places(messages)}) ORDER BY message, part",
+            *messages,
+        )
+        files: dict[bytes, list[FileRow]] = {}
+        for row in found:
+            files.setdefault(row.message, []).append(row)
+        return files
+
+    def files_of_chat(self, chat: bytes) -> list[FileRow]:
+        return self._records(
+            rows.file_of,
+            f"SELECT {rows.FILE} FROM files WHERE message IN (SELECT id FROM messages WHERE chat = ?)",
+            chat,
+        )
+
+    def messages_with(self, blob: bytes) -> list[bytes]:
+        """The messages whose files lie in this blob."""
+        return [message for (message,) in self._rows("SELECT message FROM files WHERE blob = ?", blob)]
+
+    def messages_by_id(self, ids: Sequence[bytes]) -> dict[bytes, MessageRow]:
+        """Those of these messages that are here, by id."""
+        found = self._records(
+            rows.message_of, f"SELECT {rows.MESSAGE} FROM messages WHERE id IN ({_places(ids)})", *ids
+        )
+        return {row.id: row for row in found}
 
     def file(self, id: bytes) -> FileRow | None:
         return _only(self._records(rows.file_of, f"SELECT {rows.FILE} FROM files WHERE id = ?", id))
@@ -329,6 +429,11 @@ def _conditions(*wanted: tuple[str, Any]) -> tuple[str, list[Any]]:
     if not given:
         return "", []
     return "WHERE " + " AND ".join(f"({condition})" for condition, _ in given), [value for _, value in given]
+
+
+def _places(values: Sequence[Any]) -> str:
+    """A place in a statement for each of these values."""
+    return ", ".join("?" * len(values))
 
 
 def _only(found: Sequence[_Record]) -> _Record | None:
