@@ -10,6 +10,9 @@ PY := .venv/bin/python
 BIN := .venv/bin
 MODULE := src/whimbrel/crypto/_mls.abi3.so
 RUST := native/Cargo.toml native/Cargo.lock $(wildcard native/src/*.rs native/src/*/*.rs)
+# What the page is made of, and where it is built to.
+PAGE := $(wildcard web/*.ts web/*.json web/*.js web/index.html) $(shell find web/src web/public -type f 2>/dev/null)
+PAGE_OUT := src/whimbrel/app/page
 # The crate once more for tests alone, over a second crypto provider: never part of the package.
 PROOFS := .setup/_mls_proofs.abi3.so
 DARWIN := $(filter Darwin,$(shell uname))
@@ -24,7 +27,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: setup
-setup: .setup/native ## prepare everything, start nothing; afterwards .venv/bin/whimbrel is the command
+setup: .setup/native .setup/page ## prepare everything, start nothing; afterwards .venv/bin/whimbrel is the command
 
 .PHONY: run
 run: setup ## start Whimbrel with a relay inside; asks for a name at the first start
@@ -32,14 +35,16 @@ run: setup ## start Whimbrel with a relay inside; asks for a name at the first s
 
 .PHONY: test
 test: setup $(PROOFS) .setup/interop .setup/browser ## all tests; the ones with real processes come last
+	@$(if $(ARGS),true,npm --prefix web test --silent)
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: check
-check: setup ## format, lint, types, import directions, and the same for the crate
+check: setup ## format, lint, types, import directions, and the same for the page and the crate
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	npm --prefix web run --silent check
 	cargo fmt --manifest-path native/Cargo.toml --check
 	cargo clippy --quiet --manifest-path native/Cargo.toml --release --all-targets --features proofs --locked -- -D warnings
 
@@ -61,7 +66,7 @@ fuzz: .setup/fuzz ## every parser against hostile input, MINUTES=n for each; rec
 
 .PHONY: clean
 clean: ## remove what setup, tests and builds made; homes and relays of people are not touched
-	rm -rf .venv .setup .mypy_cache .ruff_cache .import_linter_cache .hypothesis native/target bench/out dist tests/interop/node_modules tests/page/node_modules tests/page/out $(MODULE)
+	rm -rf .venv .setup .mypy_cache .ruff_cache .import_linter_cache .hypothesis native/target bench/out dist tests/interop/node_modules tests/page/node_modules tests/page/out web/node_modules $(PAGE_OUT) $(MODULE)
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- the steps of the setup --------------------------------------------------------------------------------
@@ -81,6 +86,19 @@ clean: ## remove what setup, tests and builds made; homes and relays of people a
 	@echo "Building the crate in native/ (about a minute the first time)"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" MATURIN_PEP517_ARGS="--locked" \
 		$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# What builds the page; nothing of it but Svelte's small runtime is in the page.
+.setup/page-tools: .setup/tools web/package.json web/package-lock.json $(if $(wildcard web/node_modules/vite),,absent)
+	@echo "Installing what builds the page"
+	@npm ci --prefix web --ignore-scripts --prefer-offline --no-audit --no-fund --silent
+	@touch $@
+
+# The page, from web/ into the package. The build takes the place of the old one only when it is whole.
+.setup/page: .setup/page-tools $(PAGE) $(if $(wildcard $(PAGE_OUT)/index.html),,absent)
+	@echo "Building the page"
+	@cd web && npx --no-install vite build --logLevel warn --outDir ../.setup/page.new
+	@rm -rf $(PAGE_OUT) && mv .setup/page.new $(PAGE_OUT)
 	@echo "Ready. \`make run\` starts Whimbrel; .venv/bin/whimbrel is the command."
 	@touch $@
 

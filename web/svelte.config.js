@@ -1,0 +1,2 @@
+// TypeScript in components is erased by Svelte itself; nothing else is preprocessed.
+export default {};
