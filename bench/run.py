@@ -24,6 +24,7 @@ ORDER = (
     "session_opening",
     "relay_memory",
     "message_latency",
+    "page",
     "message_bytes",
     "catch_up",
     "store_search",

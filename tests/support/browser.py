@@ -149,21 +149,33 @@ ARGUMENTS = (
 @contextmanager
 def chromium(*arguments: str, headless: bool = True) -> Iterator[Chromium]:
     """Start it, and end it. Skips the test where there is none."""
+    with sync_playwright() as playwright, _launched(playwright, arguments, headless) as running:
+        yield running
+
+
+@contextmanager
+def another(beside: Chromium, *arguments: str) -> Iterator[Chromium]:
+    """A second browser, with processes of its own."""
+    with _launched(beside.playwright, arguments, True) as running:
+        yield running
+
+
+@contextmanager
+def _launched(playwright: Playwright, arguments: Sequence[str], headless: bool) -> Iterator[Chromium]:
     if CHROMIUM is None:
         pytest.skip("there is no Chromium here; `.ci/tools browser` looks for it")
     proxy = _Proxy()
     threading.Thread(target=proxy.serve_forever, daemon=True).start()
     try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=CHROMIUM,
-                headless=headless,
-                args=[*ARGUMENTS, f"--proxy-server=127.0.0.1:{proxy.server_address[1]}", *arguments],
-            )
-            try:
-                yield Chromium(playwright, browser, proxy)
-            finally:
-                browser.close()
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            headless=headless,
+            args=[*ARGUMENTS, f"--proxy-server=127.0.0.1:{proxy.server_address[1]}", *arguments],
+        )
+        try:
+            yield Chromium(playwright, browser, proxy)
+        finally:
+            browser.close()
     finally:
         proxy.shutdown()
         proxy.server_close()
