@@ -27,6 +27,7 @@ from whimbrel.chat.composing import (
     sender_uri,
     sent_at,
     shows_all,
+    takes_back,
     text_of,
 )
 from whimbrel.chat.content import (
@@ -114,7 +115,8 @@ def test_an_edit_a_delete_and_a_reaction_say_what_they_do() -> None:
     assert (act_of(changed), changed.replaces, text_of(changed)) == (Act.EDIT, OTHER, "better")
     assert (act_of(gone), gone.replaces, text_of(gone)) == (Act.DELETE, OTHER, "")
     assert (act_of(liked), liked.in_reply_to, reaction_of(liked)) == (Act.REACT, OTHER, "❤️")
-    assert act_of(unliked) is Act.DELETE
+    assert (act_of(unliked), takes_back(unliked), reaction_of(unliked)) == (Act.REACT, True, "")
+    assert not takes_back(liked)
 
 
 def test_a_message_bears_the_time_that_its_sender_says() -> None:

@@ -18,6 +18,7 @@ from whimbrel.chat.content import (
     ContentError,
     Disposition,
     Expiration,
+    ExtensionValue,
     ExternalPart,
     MimiContent,
     MultiPart,
@@ -27,6 +28,18 @@ from whimbrel.chat.content import (
     SinglePart,
     message_id,
     parts_in_order,
+)
+from whimbrel.chat.extensions import (
+    FORWARDED,
+    MEDIA,
+    MENTIONS,
+    UNKNOWN,
+    Media,
+    Mention,
+    are_fit,
+    media_extension,
+    media_of,
+    mentions_extension,
 )
 from whimbrel.crypto.files import FILE_MAX
 
@@ -78,6 +91,7 @@ class Attachment:
     type: str
     description: str = ""
     part: int = 0
+    media: Media = UNKNOWN
 
 
 # --------------------------------------------------------------------------------------------------- naming
@@ -107,32 +121,72 @@ def say(
     attachments: Sequence[Attachment] = (),
     in_reply_to: bytes | None = None,
     expires: Expiration | None = None,
+    mentions: Sequence[Mention] = (),
+    forwarded: bool = False,
 ) -> MimiContent:
-    """A message with a text, files, or both. ContentError if it has neither, or the text is too long."""
-    raw = _text_bytes(text, TEXT_MAX)
-    parts = [_text_part(raw)] if text or not attachments else []
+    """A message with a text, files, or both. ContentError if it has neither, the text is too long, or a mention lies outside."""
     if not text and not attachments:
         raise ContentError("a message with nothing in it")
+    body = _body(text, attachments)
+    extensions = _extensions(body, attachments, text, mentions)
+    if forwarded:
+        extensions += ((FORWARDED, True),)
+    return MimiContent(salt, None, b"", expires, in_reply_to, extensions, body)
+
+
+def edit(
+    salt: bytes,
+    first: bytes,
+    text: str,
+    in_reply_to: bytes | None = None,
+    attachments: Sequence[Attachment] = (),
+    mentions: Sequence[Mention] = (),
+) -> MimiContent:
+    """Replaces the text of an own message. `first` is the id of its first version, however often it was edited.
+
+    `attachments`: the files that it has; they are named again, and stay as they are.
+    """
+    body = _body(text, attachments)
+    extensions = _extensions(body, attachments, text, mentions)
+    return MimiContent(salt, first, b"", None, in_reply_to, extensions, body)
+
+
+def _body(text: str, attachments: Sequence[Attachment]) -> NestedPart:
+    raw = _text_bytes(text, TEXT_MAX)
+    parts = [_text_part(raw)] if text or not attachments else []
     parts += [_file_part(attachment) for attachment in attachments]
-    body = parts[0] if len(parts) == 1 else _all_of(parts)
-    return MimiContent(salt, None, b"", expires, in_reply_to, (), body)
+    return parts[0] if len(parts) == 1 else _all_of(parts)
 
 
-def edit(salt: bytes, first: bytes, text: str, in_reply_to: bytes | None = None) -> MimiContent:
-    """Replaces the text of an own message. `first` is the id of its first version, however often it was edited."""
-    return MimiContent(salt, first, b"", None, in_reply_to, (), _text_part(_text_bytes(text, TEXT_MAX)))
+def _extensions(
+    body: NestedPart, attachments: Sequence[Attachment], text: str, mentions: Sequence[Mention]
+) -> tuple[tuple[int | str, ExtensionValue], ...]:
+    if not are_fit(mentions, text):
+        raise ContentError("mentions that do not stand in the text, one after the other")
+    files = (index for index, nested in parts_in_order(body) if isinstance(nested.part, ExternalPart))
+    media = media_extension({index: file.media for index, file in zip(files, attachments, strict=True)})
+    named = mentions_extension(mentions)
+    given = ((MEDIA, media), (MENTIONS, named))
+    return tuple((name, value) for name, value in given if value is not None)
 
 
-def delete(salt: bytes, first: bytes, disposition: Disposition = Disposition.RENDER) -> MimiContent:
-    """Takes back an own message; with the disposition REACTION, an own reaction."""
-    return MimiContent(salt, first, b"", None, None, (), NestedPart(disposition, "", NullPart()))
+def delete(
+    salt: bytes,
+    first: bytes,
+    disposition: Disposition = Disposition.RENDER,
+    in_reply_to: bytes | None = None,
+) -> MimiContent:
+    """Takes back an own message; with the disposition REACTION, an own reaction to the message `in_reply_to`."""
+    return MimiContent(salt, first, b"", None, in_reply_to, (), NestedPart(disposition, "", NullPart()))
 
 
 def react(salt: bytes, to: bytes, emoji: str) -> MimiContent:
-    """A reaction to a message."""
+    """A reaction to a message. ContentError for what is no emoji."""
     raw = _text_bytes(emoji, REACTION_MAX)
-    if not raw:
+    if not emoji:
         raise ContentError("a reaction with nothing in it")
+    if not is_emoji(emoji):
+        raise ContentError("a reaction that is no emoji")
     body = NestedPart(Disposition.REACTION, "", SinglePart(PLAIN, raw))
     return MimiContent(salt, None, b"", None, to, (), body)
 
@@ -188,12 +242,25 @@ def sent_at(content: MimiContent) -> int | None:
 
 
 def act_of(content: MimiContent) -> Act:
-    """What a message does. One that replaces another by nothing deletes it, whatever it is for."""
+    """What a message does. Nothing in place of something deletes it; of the disposition REACTION it takes back a reaction."""
+    reaction = content.body.disposition == Disposition.REACTION
     if isinstance(content.body.part, NullPart):
+        if reaction and (content.replaces or content.in_reply_to) is not None:
+            return Act.REACT
         return Act.DELETE if content.replaces is not None else Act.SAY
-    if content.body.disposition == Disposition.REACTION:
+    if reaction:
         return Act.REACT
     return Act.EDIT if content.replaces is not None else Act.SAY
+
+
+def is_reaction(content: MimiContent) -> bool:
+    """Whether a message is a reaction, or takes one back."""
+    return act_of(content) is Act.REACT
+
+
+def takes_back(content: MimiContent) -> bool:
+    """Whether a reaction is one that takes back what its sender's reaction was."""
+    return is_reaction(content) and isinstance(content.body.part, NullPart)
 
 
 def text_of(content: MimiContent) -> str:
@@ -206,14 +273,40 @@ def reaction_of(content: MimiContent) -> str:
     part = content.body.part
     if act_of(content) is not Act.REACT or not isinstance(part, SinglePart) or not _is_text(part):
         return ""
-    emoji = part.content[: REACTION_MAX + 1]
-    return "" if len(emoji) > REACTION_MAX else emoji.decode("utf-8", "replace")
+    if len(part.content) > REACTION_MAX:
+        return ""
+    emoji = part.content.decode("utf-8", "replace")
+    return emoji if is_emoji(emoji) else ""
+
+
+def is_emoji(text: str) -> bool:
+    """Whether nothing but emoji stand here, and at least one: no letters, no spaces, nothing that turns writing round.
+
+    It does not ask the tables of this Python alone, which grow: what is an emoji in one version is one in all.
+    """
+    keycap = "\N{COMBINING ENCLOSING KEYCAP}" in text
+    return (keycap or any(map(_is_picture, text))) and all(
+        _is_picture(sign) or sign in _JOINING or (keycap and sign in "0123456789#*") for sign in text
+    )
+
+
+def _is_picture(sign: str) -> bool:
+    if 0x1F000 <= ord(sign) < 0x1FC00 or sign in _OTHER_EMOJI:
+        return True
+    return not sign.isascii() and unicodedata.category(sign) in ("So", "Sm")
+
+
+_OTHER_EMOJI = "\N{DOUBLE EXCLAMATION MARK}\N{EXCLAMATION QUESTION MARK}\N{WAVY DASH}\N{INFORMATION SOURCE}"
+# What joins and varies them: variation selectors, the zero-width joiner, the keycap, and the tags of flags.
+_JOINING = frozenset(("\ufe0e", "\ufe0f", "\u200d", "\u20e3", *map(chr, range(0xE0020, 0xE0080))))
 
 
 def attachments_of(content: MimiContent) -> tuple[Attachment, ...]:
     """The files in a content that this program can fetch: on a relay, sealed as it seals. Others are left out."""
     found = (_attachment(index, nested.part) for index, nested in parts_in_order(content.body))
-    return tuple(attachment for attachment in found if attachment is not None)
+    files = tuple(attachment for attachment in found if attachment is not None)
+    media = media_of(content) if files else {}
+    return tuple(replace(file, media=media.get(file.part, UNKNOWN)) for file in files) if media else files
 
 
 def shows_all(content: MimiContent) -> bool:
