@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.catalogue import (
+    COMPLETE,
     PLURALS,
     WEB,
     WORDS,
@@ -21,7 +22,6 @@ from support.catalogue import (
     sources,
 )
 
-COMPLETE = ("en", "ru")
 LANGUAGES = (*COMPLETE, "fa")
 BEGUN = ("shell", "conversation")
 """Areas that every language has in full."""

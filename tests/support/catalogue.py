@@ -10,6 +10,7 @@ from pathlib import Path
 
 WEB = Path(__file__).parents[2] / "web"
 WORDS = WEB / "src" / "words"
+COMPLETE = ("en", "ru")
 PLURALS = {"en": {"one", "other"}, "ru": {"one", "few", "many", "other"}, "fa": {"one", "other"}}
 """The categories of CLDR that whole numbers can have, and `other`, which fractions have."""
 
