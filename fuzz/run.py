@@ -222,7 +222,8 @@ def main() -> int:
     )
     done: list[Outcome] = []
     names = {one.name for one in targets}
-    earlier = json.loads((OUT / "fuzz.json").read_text())["targets"] if asked.add else []
+    record = OUT / "fuzz.json"
+    earlier = json.loads(record.read_text())["targets"] if asked.add and record.exists() else []
     before = [one for one in earlier if one["name"] not in names]
     lock = threading.Lock()
 
