@@ -25,7 +25,7 @@ class Glance:
     may_change: bool
     timer: int
     picture: bytes
-    """The blob; empty without a picture."""
+    """SHA-256 of it; empty without a picture."""
 
     @staticmethod
     def of(line: Line, me: bytes) -> Glance:
@@ -40,7 +40,7 @@ class Glance:
             may_add=admin or roles.may_add == EVERYBODY,
             may_change=admin or roles.may_change == EVERYBODY,
             timer=roles.timer,
-            picture=roles.picture.blob if roles.picture is not None else b"",
+            picture=roles.picture.hash if roles.picture is not None else b"",
         )
 
     def holds_for(self, line: Line) -> bool:

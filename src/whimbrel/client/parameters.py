@@ -5,9 +5,10 @@ The kinds are those that stand at the method, in its own words.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 NUMBER_MAX = (1 << 53) - 1
 """The largest whole number that every reader of JSON keeps (RFC 8259, 6)."""
@@ -33,7 +34,22 @@ def fault_of(method: Callable[..., Any], given: Mapping[str, Any]) -> str | None
     """What is wrong with the first parameter that is of no kind that the method takes; None when all are."""
     for name, value in given.items():
         kinds = [kind.strip() for kind in method.__annotations__[name].split("|")]
-        if not any(_FITS[kind](value) for kind in kinds):
-            wanted = " or ".join(_IN_WORDS[kind] for kind in kinds if kind in _IN_WORDS)
+        if not any(_fits(method, kind, value) for kind in kinds):
+            wanted = " or ".join(_in_words(method, kind) for kind in kinds if kind != "None")
             return f"{name} has to be {wanted}"
     return None
+
+
+def _fits(method: Callable[..., Any], kind: str, value: Any) -> bool:
+    if kind in _FITS:
+        return _FITS[kind](value)
+    return type(value) is str and value in _words(method, kind)
+
+
+def _in_words(method: Callable[..., Any], kind: str) -> str:
+    return _IN_WORDS.get(kind) or f"one of {', '.join(_words(method, kind))}"
+
+
+def _words(method: Callable[..., Any], kind: str) -> tuple[str, ...]:
+    """The words of a Literal that the method's module knows by this name."""
+    return get_args(inspect.unwrap(method).__globals__[kind])

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from whimbrel.chat.person import Person
 from whimbrel.chat.refusal import CannotDo
@@ -15,25 +15,41 @@ from whimbrel.chat.relays import Relay
 from whimbrel.client.embedded import Embedded
 from whimbrel.client.errors import CANNOT, REFUSED, WRONG_USE, ServiceError
 from whimbrel.client.home_errors import STORE_CODES, store_error
-from whimbrel.client.methods import account, groups, messages, moves, people
+from whimbrel.client.lock import OPEN_METHODS, Lock
+from whimbrel.client.methods import (
+    account,
+    chats,
+    following,
+    groups,
+    keeping,
+    messages,
+    moves,
+    people,
+    reading,
+)
 from whimbrel.client.parameters import fault_of
+from whimbrel.client.settings import settings_of
+from whimbrel.client.shapes import RelayPlace, SettingsItem
+from whimbrel.client.shelf import Shelf
 from whimbrel.client.shell import Shell
 from whimbrel.client.uploads import Uploads
 from whimbrel.client.views import Item, lasting_troubles
+from whimbrel.client.windows import Windows
 from whimbrel.relay.keys import DataFolderDamaged
 from whimbrel.relay.storage import StorageError
 from whimbrel.store.errors import HomeFull, StoreError, home_damaged, home_full, is_full
 from whimbrel.store.home import Home, home_exists, open_home
 
-METHODS: Mapping[str, Callable[..., AsyncIterator[Item]]] = {
+METHODS: Mapping[str, Callable[..., AsyncIterator[Mapping[str, Any]]]] = {
     "init": account.init,
     "status": account.status,
     "catch_up": account.catch_up,
     "invite": people.invite,
     "accept": people.accept,
     "requests": people.requests,
-    "chats": people.chats,
-    "contacts": people.contacts,
+    "chats": chats.chats,
+    "chat_set": chats.chat_set,
+    "contacts": chats.contacts,
     "verify": people.verify,
     "group_new": groups.group_new,
     "group_add": groups.group_add,
@@ -44,17 +60,23 @@ METHODS: Mapping[str, Callable[..., AsyncIterator[Item]]] = {
     "group_show": groups.group_show,
     "move": moves.move,
     "send": messages.send,
-    "read": messages.read,
+    "messages": reading.messages,
+    "message": reading.message,
+    "receipts": reading.receipts,
+    "seen": reading.seen,
+    "read": reading.read,
+    "search": reading.search,
     "save": messages.save,
-    "search": messages.search,
+    "follow": following.follow,
+    "settings": keeping.settings,
+    "set_settings": keeping.set_settings,
+    "kept": keeping.kept,
 }
 
 NO_ACCOUNT = ServiceError(
     "no-account", "There is no account in this home yet.", "Make one with `whimbrel init --name NAME`."
 )
 
-FETCHED_BY_ITSELF = 64 * 1024 * 1024
-"""Bytes up to which a running app fetches a file without being asked."""
 ROOM_AGAIN = 10.0
 """Seconds between two tries to have the home's own relay up on a disk that was full."""
 FAREWELL = 2.0
@@ -71,6 +93,13 @@ class Service:
         self.wait = wait
         self.report = reporter
         self.uploads = Uploads(shell)
+        self.windows = Windows(shell.home.database, shell.home.id)
+        self.shelf = Shelf(self)
+        self.lock = Lock(shell, lambda: self.lock_after, self._lock_changed)
+        self.lock_after = 0
+        """As in the settings."""
+        self.over = asyncio.Event()
+        """Set when the program is to end: there is nothing left that it could serve."""
         self._embedded = embedded
 
     @staticmethod
@@ -92,12 +121,14 @@ class Service:
         async with AsyncExitStack() as stack:
             opened = stack.enter_context(_opened(home, passphrase, create))
             shell = Shell(opened)
-            shell.fetch_up_to = -1 if wait else FETCHED_BY_ITSELF
             own = Embedded(opened.folder("relay"), listen_port) if embedded else None
             service = Service(shell, own, wait, reporter)
+            service.take_settings(settings_of(opened.database.reading))
             if own is not None:
                 stack.push_async_callback(own.close)
             await stack.enter_async_context(shell.running())
+            if not wait:
+                shell.keep_going(service.lock.watch())
             await service._begin()
             try:
                 yield service
@@ -148,6 +179,30 @@ class Service:
         self.shell.note(told.code, f"{told.message} {told.do}")
         return True
 
+    # ----------------------------------------------------------------------------------------- the lock
+
+    @property
+    def locked(self) -> bool:
+        return self.lock.locked
+
+    def check_open(self) -> None:
+        """Raises ServiceError while the app is locked."""
+        self.lock.check()
+
+    def _lock_changed(self) -> None:
+        if self.locked:
+            self.windows.close_files()
+        self.shell.changes.anew()
+        self.shell.say_changed()
+
+    def take_settings(self, settings: SettingsItem) -> None:
+        """What the settings say counts from now on. A command fetches no file without being asked."""
+        self.lock_after = settings["lock_after"]
+        if not self.wait:
+            self.shell.fetch_up_to = settings["fetch_up_to"]
+            if self.shell.person is not None:
+                self.shell.person.fetch_up_to = self.shell.fetch_up_to
+
     # ----------------------------------------------------------------------------------------- calling
 
     async def call(self, method: str, params: Mapping[str, Any]) -> AsyncIterator[Item]:
@@ -155,6 +210,8 @@ class Service:
         function = METHODS.get(method)
         if function is None:
             raise ServiceError("unknown-method", f"There is nothing called {method}.", "", WRONG_USE)
+        if method not in OPEN_METHODS:
+            self.check_open()
         given = {name: value for name, value in params.items() if value is not None}
         try:
             inspect.signature(function).bind(self, **given)
@@ -164,7 +221,7 @@ class Service:
             raise ServiceError("parameters", f"{method}: {fault}.", "", WRONG_USE)
         try:
             async for item in function(self, **given):
-                yield item
+                yield cast(Item, item)
         except CannotDo as error:
             exit = REFUSED if error.code == "not-a-member" else CANNOT
             raise ServiceError(error.code, str(error), error.do, exit) from None
@@ -212,6 +269,16 @@ class Service:
         if home is None or not home.embedded or self._embedded is None:
             return None
         return self._embedded.reach()
+
+    def where_the_relay_is(self) -> RelayPlace:
+        """From where the relay of one's inbox can be reached."""
+        person = self.shell.person
+        if person is None:
+            return "none"
+        home = person.relays.get(person.inbox.here().relay)
+        if home is None or not home.embedded:
+            return "elsewhere"
+        return "this-computer" if self._embedded is None or self._embedded.is_alone() else "this-network"
 
     def what_is_wrong(self) -> list[dict[str, Any]]:
         """What was found wrong: since the start, and what lines remember."""

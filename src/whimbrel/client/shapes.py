@@ -12,6 +12,9 @@ from typing import Literal, NotRequired, TypedDict
 MessageState = Literal["queued", "sent", "delivered", "read", "failed"]
 FileState = Literal["here", "offered", "coming", "going", "failed"]
 Right = Literal["everybody", "admins"]
+RelayPlace = Literal["none", "this-computer", "this-network", "elsewhere"]
+Theme = Literal["system", "light", "dark"]
+Notify = Literal["off", "that", "who", "what"]
 
 
 class MediaItem(TypedDict):
@@ -38,6 +41,8 @@ class FileItem(TypedDict):
     """Bytes that went up or came down by now."""
     description: str
     media: NotRequired[MediaItem]
+    paused: NotRequired[bool]
+    """Somebody stopped it here; it goes on when it is told to."""
 
 
 class ReactionItem(TypedDict):
@@ -66,7 +71,11 @@ class QuoteItem(TypedDict):
     what: Literal["text", "picture", "video", "voice", "file", "deleted", "gone"]
 
 
-class MessageItem(TypedDict):
+_From = TypedDict("_From", {"from": str})
+"""The sender's name, as commands have it: a word that Python keeps for itself."""
+
+
+class MessageItem(_From):
     """A message. `n` is its place in this home: greater is later; it never changes."""
 
     id: str
@@ -96,7 +105,7 @@ class MessageItem(TypedDict):
     """When it vanishes, once that is known."""
 
 
-class EventItem(TypedDict):
+class EventItem(_From):
     """Something that happened between the messages (`code` and `text`: what is wrong, if something is)."""
 
     event: str
@@ -107,11 +116,22 @@ class EventItem(TypedDict):
     person_id: str
     mine: bool
     at: str
+    person: NotRequired[str]
+    """The names in `people`, as one text."""
     people: NotRequired[list[str]]
     name: NotRequired[str]
     code: NotRequired[str]
     text: NotRequired[str]
     seconds: NotRequired[int]
+
+
+class ReceiptItem(TypedDict):
+    """How far an own message got with one person."""
+
+    person: str
+    name: str
+    state: Literal["delivered", "read"]
+    at: str | None
 
 
 class PreviewItem(TypedDict):
@@ -203,6 +223,14 @@ class RequestItem(TypedDict):
     came: str
 
 
+class RequestAnswerItem(TypedDict):
+    """What came of a request that was accepted (its chat) or refused."""
+
+    name: str
+    chat: NotRequired[str]
+    state: NotRequired[Literal["refused"]]
+
+
 class WayItem(TypedDict):
     relay: str
     embedded: bool
@@ -232,7 +260,7 @@ class StatusItem(TypedDict):
     version: str
     requests: int
     """Contacts that ask and were not answered."""
-    relay: Literal["none", "this-computer", "this-network", "elsewhere"]
+    relay: RelayPlace
     """From where invites can be opened: the relay of one's inbox."""
 
 
@@ -240,7 +268,8 @@ class ChangeItem(TypedDict):
     """One item of `follow`: exactly one of the keys is there."""
 
     ready: NotRequired[bool]
-    """All that follows happened after the call."""
+    """All that follows happened after this. It comes first, and again when more changed than was kept for a slow reader, or
+    after the home was locked: then whatever is shown has to be loaded anew."""
     status: NotRequired[StatusItem]
     chat: NotRequired[ChatItem]
     """New, or other than before."""
@@ -253,17 +282,19 @@ class ChangeItem(TypedDict):
     """Id of a message that vanished."""
     settings: NotRequired[SettingsItem]
     request: NotRequired[RequestItem]
+    no_request: NotRequired[str]
+    """Id of somebody whose request was answered."""
     locked: NotRequired[bool]
 
 
 class SettingsItem(TypedDict):
     """How this home's page behaves; kept in the home, so that all its windows agree."""
 
-    theme: Literal["system", "light", "dark"]
+    theme: Theme
     language: str
     """BCP 47; empty: as the browser says."""
     enter_sends: bool
-    notify: Literal["off", "that", "who", "what"]
+    notify: Notify
     """Nothing; that something came; who wrote; who and what."""
     sounds: bool
     receipts: bool
@@ -277,12 +308,26 @@ class SettingsItem(TypedDict):
 
 
 class KeptItem(TypedDict):
-    """One kind of thing that is on this computer."""
+    """One kind of thing that is on this computer. It stays until it is deleted; messages with a time go by themselves."""
 
     what: Literal["messages", "files", "contacts", "keys", "relay", "drafts"]
     count: int
     bytes: int
+    """On the disk, encrypted as it lies there."""
     oldest: str | None
+    vanishing: NotRequired[int]
+    """Of messages: how many go by themselves."""
+
+
+class InitItem(TypedDict):
+    name: str
+    account: str
+    relay: str
+    """Its id, or `embedded`."""
+
+
+class CaughtUpItem(TypedDict):
+    caught_up: bool
 
 
 class InviteItem(TypedDict):

@@ -18,8 +18,10 @@ from typing import Any, TypeVar
 from whimbrel.chat.effects import Ask, Effects, Tag
 from whimbrel.chat.line import Line
 from whimbrel.chat.person import Person
-from whimbrel.chat.records import PutFile
+from whimbrel.chat.records import PutFile, Save
 from whimbrel.chat.relays import Relay
+from whimbrel.client.changes import Changes
+from whimbrel.client.coming_back import coming_back
 from whimbrel.client.desk import StoreDesk
 from whimbrel.client.home_errors import STORE_CODES, code_of
 from whimbrel.client.link_runner import LinkState, RelayConnection
@@ -75,7 +77,9 @@ class Shell:
         self.desk = StoreDesk(home)
         self.person: Person | None = None
         self.connections: dict[bytes, RelayConnection] = {}
+        self.changes = Changes()
         self.transfers = Transfers(self)
+        self.transfers.watchers.append(lambda message, file: self.changes.progressed(message))
         self.trouble: list[dict[str, Any]] = []
         self.hurry = False
         self.fetch_up_to = -1
@@ -110,6 +114,7 @@ class Shell:
                 turns.cancel()
                 guard.cancel()
                 self.transfers.stop()
+                self.changes.end()
                 for task in self._connected:
                     task.cancel()
 
@@ -246,7 +251,9 @@ class Shell:
         changes = self.person.engine.take_changes() if self.person is not None else []
         if fx.saves or changes:
             self.home.check()
+            fx.save(*coming_back(self.home.database, fx.saves, self.now()))
             self.home.database.commit(fx.saves, changes)
+            self.changes.saved(fx.saves)
             self._setbacks.store_took()
             self.well_again(*STORE_CODES.values())
 
@@ -342,10 +349,14 @@ class Shell:
         entry = {"code": code, "text": text, "chat": chat, "at": self.now()}
         self.trouble = [t for t in self.trouble if (t["code"], t["chat"]) != (code, chat)][-49:]
         self.trouble.append(entry)
+        self.changes.status()
 
     def well_again(self, *codes: str) -> None:
         """What was wrong is not any more."""
+        before = len(self.trouble)
         self.trouble = [t for t in self.trouble if t["code"] not in codes]
+        if len(self.trouble) != before:
+            self.changes.status()
 
     # ----------------------------------------------------------------------------- doing what was decided
 
@@ -354,6 +365,7 @@ class Shell:
         fx = Effects()
         person = Person.make(name, relay, self.desk, os.urandom, self.now(), fx)
         self.home.database.commit(fx.saves, person.engine.take_changes())
+        self.changes.saved(fx.saves)
         person.fetch_up_to = self.fetch_up_to
         person.aside = self._setbacks.aside
         self.person = person
@@ -442,6 +454,7 @@ class Shell:
         if state.up and identity in self.connections:
             ways = cbor.encode(self.connections[identity].memory_value)
             self._happen(lambda person, now, fx: person.keep_ways(identity, ways, fx))
+        self.changes.status()
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -449,6 +462,14 @@ class Shell:
         """Begin to reach the relays that are needed."""
         self._follow_watches()
         self._wake.set()
+
+    async def keep(self, save: Save) -> None:
+        """Have something written that is no matter of the account, so that it can be kept before there is one."""
+        if self.person is not None:
+            await self.do(lambda person, now, fx: fx.save(save))
+        else:
+            self.home.database.commit([save])
+            self.changes.saved([save])
 
     async def nudge(self) -> None:
         """Have a turn now, whatever is due."""
@@ -483,6 +504,11 @@ class Shell:
         self._happen(lambda person, now, fx: person.records(relay, log, what, now, fx), log, slot)
 
     # ---------------------------------------------------------------------------------------- waiting
+
+    def say_changed(self) -> None:
+        """Something is other than before that was not a turn's doing."""
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     def next_change(self) -> asyncio.Event:
         """Set when anything has changed after this was called."""

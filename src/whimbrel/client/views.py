@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,10 +10,10 @@ from whimbrel.chat.contacts import Contact
 from whimbrel.chat.conversation import Conversation
 from whimbrel.chat.line_state import Standing
 from whimbrel.chat.person import Person
-from whimbrel.chat.records import ChatRow, FileRow, MessageRow
 from whimbrel.chat.troubles import text_of, way_back
+from whimbrel.client.shapes import ContactItem, RequestItem
+from whimbrel.store.reading import Overview
 from whimbrel.wire import cbor
-from whimbrel.wire.errors import Malformed
 
 Item = dict[str, Any]
 
@@ -25,71 +26,42 @@ def moment(milliseconds: int) -> str | None:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def chat_item(row: ChatRow) -> Item:
-    return {
-        "id": row.id.hex(),
-        "name": row.name,
-        "kind": row.kind,
-        "unread": row.unread,
-        "last": moment(row.last_at),
-    }
+def milliseconds(moment: str) -> int:
+    """The time that RFC 3339 writes so; without an offset it is meant in UTC. Raises ValueError."""
+    try:
+        at = datetime.fromisoformat(moment)
+        return int((at if at.tzinfo is not None else at.replace(tzinfo=UTC)).timestamp() * 1000)
+    except OverflowError:
+        raise ValueError(f"{moment} is out of reach") from None
 
 
-def contact_item(contact: Contact, row: ChatRow | None) -> Item:
-    """A contact, with the chat that one has with them."""
+def name_in(person: Person, account: bytes) -> str:
+    """What somebody is called; the beginning of the account key of whom nobody has introduced."""
+    return person.name_of(account) or account.hex()[:8]
+
+
+def contact_item(contact: Contact, row: Overview | None, groups: Sequence[bytes]) -> ContactItem:
+    """A contact, with the chat and the groups that one has together."""
     return {
         "id": contact.account.hex(),
         "name": contact.name,
         "kind": "pair",
         "unread": row.unread if row is not None else 0,
         "last": moment(row.last_at) if row is not None else None,
-        "chat": row.id.hex() if row is not None else None,
+        "chat": row.chat.hex() if row is not None else None,
         "standing": contact.standing,
         "verified": contact.verified,
         "came": contact.came,
+        "groups": [group.hex() for group in groups],
     }
 
 
-def message_item(person: Person, row: MessageRow, files: list[FileRow]) -> Item:
+def request_item(contact: Contact) -> RequestItem:
     return {
-        "id": row.id.hex(),
-        "chat": row.chat.hex(),
-        "from": person.name_of(row.sender) or row.sender.hex()[:8],
-        "mine": row.mine,
-        "at": moment(row.at),
-        "text": row.text,
-        "files": [
-            {"id": file.id.hex(), "name": file.name, "size": file.size, "type": file.type} for file in files
-        ],
-        "reply_to": row.reply_to.hex() if row.reply_to is not None else None,
-        "state": row.state,
-    }
-
-
-def event_item(person: Person, row: MessageRow) -> Item:
-    """Something that happened: who did it and whom it was about."""
-    item: Item = {
-        "event": row.event,
-        "id": row.id.hex(),
-        "chat": row.chat.hex(),
-        "from": person.name_of(row.sender) or row.sender.hex()[:8],
-        "mine": row.mine,
-        "at": moment(row.at),
-    }
-    if row.event == "reaction":
-        return item | {"text": row.text, "reply_to": row.reply_to.hex() if row.reply_to else None}
-    try:
-        _, _, whom, _, _, *rest = cbor.decode(row.content)
-    except (Malformed, ValueError):
-        return item
-    if rest and rest[0]:
-        item |= {"code": rest[0], "text": text_of(rest[0])}
-    names = [person.name_of(account) or account.hex()[:8] for account in whom]
-    chat = person.chats.get(row.chat)
-    return item | {
-        "person": ", ".join(names),
-        "people": names,
-        "name": chat.name if chat is not None else "",
+        "id": contact.account.hex(),
+        "name": contact.name,
+        "text": contact.text,
+        "came": contact.came,
     }
 
 

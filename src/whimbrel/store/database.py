@@ -248,6 +248,12 @@ class Database:
         late = "vanishes IS NOT NULL AND expires IS NOT NULL AND vanishes > ? + expires * 1000"
         return bool(self._rows(f"SELECT 1 FROM messages WHERE {late} LIMIT 1", now))
 
+    def has_old(self, before: int) -> bool:
+        """Whether ForgetOld would find anything."""
+        gone = "SELECT 1 FROM gone WHERE at < ?"
+        early = "SELECT 1 FROM deeds WHERE came < ? AND NOT EXISTS (SELECT 1 FROM messages WHERE id = target)"
+        return bool(self._rows(f"SELECT 1 WHERE EXISTS ({gone}) OR EXISTS ({early})", before, before))
+
     def chat_settings(self) -> dict[bytes, ChatSettingsRow]:
         """How chats are kept here, of those that were ever set, by the chat."""
         found = self._records(

@@ -10,6 +10,12 @@ export type FileState = "here" | "offered" | "coming" | "going" | "failed";
 
 export type Right = "everybody" | "admins";
 
+export type RelayPlace = "none" | "this-computer" | "this-network" | "elsewhere";
+
+export type Theme = "system" | "light" | "dark";
+
+export type Notify = "off" | "that" | "who" | "what";
+
 /** What is known of a picture or a recording before its file is here. */
 export interface MediaItem {
   width?: number;
@@ -33,6 +39,8 @@ export interface FileItem {
   done: number;
   description: string;
   media?: MediaItem;
+  /** Somebody stopped it here; it goes on when it is told to. */
+  paused?: boolean;
 }
 
 /** One emoji under a message, and who chose it, in the order of the log. */
@@ -60,6 +68,7 @@ export interface QuoteItem {
 
 /** A message. `n` is its place in this home: greater is later; it never changes. */
 export interface MessageItem {
+  from: string;
   id: string;
   chat: string;
   n: number;
@@ -89,6 +98,7 @@ export interface MessageItem {
 
 /** Something that happened between the messages (`code` and `text`: what is wrong, if something is). */
 export interface EventItem {
+  from: string;
   event: string;
   id: string;
   chat: string;
@@ -97,11 +107,21 @@ export interface EventItem {
   person_id: string;
   mine: boolean;
   at: string;
+  /** The names in `people`, as one text. */
+  person?: string;
   people?: string[];
   name?: string;
   code?: string;
   text?: string;
   seconds?: number;
+}
+
+/** How far an own message got with one person. */
+export interface ReceiptItem {
+  person: string;
+  name: string;
+  state: "delivered" | "read";
+  at: string | null;
 }
 
 /** The last line of a chat, as the list shows it. */
@@ -192,6 +212,13 @@ export interface RequestItem {
   came: string;
 }
 
+/** What came of a request that was accepted (its chat) or refused. */
+export interface RequestAnswerItem {
+  name: string;
+  chat?: string;
+  state?: "refused";
+}
+
 export interface WayItem {
   relay: string;
   embedded: boolean;
@@ -222,12 +249,15 @@ export interface StatusItem {
   /** Contacts that ask and were not answered. */
   requests: number;
   /** From where invites can be opened: the relay of one's inbox. */
-  relay: "none" | "this-computer" | "this-network" | "elsewhere";
+  relay: RelayPlace;
 }
 
 /** One item of `follow`: exactly one of the keys is there. */
 export interface ChangeItem {
-  /** All that follows happened after the call. */
+  /**
+   * All that follows happened after this. It comes first, and again when more changed than was kept for a slow reader, or
+   * after the home was locked: then whatever is shown has to be loaded anew.
+   */
   ready?: boolean;
   status?: StatusItem;
   /** New, or other than before. */
@@ -241,17 +271,19 @@ export interface ChangeItem {
   no_message?: string;
   settings?: SettingsItem;
   request?: RequestItem;
+  /** Id of somebody whose request was answered. */
+  no_request?: string;
   locked?: boolean;
 }
 
 /** How this home's page behaves; kept in the home, so that all its windows agree. */
 export interface SettingsItem {
-  theme: "system" | "light" | "dark";
+  theme: Theme;
   /** BCP 47; empty: as the browser says. */
   language: string;
   enter_sends: boolean;
   /** Nothing; that something came; who wrote; who and what. */
-  notify: "off" | "that" | "who" | "what";
+  notify: Notify;
   sounds: boolean;
   /** Tell others that their messages were read. */
   receipts: boolean;
@@ -263,12 +295,26 @@ export interface SettingsItem {
   list_width: number;
 }
 
-/** One kind of thing that is on this computer. */
+/** One kind of thing that is on this computer. It stays until it is deleted; messages with a time go by themselves. */
 export interface KeptItem {
   what: "messages" | "files" | "contacts" | "keys" | "relay" | "drafts";
   count: number;
+  /** On the disk, encrypted as it lies there. */
   bytes: number;
   oldest: string | null;
+  /** Of messages: how many go by themselves. */
+  vanishing?: number;
+}
+
+export interface InitItem {
+  name: string;
+  account: string;
+  /** Its id, or `embedded`. */
+  relay: string;
+}
+
+export interface CaughtUpItem {
+  caught_up: boolean;
 }
 
 export interface InviteItem {
@@ -290,17 +336,17 @@ export interface Methods {
   /** A new account, on a relay elsewhere or on the home's own. */
   init: {
     params: { name: string; relay?: string | null };
-    item: Record<string, unknown>;
+    item: InitItem;
   };
-  /** Which way is up, what waits, and what was found wrong. */
+  /** Which way is up, what waits, what was found wrong, and where this home is kept. */
   status: {
     params: Record<string, never>;
-    item: Record<string, unknown>;
+    item: StatusItem;
   };
   /** Catch up with the relays. */
   catch_up: {
     params: { wait?: number };
-    item: Record<string, unknown>;
+    item: CaughtUpItem;
   };
   /** An invite to give to somebody: for one person, or open to whoever has it. */
   invite: {
@@ -315,17 +361,22 @@ export interface Methods {
   /** Contacts that ask; accept or refuse one. */
   requests: {
     params: { action?: string | null; name?: string | null };
-    item: Record<string, unknown>;
+    item: RequestItem | RequestAnswerItem;
   };
-  /** All chats, the newest first. */
+  /** All chats, also archived ones: pinned ones first, then the newest. */
   chats: {
     params: Record<string, never>;
-    item: Record<string, unknown>;
+    item: ChatItem;
   };
-  /** The people whom this account has accepted, or has asked. */
+  /** How a chat is kept on this computer: nobody else learns of it. What is not given stays. `muted` without a time is for good. */
+  chat_set: {
+    params: { chat: string; pinned?: boolean | null; archived?: boolean | null; muted?: boolean | null; muted_until?: string | null; unread_mark?: boolean | null; draft?: string | null };
+    item: ChatItem;
+  };
+  /** The people whom this account has accepted, has asked, or has blocked. */
   contacts: {
     params: Record<string, never>;
-    item: Record<string, unknown>;
+    item: ContactItem;
   };
   /** The safety number that both see; with `confirm` it was compared. */
   verify: {
@@ -377,20 +428,69 @@ export interface Methods {
     params: { chat: string; text?: string | null; files?: string[] | null; reply_to?: string | null; wait?: number | null };
     item: Record<string, unknown>;
   };
-  /** Messages, oldest first; with `follow` also those that come, until `timeout` seconds have passed. */
+  /**
+   * A window of a chat, oldest first: the newest, or those before or after a number `n`, or around a message. At most 500.
+   *
+   * Marks nothing as read.
+   */
+  messages: {
+    params: { chat: string; before?: number | null; after?: number | null; around?: string | null; limit?: number };
+    item: MessageItem | EventItem;
+  };
+  /** One message, by its id. */
+  message: {
+    params: { id: string };
+    item: MessageItem | EventItem;
+  };
+  /** Who has got an own message, and who has read it; in the order in which that was told. */
+  receipts: {
+    params: { message: string };
+    item: ReceiptItem;
+  };
+  /** A chat was looked at up to message number `n`: those are read, and the mark of the chat goes. */
+  seen: {
+    params: { chat: string; n: number };
+    item: ChatItem;
+  };
+  /** Messages, oldest first; with `follow` also those that come, until `timeout` seconds have passed. They count as read. */
   read: {
     params: { chat?: string | null; follow?: boolean; since?: string | null; limit?: number | null; timeout?: number | null; events?: boolean };
-    item: Record<string, unknown>;
+    item: MessageItem | EventItem;
+  };
+  /** The newest messages with these words, oldest first; with `before` those before a number `n`. At most 500. */
+  search: {
+    params: { words: string | string[]; chat?: string | null; limit?: number; before?: number | null };
+    item: MessageItem | EventItem;
   };
   /** Write the files of a message into a folder. */
   save: {
     params: { message: string; dir?: string };
     item: Record<string, unknown>;
   };
-  /** The newest messages with these words, oldest first. */
-  search: {
-    params: { words: string | string[]; chat?: string | null; limit?: number };
-    item: Record<string, unknown>;
+  /**
+   * What changes from now on, until the asker goes away: first `ready`, then each new or changed item, the newest of each.
+   *
+   * Whoever is slow is given fewer items, never old ones. After the first `ready` load what is to be shown: nothing falls
+   * between. While the home is locked only `locked` and `status` come.
+   */
+  follow: {
+    params: Record<string, never>;
+    item: ChangeItem;
+  };
+  /** How this home's page behaves. */
+  settings: {
+    params: Record<string, never>;
+    item: SettingsItem;
+  };
+  /** Change what is given; what is not given stays. */
+  set_settings: {
+    params: { theme?: Theme | null; language?: string | null; enter_sends?: boolean | null; notify?: Notify | null; sounds?: boolean | null; receipts?: boolean | null; full_quality?: boolean | null; fetch_up_to?: number | null; lock_after?: number | null; list_width?: number | null };
+    item: SettingsItem;
+  };
+  /** What is on this computer: kinds of things, how many, how large, since when. */
+  kept: {
+    params: Record<string, never>;
+    item: KeptItem;
   };
 }
 

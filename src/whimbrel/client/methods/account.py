@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+from whimbrel import __version__
 from whimbrel.chat.relays import Relay
 from whimbrel.client.errors import WRONG_USE, ServiceError
-from whimbrel.client.views import Item, moment
+from whimbrel.client.shapes import CaughtUpItem, InitItem, StatusItem, WayItem
+from whimbrel.client.views import moment
 from whimbrel.crypto.names import fault_of_name
 from whimbrel.wire.admission import encode_admission
 from whimbrel.wire.errors import TextError
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from whimbrel.client.service import Service
 
 
-async def init(service: Service, name: str, relay: str | None = None) -> AsyncIterator[Item]:
+async def init(service: Service, name: str, relay: str | None = None) -> AsyncIterator[InitItem]:
     """A new account, on a relay elsewhere or on the home's own."""
     if service.shell.person is not None:
         raise ServiceError(
@@ -59,12 +61,16 @@ def relay_of(address: str) -> Relay:
     return Relay(parsed.relay, routes, encode_admission(parsed.admission))
 
 
-async def status(service: Service) -> AsyncIterator[Item]:
-    """Which way is up, what waits, and what was found wrong."""
+async def status(service: Service) -> AsyncIterator[StatusItem]:
+    """Which way is up, what waits, what was found wrong, and where this home is kept."""
+    yield status_item(service)
+
+
+def status_item(service: Service) -> StatusItem:
     shell = service.shell
     person = shell.person
     uploading = {file.message for file in shell.home.database.files_under_way() if file.state == "going"}
-    ways = []
+    ways: list[WayItem] = []
     for identity, connection in shell.connections.items():
         state = connection.state
         relay = person.relays.get(identity) if person is not None else None
@@ -78,7 +84,8 @@ async def status(service: Service) -> AsyncIterator[Item]:
                 "trouble": state.trouble,
             }
         )
-    yield {
+    contacts = person.contacts.values() if person is not None else ()
+    return {
         "name": person.identity.name if person is not None else None,
         "account": person.identity.account.hex() if person is not None else None,
         "ways": ways,
@@ -93,10 +100,15 @@ async def status(service: Service) -> AsyncIterator[Item]:
             for entry in service.what_is_wrong()
         ],
         "key": shell.home.where_the_key_is,
+        "key_place": shell.home.key_place,
         "home": str(shell.home.path),
+        "locked": service.locked,
+        "version": __version__,
+        "requests": sum(contact.standing == "asking" for contact in contacts),
+        "relay": service.where_the_relay_is(),
     }
 
 
-async def catch_up(service: Service, wait: float = 5.0) -> AsyncIterator[Item]:
+async def catch_up(service: Service, wait: float = 5.0) -> AsyncIterator[CaughtUpItem]:
     """Catch up with the relays."""
     yield {"caught_up": await service.shell.settle(wait)}

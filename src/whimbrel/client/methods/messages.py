@@ -1,4 +1,4 @@
-"""Messages and their files: sending, reading, saving, searching."""
+"""Messages and their files: sending and saving."""
 
 from __future__ import annotations
 
@@ -6,30 +6,22 @@ import asyncio
 import mimetypes
 import os
 import stat
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from whimbrel.chat.attachments import Transfer
 from whimbrel.chat.composing import TYPE_MAX, Attachment
-from whimbrel.chat.effects import Effects
-from whimbrel.chat.person import Person
-from whimbrel.chat.receipts_report import MessageStatus
-from whimbrel.chat.records import FileRow, MarkRead, MessageRow
+from whimbrel.chat.records import FileRow
 from whimbrel.client.errors import CANNOT, HOME, NOT_FOUND, REFUSED, WRONG_USE, ServiceError
 from whimbrel.client.files import FileChanged, open_file, seal_file
 from whimbrel.client.lookup import find_chat, find_message
-from whimbrel.client.views import Item, event_item, message_item
+from whimbrel.client.views import Item
 from whimbrel.crypto.files import FILE_MAX
-from whimbrel.store.errors import StoreError, home_full, is_full
+from whimbrel.store.errors import home_full, is_full
 
 if TYPE_CHECKING:
     from whimbrel.client.service import Service
-
-PAGE = 500
-"""Messages read from the store at once."""
-
 
 # ------------------------------------------------------------------------------------------------- sending
 
@@ -103,95 +95,6 @@ async def _stage(service: Service, relay: bytes, path: Path) -> Attachment:
         "utf-8", "replace"
     )  # to the disk a name is bytes; to a message it is text
     return Attachment(relay, blob, key, about.st_size, content_hash, name, kind[:TYPE_MAX])
-
-
-# ------------------------------------------------------------------------------------------------- reading
-
-
-async def read(
-    service: Service,
-    chat: str | None = None,
-    follow: bool = False,
-    since: str | None = None,
-    limit: int | None = None,
-    timeout: float | None = None,
-    events: bool = False,
-) -> AsyncIterator[Item]:
-    """Messages, oldest first; with `follow` also those that come, until `timeout` seconds have passed."""
-    person = service.person()
-    only = find_chat(person, chat).id if chat is not None else None
-    last = find_message(person, since).n if since is not None else None
-    store = service.shell.home.database
-    if limit is not None:
-        rows = (
-            store.messages(only, last, limit, events)
-            if last is None
-            else store.messages(only, last, None, events)[-limit:]
-        )
-        last = rows[-1].n if rows else last
-        for item in await _shown(service, rows):
-            yield item
-    end = asyncio.get_running_loop().time() + timeout if timeout is not None else None
-    while True:
-        changed = service.shell.next_change()
-        if limit is None or follow:
-            while rows := store.messages(only, last or 0, PAGE, events):
-                last = rows[-1].n
-                for item in await _shown(service, rows):
-                    yield item
-        if not follow or not await _another(changed, end):
-            return
-        limit = None
-
-
-async def _another(changed: asyncio.Event, end: float | None) -> bool:
-    """Wait for a change. False: the time is over."""
-    try:
-        async with asyncio.timeout_at(end):
-            await changed.wait()
-    except TimeoutError:
-        return False
-    return True
-
-
-async def _shown(service: Service, rows: Sequence[MessageRow]) -> list[Item]:
-    """The items of rows that are shown now: from here on they are read."""
-    person, store = service.person(), service.shell.home.database
-    items = []
-    last: dict[bytes, int] = {}
-    for row in rows:
-        if row.event is None:
-            items.append(message_item(person, row, store.files_of(row.id)))
-        else:
-            items.append(event_item(person, row))
-        last[row.chat] = row.n
-    unread = {chat: store.unread_messages(chat, n) for chat, n in last.items()}
-    if any(unread.values()):
-        with suppress(StoreError):  # on a full disk, say: they are shown all the same, and stay unread
-            await service.shell.do(lambda person, now, fx: _mark_read(person, last, unread, now, fx))
-    return items
-
-
-def _mark_read(
-    person: Person, last: dict[bytes, int], unread: dict[bytes, list[bytes]], now: int, fx: Effects
-) -> None:
-    for chat_id, ids in unread.items():
-        if ids:
-            fx.save(MarkRead(chat_id, last[chat_id]))
-            chat = person.chats.get(chat_id)
-            if chat is not None:
-                chat.receipts(ids, MessageStatus.READ, now, fx)
-
-
-async def search(
-    service: Service, words: str | list[str], chat: str | None = None, limit: int = 50
-) -> AsyncIterator[Item]:
-    """The newest messages with these words, oldest first."""
-    person, store = service.person(), service.shell.home.database
-    only = find_chat(person, chat).id if chat is not None else None
-    text = words if isinstance(words, str) else " ".join(words)
-    for row in store.search(text, only, limit, None):
-        yield message_item(person, row, store.files_of(row.id))
 
 
 # -------------------------------------------------------------------------------------------------- saving

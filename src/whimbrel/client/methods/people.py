@@ -10,7 +10,8 @@ from whimbrel.chat.acceptances import Acceptance
 from whimbrel.chat.invite_keys import key_of
 from whimbrel.client.errors import WRONG_USE, ServiceError
 from whimbrel.client.lookup import find_contact
-from whimbrel.client.views import Item, chat_item, contact_item
+from whimbrel.client.shapes import RequestAnswerItem, RequestItem
+from whimbrel.client.views import Item, request_item
 from whimbrel.crypto.accounts import pair_id, safety_number
 from whimbrel.wire.errors import TextError
 from whimbrel.wire.texts import parse_invite
@@ -67,18 +68,13 @@ async def accept(service: Service, invite: str, text: str = "") -> AsyncIterator
 
 async def requests(
     service: Service, action: str | None = None, name: str | None = None
-) -> AsyncIterator[Item]:
+) -> AsyncIterator[RequestItem | RequestAnswerItem]:
     """Contacts that ask; accept or refuse one."""
     person = service.person()
     if action is None:
         for contact in person.contacts.values():
             if contact.standing == "asking":
-                yield {
-                    "id": contact.account.hex(),
-                    "name": contact.name,
-                    "text": contact.text,
-                    "came": contact.came,
-                }
+                yield request_item(contact)
         return
     if name is None:
         raise ServiceError("name", f"Whose request is to be {action}ed?", "Give the name.", WRONG_USE)
@@ -95,23 +91,6 @@ async def requests(
     await service.shell.do(lambda person, now, fx: person.make_pair(contact, id, now, fx))
     await service.shell.settle(service.wait or 5.0)
     yield {"chat": id.hex(), "name": asking.name}
-
-
-async def chats(service: Service) -> AsyncIterator[Item]:
-    """All chats, the newest first."""
-    service.person()
-    rows = [row for row in service.shell.home.database.chats() if not row.hidden]
-    for row in sorted(rows, key=lambda row: -row.last_at):
-        yield chat_item(row)
-
-
-async def contacts(service: Service) -> AsyncIterator[Item]:
-    """The people whom this account has accepted, or has asked."""
-    person = service.person()
-    rows = {row.id: row for row in service.shell.home.database.chats() if not row.hidden}
-    people = [c for c in person.contacts.values() if c.standing in ("contact", "asked")]
-    for contact in sorted(people, key=lambda contact: contact.name.casefold()):
-        yield contact_item(contact, rows.get(pair_id(person.identity.account, contact.account)))
 
 
 async def verify(service: Service, name: str, confirm: bool = False) -> AsyncIterator[Item]:
