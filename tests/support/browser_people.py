@@ -85,6 +85,32 @@ class Person(Resident):
 
     # -- what people do again and again ----------------------------------------------------------------------
 
+    def first_start(self, relay: str | None = None) -> None:
+        """Chooses a name; gives the address of a relay, or has one inside the app."""
+        self.box("Your name").fill(self.name)
+        if relay is not None:
+            self.button("I have the address of a relay").click()
+            self.box("Address of the relay").fill(relay)
+        self.button("Start").click()
+        expect(self.button("New chat").first).to_be_visible()
+
+    def invite(self) -> str:
+        """Copies an invite for one person out of *New chat*."""
+        self.button("New chat").first.click()
+        copy = self.button("Copy invite")
+        expect(copy).to_be_enabled()
+        copy.click()
+        text: str = self.page.evaluate("navigator.clipboard.readText()")
+        assert text.startswith("whimbrel:"), text
+        return text
+
+    def open_invite(self, invite: str) -> None:
+        """Pastes it into *New chat*, and is in the chat."""
+        self.button("New chat").first.click()
+        self.box("Paste an invite").fill(invite)
+        self.button("Open invite").click()
+        expect(self.log).to_be_visible()
+
     def open_chat(self, name: str) -> None:
         self.chats.get_by_role("listitem").filter(has_text=name).first.click()
         expect(self.log).to_be_visible()
