@@ -73,12 +73,15 @@ class Opening(Protocol):
 @dataclass(frozen=True, slots=True)
 class LinkState:
     """How the connection stands, for a person: `route` is the way that is up (None: none is), `since` Unix seconds,
-    `trouble` a sentence about why none is, as far as it is known."""
+    `trouble` a sentence about why none is, as far as it is known, and `code` a word for it. `slow`: what one writes
+    waits for seconds."""
 
     up: bool
     route: str | None
     since: float
     trouble: str | None
+    code: str | None = None
+    slow: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -285,8 +288,12 @@ class RelayConnection:
                 self._on_records(slot, what)
             case DeliverSignal(slot, body):
                 self._on_signal(slot, body)
-            case Report(up, trouble):
-                self._report(up, trouble)
+            case Report(up, trouble, slow):
+                self._report(up, trouble, slow)
+
+    def clock_is_off(self) -> bool:
+        """Whether this computer's clock and the relay's are a day or more apart; asked while a way is up."""
+        return self.state.up and self._keys.disagree_with(self._wall_clock())
 
     def _send(self, way: _Way, n: int, operations: tuple[Operation, ...]) -> None:
         if way.letters is not None:
@@ -297,13 +304,13 @@ class RelayConnection:
             except WireError:
                 pass  # the stream has just failed; its own task says so
 
-    def _report(self, up: Candidate | None, trouble: Trouble | None) -> None:
+    def _report(self, up: Candidate | None, trouble: Trouble | None, slow: bool) -> None:
         route = up.text if up is not None else None
-        words = trouble.in_words() if trouble is not None else None
         if route is None and not self._routes:
-            words = Trouble(Stage.CONNECT, Reason.UNKNOWN_WAY).in_words()
+            trouble = Trouble(Stage.CONNECT, Reason.UNKNOWN_WAY)
+        words, code = (trouble.in_words(), trouble.reason.value) if trouble is not None else (None, None)
         since = self.state.since if self.state.route == route else self._wall_clock()
-        self.state = LinkState(up is not None, route, since, words)
+        self.state = LinkState(up is not None, route, since, words, code, slow)
         self._on_state(self.state)
 
     def _tell(self, is_settled: bool) -> None:

@@ -238,6 +238,10 @@ class WayItem(TypedDict):
     way: str | None
     since: str | None
     trouble: str | None
+    trouble_code: str | None
+    """A word for `trouble`, of a fixed set."""
+    slow: bool
+    """What one writes waits for seconds on this way."""
 
 
 class WrongItem(TypedDict):
@@ -334,6 +338,59 @@ class InviteItem(TypedDict):
     invite: str
     reach: Literal["this-computer", "this-network", "anywhere"]
     note: NotRequired[str]
+
+
+class LockItem(TypedDict):
+    locked: bool
+
+
+class PassphraseItem(TypedDict):
+    key_place: Literal["passphrase", "keyring", "file"]
+    note: NotRequired[str]
+
+
+class CutOffItem(TypedDict):
+    path: str
+    """Where this window gets in again: the path of a new one-time link."""
+
+
+class ErasedItem(TypedDict):
+    erased: str
+    """The folder that this home was."""
+    stays: list[str]
+    """What lies in it and was not made by Whimbrel."""
+
+
+class FileStandItem(TypedDict):
+    """How far a file is."""
+
+    id: str
+    state: FileState
+    done: int
+    paused: bool
+
+
+class TicketItem(TypedDict):
+    ticket: str
+    url: str
+    """Good for this file alone, until a quarter of an hour after its last use, and not while locked."""
+
+
+class DroppedItem(TypedDict):
+    upload: str
+
+
+class NetworkItem(TypedDict):
+    reach: Literal["this-computer", "this-network", "anywhere"]
+    addresses: list[str]
+
+
+class VerifyItem(TypedDict):
+    name: str
+    safety_number: str
+    verified: bool
+    code: str
+    """Text for a QR code: what the other side scans and gives as `code`."""
 
 
 class UploadItem(TypedDict):

@@ -187,6 +187,8 @@ class Report:
 
     up: Candidate | None
     trouble: Trouble | None
+    slow: bool = False
+    """Small requests wait for seconds on it."""
 
 
 Action = Dial | Send | Abandon | Close | Deliver | DeliverRecords | DeliverSignal | Report

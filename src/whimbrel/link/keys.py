@@ -8,6 +8,9 @@ from whimbrel.wire import keydoc
 from whimbrel.wire.errors import WireError
 from whimbrel.wire.keydoc import KeyDocument
 
+DAY = 24 * 3600
+"""Seconds by which clocks may differ before anybody is told: all that the times of a document can show is of that size."""
+
 
 class Keys:
     """Holds the document and hands a newer one on, to be kept. The newest number wins; no clock is asked."""
@@ -24,6 +27,14 @@ class Keys:
                 self.document = keydoc.decode(kept, identity)
             except WireError:
                 pass
+
+    def disagree_with(self, now: float) -> bool:
+        """Whether a clock that shows `now` (Unix seconds) and the relay's are a day or more apart, as far as its document tells.
+
+        It decides nothing: the newest number wins. It is only said.
+        """
+        document = self.document
+        return document is not None and not document.start - DAY <= now <= document.until + DAY
 
     def learn(self, document: KeyDocument) -> None:
         """A document of this relay, checked; it is taken when it is newer."""

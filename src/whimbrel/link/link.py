@@ -315,6 +315,8 @@ class Link:
         if way.up_since is None:
             self._came_up(now, way, event.subnets, actions)
         way.pace.answered(now, request.sent_at, request.size, request.bulk)
+        if not request.bulk and request.watch_at is None:
+            way.pace.small_answered(now - request.sent_at)
         for pending, answer in zip(request.carried, event.answers, strict=False):
             pending.on.discard(way.number)
             self._settle(now, pending, answer, actions)
@@ -460,7 +462,8 @@ class Link:
 
     def _report(self, actions: list[Action]) -> None:
         up = self._main.candidate if self._main is not None else None
-        report = Report(up, self._trouble if up is None else None)
+        slow = self._main is not None and self._main.pace.slow
+        report = Report(up, self._trouble if up is None else None, slow)
         if report != self._reported:
             self._reported = report
             actions.append(report)

@@ -226,6 +226,10 @@ export interface WayItem {
   way: string | null;
   since: string | null;
   trouble: string | null;
+  /** A word for `trouble`, of a fixed set. */
+  trouble_code: string | null;
+  /** What one writes waits for seconds on this way. */
+  slow: boolean;
 }
 
 export interface WrongItem {
@@ -323,6 +327,58 @@ export interface InviteItem {
   note?: string;
 }
 
+export interface LockItem {
+  locked: boolean;
+}
+
+export interface PassphraseItem {
+  key_place: "passphrase" | "keyring" | "file";
+  note?: string;
+}
+
+export interface CutOffItem {
+  /** Where this window gets in again: the path of a new one-time link. */
+  path: string;
+}
+
+export interface ErasedItem {
+  /** The folder that this home was. */
+  erased: string;
+  /** What lies in it and was not made by Whimbrel. */
+  stays: string[];
+}
+
+/** How far a file is. */
+export interface FileStandItem {
+  id: string;
+  state: FileState;
+  done: number;
+  paused: boolean;
+}
+
+export interface TicketItem {
+  ticket: string;
+  /** Good for this file alone, until a quarter of an hour after its last use, and not while locked. */
+  url: string;
+}
+
+export interface DroppedItem {
+  upload: string;
+}
+
+export interface NetworkItem {
+  reach: "this-computer" | "this-network" | "anywhere";
+  addresses: string[];
+}
+
+export interface VerifyItem {
+  name: string;
+  safety_number: string;
+  verified: boolean;
+  /** Text for a QR code: what the other side scans and gives as `code`. */
+  code: string;
+}
+
 /** A file that was given to the app and waits for its message. */
 export interface UploadItem {
   upload: string;
@@ -348,10 +404,13 @@ export interface Methods {
     params: { wait?: number };
     item: CaughtUpItem;
   };
-  /** An invite to give to somebody: for one person, or open to whoever has it. */
+  /**
+   * An invite to give to somebody: for one person, or open to whoever has it. `where` "network": for somebody on this network;
+   * the relay in this home is opened to it first, if that is where one's inbox is.
+   */
   invite: {
-    params: { open?: boolean };
-    item: Record<string, unknown>;
+    params: { open?: boolean; where?: "network" | null };
+    item: InviteItem;
   };
   /** Open somebody's invite. */
   accept: {
@@ -378,10 +437,10 @@ export interface Methods {
     params: Record<string, never>;
     item: ContactItem;
   };
-  /** The safety number that both see; with `confirm` it was compared. */
+  /** The safety number that both see; with `confirm` it was compared; `code`: what was scanned from their screen is compared. */
   verify: {
-    params: { name: string; confirm?: boolean };
-    item: Record<string, unknown>;
+    params: { name: string; confirm?: boolean; code?: string | null };
+    item: VerifyItem;
   };
   /** A new group of these people and oneself. */
   group_new: {
@@ -491,6 +550,71 @@ export interface Methods {
   kept: {
     params: Record<string, never>;
     item: KeptItem;
+  };
+  /** Show and do nothing more until the passphrase was given; messages go on arriving. */
+  lock: {
+    params: Record<string, never>;
+    item: LockItem;
+  };
+  /** Go on where it was locked. */
+  unlock: {
+    params: { passphrase: string };
+    item: LockItem;
+  };
+  /** Somebody is there: the time after which the app locks by itself begins anew. */
+  touch: {
+    params: Record<string, never>;
+    item: LockItem;
+  };
+  /** From now on the home opens with this passphrase and nothing else. `old`: the one until now, if there was one. */
+  set_passphrase: {
+    params: { new: string; old?: string | null };
+    item: PassphraseItem;
+  };
+  /** Throw out all windows of the page, this one too: only a new link lets one in. The answer has such a link's path. */
+  cut_off: {
+    params: Record<string, never>;
+    item: CutOffItem;
+  };
+  /** Take this home off the disk, whole, and end the program. `confirm`: the name of the account. */
+  erase_everything: {
+    params: { confirm: string };
+    item: ErasedItem;
+  };
+  /** Begin to fetch a file, or try again; it goes on by itself. */
+  fetch_file: {
+    params: { file: string };
+    item: FileStandItem;
+  };
+  /** Stop a file where it stands, on its way here or to the relay. */
+  pause_file: {
+    params: { file: string };
+    item: FileStandItem;
+  };
+  /** Go on with a file where it stands. */
+  resume_file: {
+    params: { file: string };
+    item: FileStandItem;
+  };
+  /** An address under which a browser gets this one file for a while, beside the cookie: for a film, or to save it. */
+  ticket: {
+    params: { file: string };
+    item: TicketItem;
+  };
+  /** A file that was given to the app is not to be sent: nothing of it stays. */
+  drop_upload: {
+    params: { upload: string };
+    item: DroppedItem;
+  };
+  /** Let people on this network reach the relay in this home, now and in later runs. */
+  open_to_network: {
+    params: Record<string, never>;
+    item: NetworkItem;
+  };
+  /** Live on another relay from now on: the inbox moves there, and new chats are made there. */
+  set_relay: {
+    params: { address: string };
+    item: StatusItem;
   };
 }
 

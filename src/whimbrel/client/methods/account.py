@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from whimbrel import __version__
 from whimbrel.chat.relays import Relay
 from whimbrel.client.errors import WRONG_USE, ServiceError
-from whimbrel.client.shapes import CaughtUpItem, InitItem, StatusItem, WayItem
+from whimbrel.client.shapes import CaughtUpItem, InitItem, StatusItem, WayItem, WrongItem
 from whimbrel.client.views import moment
 from whimbrel.crypto.names import fault_of_name
 from whimbrel.wire.admission import encode_admission
@@ -82,6 +82,8 @@ def status_item(service: Service) -> StatusItem:
                 "way": state.route,
                 "since": moment(int(state.since * 1000)) if state.since else None,
                 "trouble": state.trouble,
+                "trouble_code": state.code,
+                "slow": state.slow,
             }
         )
     contacts = person.contacts.values() if person is not None else ()
@@ -90,15 +92,7 @@ def status_item(service: Service) -> StatusItem:
         "account": person.identity.account.hex() if person is not None else None,
         "ways": ways,
         "waiting": (person.waiting() if person is not None else 0) + len(uploading),
-        "wrong": [
-            {
-                "code": entry["code"],
-                "text": entry["text"],
-                "chat": entry["chat"].hex() if entry["chat"] else None,
-                "at": moment(entry["at"]),
-            }
-            for entry in service.what_is_wrong()
-        ],
+        "wrong": _wrong(service),
         "key": shell.home.where_the_key_is,
         "key_place": shell.home.key_place,
         "home": str(shell.home.path),
@@ -107,6 +101,30 @@ def status_item(service: Service) -> StatusItem:
         "requests": sum(contact.standing == "asking" for contact in contacts),
         "relay": service.where_the_relay_is(),
     }
+
+
+def _wrong(service: Service) -> list[WrongItem]:
+    wrong: list[WrongItem] = [
+        {
+            "code": entry["code"],
+            "text": entry["text"],
+            "chat": entry["chat"].hex() if entry["chat"] else None,
+            "at": moment(entry["at"]),
+        }
+        for entry in service.what_is_wrong()
+    ]
+    return wrong + _wrong_clock(service)
+
+
+def _wrong_clock(service: Service) -> list[WrongItem]:
+    """The home's own relay has the same clock, and says nothing of it."""
+    person = service.shell.person
+    relays = person.relays if person is not None else {}
+    elsewhere = [c for i, c in service.shell.connections.items() if i in relays and not relays[i].embedded]
+    if not any(connection.clock_is_off() for connection in elsewhere):
+        return []
+    text = "The clocks of this computer and of the relay are a day or more apart; times of messages may be wrong."
+    return [{"code": "clock", "text": text, "chat": None, "at": None}]
 
 
 async def catch_up(service: Service, wait: float = 5.0) -> AsyncIterator[CaughtUpItem]:
