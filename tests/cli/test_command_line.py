@@ -1,14 +1,17 @@
 """What is typed: where options may stand, what is asked of the client, wrong use, help."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
 from whimbrel.cli import calls
 from whimbrel.cli.catalogue import COMMANDS
+from whimbrel.cli.keeping import SETTINGS_HELP
 from whimbrel.cli.main import main
+from whimbrel.client.shapes import SettingsItem
 
 
 class Asked:
@@ -81,6 +84,21 @@ HERE = str(Path.cwd())
         ("save 3f", "save", {"message": "3f", "dir": HERE}),
         ("save 3f /tmp", "save", {"message": "3f", "dir": "/tmp"}),
         ("search old harbour --in Bo", "search", {"words": "old harbour", "chat": "Bo"}),
+        ("chats --archived", "chats", {}),
+        ("pin Bo", "chat_set", {"chat": "Bo", "pinned": True}),
+        ("unpin Bo", "chat_set", {"chat": "Bo", "pinned": False}),
+        ("mute Bo", "chat_set", {"chat": "Bo", "muted": True}),
+        ("unmute Bo", "chat_set", {"chat": "Bo", "muted": False}),
+        ("archive Bo", "chat_set", {"chat": "Bo", "archived": True}),
+        ("unarchive Bo", "chat_set", {"chat": "Bo", "archived": False}),
+        ("settings", "set_settings", {}),
+        ("settings receipts", "set_settings", {}),
+        ("settings receipts off", "set_settings", {"receipts": False}),
+        ("settings theme dark", "set_settings", {"theme": "dark"}),
+        ("settings fetch-up-to 10MB", "set_settings", {"fetch_up_to": 10_000_000}),
+        ("settings lock-after 5m", "set_settings", {"lock_after": 300}),
+        ("settings list-width 400", "set_settings", {"list_width": 400}),
+        ("kept", "kept", {}),
         ("status", "status", {}),
     ],
 )
@@ -93,6 +111,19 @@ def test_each_command_asks_one_method(
         monkeypatch.setattr("sys.stdin", open("/dev/null"))  # noqa: SIM115 - closed with the test's process
     assert main([*words[:1], "--json", *words[1:]]) == 0
     assert asked.calls == [(method, parameters)]
+
+
+def test_a_chat_is_muted_for_as_long_as_is_said(asked: Asked) -> None:
+    before = datetime.now(UTC)
+    assert main(["mute", "Bo", "--for", "8h", "--json"]) == 0
+    [(_, given)] = asked.calls
+    assert given["muted"] is True
+    until = datetime.fromisoformat(given["muted_until"]) - before
+    assert timedelta(hours=7, minutes=59) < until < timedelta(hours=8, minutes=1)
+
+
+def test_the_settings_of_commands_are_those_of_the_home() -> None:
+    assert [name.replace("-", "_") for name in SETTINGS_HELP] == list(get_type_hints(SettingsItem))
 
 
 def test_following_all_chats_for_people_asks_for_their_names_first(asked: Asked) -> None:
@@ -158,6 +189,13 @@ def test_the_home_is_typed_or_in_the_environment_or_the_usual_one(
         "relay --data",
         "chats --home",
         "completion tcsh",
+        "pin",
+        "mute Bo --for soon",
+        "mute Bo --for 0h",
+        "settings shoe-size 43",
+        "settings receipts maybe",
+        "settings list-width 5m",
+        "settings fetch-up-to everything",
     ],
 )
 def test_wrong_use_is_told_and_ends_with_2(

@@ -9,6 +9,7 @@ import pytest
 from support.homes import plain
 from whimbrel.cli.catalogue import COMMANDS
 from whimbrel.cli.command import Ask, Words, read_words
+from whimbrel.cli.keeping import SETTINGS_HELP
 from whimbrel.cli.output import Paper
 
 ADA, BO, ROWING = "ad" * 32, "b0" * 32, "60" * 32
@@ -151,6 +152,73 @@ def test_lists_stand_in_columns_whatever_the_letters() -> None:
 
     columns = {width(line[: line.index("1 new")]) for line in text.splitlines()}
     assert len(columns) == 1
+
+
+def a_chat(name: str, **more: Any) -> dict[str, Any]:
+    return {"id": BO, "name": name, "kind": "pair", "unread": 0, "last": MESSAGE["at"], **more}
+
+
+def test_how_a_chat_is_kept_stands_beside_it() -> None:
+    text = shown(
+        "chats",
+        a_chat("Bo", pinned=True, muted=True, unread=2, mentioned=True),
+        a_chat("Cleo", unread_mark=True),
+        a_chat("Dot", standing="blocked"),
+        a_chat("Eve", archived=True, unread=1),
+    )
+    lines = text.splitlines()
+    assert lines[0].split() == [
+        "Bo",
+        "2",
+        "new,",
+        "names",
+        "you",
+        "pinned,",
+        "muted",
+        "2026-11-23",
+        "21:04",
+        BO[:10],
+    ]
+    assert lines[1].split()[:2] == ["Cleo", "marked"]
+    assert lines[2].split()[:2] == ["Dot", "blocked"]
+    assert lines[3] == "1 archived: `whimbrel chats --archived` shows them, too."
+    everything = shown("chats --archived", a_chat("Eve", archived=True, unread=1))
+    assert everything.split()[:4] == ["Eve", "1", "new", "archived"]
+
+
+def test_what_is_done_with_a_chat_is_said() -> None:
+    assert shown("pin Bo", a_chat("Bo")) == "Bo stands above the other chats.\n"
+    assert shown("mute Bo", a_chat("Bo")) == "You are not told of what comes in Bo.\n"
+    until = shown("mute Bo --for 8h", a_chat("Bo", muted_until="2026-11-24T05:04:05Z"))
+    assert until == "You are not told of what comes in Bo until 2026-11-24 05:04.\n"
+    assert "comes back" in shown("archive Bo", a_chat("Bo"))
+
+
+def test_settings_stand_with_what_they_can_be() -> None:
+    item = {name.replace("-", "_"): "x" for name in SETTINGS_HELP} | {
+        "receipts": False,
+        "sounds": True,
+        "language": "",
+    }
+    lines = shown("settings", item).splitlines()
+    assert len(lines) == len(SETTINGS_HELP)
+    [receipts] = shown("settings receipts", item).splitlines()
+    assert receipts.split()[:2] == ["receipts", "off"]
+    assert lines[1].split()[:2] == ["language", "-"]
+
+
+def test_what_is_kept_is_said_with_its_size() -> None:
+    text = shown(
+        "kept",
+        {"what": "messages", "count": 12, "bytes": 3_000_000, "oldest": MESSAGE["at"], "vanishing": 1},
+        {"what": "relay", "count": 1, "bytes": 5_000, "oldest": None},
+        {"what": "from-a-newer-version", "count": 1, "bytes": 1, "oldest": None},
+    )
+    lines = text.splitlines()
+    assert lines[0].split() == ["messages", "12", "3.0", "MB", "since", "2026-11-23", "21:04"]
+    assert lines[1].split() == ["the", "relay", "inside", "this", "home", "5.0", "kB"]
+    assert lines[3] == "One message goes when the time is over that was set for the chat."
+    assert "encrypted" in lines[4]
 
 
 def test_empty_lists_say_what_to_do() -> None:

@@ -50,6 +50,9 @@ class Status:
             paper.line(f"{things} to be sent. It happens by itself when there is a way; nothing is lost.")
         else:
             paper.line("Nothing waits to be sent.")
+        if asking := item.get("requests"):
+            people = "Somebody asks" if asking == 1 else f"{asking} people ask"
+            paper.line(f"{people} to talk to you: `whimbrel requests` shows who.")
         for wrong in item["wrong"]:
             at = f"{day_and_clock(wrong['at'])}  " if wrong["at"] else ""
             paper.line(paper.warning(f"{at}{in_one_line(wrong['text'])}"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from whimbrel.cli import account, chats, completion, messages, moves, people, programs
+from whimbrel.cli import account, chats, completion, keeping, messages, moves, people, programs
 from whimbrel.cli.command import Command
 from whimbrel.cli.trouble import wrong_use
 
@@ -22,6 +22,19 @@ SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             chats.GROUP_PROMOTE,
             chats.GROUP_DEMOTE,
             chats.GROUP_LEAVE,
+        ),
+    ),
+    (
+        "Kept here",
+        (
+            keeping.PIN,
+            keeping.UNPIN,
+            keeping.MUTE,
+            keeping.UNMUTE,
+            keeping.ARCHIVE,
+            keeping.UNARCHIVE,
+            keeping.SETTINGS,
+            keeping.KEPT,
         ),
     ),
     ("Others", (programs.RELAY, completion.COMPLETION)),

@@ -13,20 +13,25 @@ from whimbrel.cli.times import day_and_clock
 
 
 class Chats:
-    """A line each: the name, what it is, what is unread, when something last happened."""
+    """A line each: the name, what it is, what is unread, how it is kept, when something last happened."""
 
     def __init__(self, paper: Paper, words: Words) -> None:
         self._paper = paper
         self._nothing = "No chats yet." if words.command == "chats" else "No contacts yet."
         self._rows: list[list[str]] = []
+        self._archived_too = words.command != "chats" or words.archived
+        self._archived = 0
 
     def item(self, item: Item) -> None:
-        unread = item.get("unread") or 0
+        if item.get("archived") and not self._archived_too:
+            self._archived += 1
+            return
         self._rows.append(
             [
                 self._paper.bold(fit(in_one_line(item["name"]), 40)),
                 _kind(item),
-                f"{unread} new" if unread else "",
+                _unread(item),
+                ", ".join(word for word in ("pinned", "muted", "archived") if item.get(word)),
                 self._paper.dim(_last(item.get("last"))),
                 self._paper.dim(item["id"][:10]),
             ]
@@ -34,15 +39,26 @@ class Chats:
 
     def end(self) -> None:
         self._paper.table(self._rows)
-        if not self._rows:
+        if self._archived:
+            self._paper.line(
+                self._paper.dim(f"{self._archived} archived: `whimbrel chats --archived` shows them, too.")
+            )
+        elif not self._rows:
             self._paper.line(
                 f"{self._nothing} `whimbrel invite` makes a text for somebody; they type `whimbrel accept`."
             )
 
 
+def _unread(item: Item) -> str:
+    unread = item.get("unread") or 0
+    if unread:
+        return f"{unread} new" + (", names you" if item.get("mentioned") else "")
+    return "marked" if item.get("unread_mark") else ""
+
+
 def _kind(item: Item) -> str:
-    if item.get("standing") == "asked":
-        return "asked"
+    if item.get("standing") in ("asked", "blocked"):
+        return str(item["standing"])
     return "group" if item["kind"] == "group" else ""
 
 
@@ -87,12 +103,19 @@ class Left:
     def end(self) -> None: ...
 
 
+def _define_chats(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--archived", action="store_true", help="also those that are put away (with --json all come)"
+    )
+
+
 CHATS = Ask(
     name="chats",
     summary="all conversations",
-    examples=("whimbrel chats", "whimbrel chats --json"),
+    examples=("whimbrel chats", "whimbrel chats --archived", "whimbrel chats --json"),
     method="chats",
     view=Chats,
+    define=_define_chats,
 )
 
 

@@ -54,8 +54,9 @@ async def set_settings(
         )
     except chosen.NoSuchValue as error:
         raise ServiceError("setting", f"{error}.", "", WRONG_USE) from None
-    await service.shell.keep(save)
-    service.take_settings(after)
+    if any(value is not None for value in given.values()):
+        await service.shell.keep(save)
+        service.take_settings(after)
     yield after
 
 
