@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from whimbrel.app import unforeseen
-from whimbrel.client.errors import ServiceError
+from whimbrel.chat.refusal import CannotDo
+from whimbrel.client.errors import CANNOT, ServiceError
+from whimbrel.client.home_errors import store_error
+from whimbrel.store.errors import StoreError
 
 
 class Calls(Protocol):
@@ -53,11 +56,20 @@ def the_only(error: BaseException) -> BaseException:
     return error
 
 
-def _told(error: Exception, home: Path) -> dict[str, object]:
+def told(error: BaseException) -> dict[str, object] | None:
+    """An error that was foreseen, as it stands in the last line; None for others."""
     cause = the_only(error)
+    if isinstance(cause, StoreError):
+        cause = store_error(cause)
+    if isinstance(cause, CannotDo):
+        return _error(cause.code, str(cause), cause.do, CANNOT)
     if isinstance(cause, ServiceError):
         return _error(cause.code, cause.message, cause.do, cause.exit, cause.candidates)
-    return _error(unforeseen.CODE, unforeseen.told(error, home), unforeseen.DO, 1)
+    return None
+
+
+def _told(error: Exception, home: Path) -> dict[str, object]:
+    return told(error) or _error(unforeseen.CODE, unforeseen.told(error, home), unforeseen.DO, 1)
 
 
 def _error(code: str, message: str, do: str, exit_code: int, candidates: object = ()) -> dict[str, object]:

@@ -1,114 +1,80 @@
-"""The page and its API, on loopback only.
-
-Three things stand between the API and everything else that runs on the machine or in the browser:
-
-- *The cookie.* The url that the app prints has a token that works once; it is turned into a cookie that scripts cannot
-  read. Cookies do not know ports, so its name holds an id of the home: two homes do not overwrite each other's.
-- *The header.* A second secret is given away with the token's answer and never again, in the fragment of a url, which
-  a browser keeps to itself. The page stores it under its origin, port included, and sends it in `X-Whimbrel`. Another
-  program on another port of 127.0.0.1 is sent our cookie by the browser; with that alone nothing here answers to it.
-- *Host and Origin.* A name of the network that was pointed at 127.0.0.1 (DNS rebinding) is another Host; a web site
-  that sends something here is another Origin. Both are refused, and nothing is ever allowed across origins.
-"""
+"""The page and its API, on loopback only. What a request must bring is asked for in `gate.py`."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import hmac
 import json
-import secrets
 import socket
-from collections.abc import Awaitable, Callable
-from importlib.resources import files
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 from aiohttp import web
 
 from whimbrel.app.answers import Calls, answers
+from whimbrel.app.file_routes import FileRoutes, Shelf
+from whimbrel.app.gate import Gate
+from whimbrel.app.page_files import PageFiles, is_for_all, page_folder, plain
+from whimbrel.client.windows import Windows
 
-# A text may have a megabyte; files are named by their paths, so nothing larger is asked.
+# A text may have a megabyte; files come by a way of their own.
 _LONGEST_REQUEST = 16 * 1024 * 1024
-# So many links may be printed and not opened; the oldest one stops working then.
-_TOKENS_AT_MOST = 16
 # For what is under way when the app ends.
 _LAST_ANSWERS_S = 1.0
+# Lines of an answer go out together when they are ready together.
+_CHUNK = 64 * 1024
+# A comment after so many seconds of silence: a page that hears nothing for twice as long knows that nobody is there.
+HEARTBEAT_S = 15.0
+# A window that takes nothing for so long is frozen or gone; when it wakes it begins anew.
+_STUCK_S = 60.0
 
+_NOBODY = (
+    "accelerometer bluetooth display-capture geolocation gyroscope hid magnetometer midi payment"
+    " publickey-credentials-get screen-wake-lock serial usb xr-spatial-tracking"
+)
 _HEADERS = {
     # Nothing from anywhere else, nothing written into the page itself; the page cannot be framed or send a form.
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; font-src 'self'; "
+        "img-src 'self' blob:; media-src 'self' blob:; manifest-src 'self'; worker-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Permissions-Policy": "camera=(self), microphone=(self), "
+    + ", ".join(f"{feature}=()" for feature in _NOBODY.split()),
     "Cache-Control": "no-store",
 }
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Gate:
-    """The secrets of one run of the app, and who may pass with them."""
-
-    def __init__(self, home: Path) -> None:
-        digest = hashlib.sha256(str(home.resolve()).encode("utf-8", "surrogateescape")).hexdigest()
-        self.cookie_name = f"whimbrel-{digest[:12]}"
-        self._cookie = secrets.token_urlsafe(32)
-        self.page_secret = secrets.token_urlsafe(32)
-        self._tokens: list[str] = []
-
-    def token(self) -> str:
-        """A new one-time token."""
-        self._tokens = [*self._tokens[-(_TOKENS_AT_MOST - 1) :], secrets.token_urlsafe(32)]
-        return self._tokens[-1]
-
-    def spend(self, token: str) -> bool:
-        """True once for each token."""
-        for known in self._tokens:
-            if _equal(known, token):
-                self._tokens.remove(known)
-                return True
-        return False
-
-    def admit(self, response: web.StreamResponse) -> None:
-        response.set_cookie(self.cookie_name, self._cookie, path="/", httponly=True, samesite="Strict")
-
-    def has_cookie(self, request: web.Request) -> bool:
-        return _equal(request.cookies.get(self.cookie_name, ""), self._cookie)
-
-    def has_header(self, request: web.Request) -> bool:
-        return _equal(request.headers.get("X-Whimbrel", ""), self.page_secret)
-
-
-def _equal(one: str, other: str) -> bool:
-    return hmac.compare_digest(
-        one.encode("utf-8", "surrogateescape"), other.encode("utf-8", "surrogateescape")
-    )
-
-
 class Page:
     """The web application: what it serves, and the checks before that."""
 
-    def __init__(self, service: Calls, home: Path) -> None:
-        self.gate = Gate(home)
+    def __init__(
+        self, service: Calls, home: Path, windows: Windows, shelf: Shelf, folder: Path | None = None
+    ) -> None:
+        self.gate = Gate(windows)
         self._service = service
         self._home = home
+        self._files = PageFiles(folder or page_folder())
+        self._following: set[asyncio.Timeout] = set()
+        windows.thrown_out.append(self._end_following)
         self.application = web.Application(
             client_max_size=_LONGEST_REQUEST, middlewares=[self._headers, self._same_origin, self._doors]
         )
+        self.application.on_shutdown.append(self._shutting_down)
         self.application.add_routes(
             [
                 web.get("/", self._index),
-                web.get("/page.js", self._script),
-                web.get("/page.css", self._style),
-                web.get("/api/events", self._events),
+                web.get("/plain.css", self._style),
+                web.get("/api/follow", self._follow),
                 web.post("/api/{method}", self._call),
+                *FileRoutes(shelf, self.gate).routes(),
+                web.get("/{path:.+}", self._file),
             ]
         )
 
@@ -119,59 +85,46 @@ class Page:
         try:
             response = await handler(request)
         except web.HTTPException as refused:
-            refused.headers.update(_HEADERS)
+            _add_headers(refused)
             raise
         if not response.prepared:
-            response.headers.update(_HEADERS)
+            _add_headers(response)
         return response
 
     @web.middleware
     async def _same_origin(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        """Only this origin, under its own names. A browser names the origin of whatever may change something."""
-        host, port = request.host.rpartition(":")[::2]
-        listening = request.transport.get_extra_info("sockname") if request.transport else None
-        if host not in ("127.0.0.1", "localhost") or listening is None or port != str(listening[1]):
-            raise web.HTTPMisdirectedRequest(text="This is not an address of Whimbrel.\n")
-        origin = request.headers.get("Origin")
-        if origin is not None and origin != f"http://{request.host}":
-            raise web.HTTPForbidden(text="Another site cannot use Whimbrel.\n")
-        site = request.headers.get("Sec-Fetch-Site", "none")
-        if site not in ("none", "same-origin") and not _is_link(request):
-            raise web.HTTPForbidden(text="Another site cannot use Whimbrel.\n")
+        self.gate.check_origin(request)
         return await handler(request)
 
     @web.middleware
     async def _doors(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        """The cookie for everything but the looks of the page, and the header for the API. A token leads to a cookie."""
-        token = request.query.get("token")
-        if request.path == "/" and token is not None and request.method == "GET":
-            return self._enter(token, request)
-        if not self.gate.has_cookie(request) and request.path != "/page.css":
-            raise web.HTTPForbidden(text=_page("closed.html"), content_type="text/html")
-        if request.path.startswith("/api/") and not self.gate.has_header(request):
-            raise web.HTTPForbidden(text="The API answers its own page only.\n")
-        return await handler(request)
-
-    def _enter(self, token: str, request: web.Request) -> web.StreamResponse:
-        """The token leaves the address bar at once, and the page takes the second secret out of it."""
-        if not self.gate.spend(token):
+        """The cookie for everything but the looks of the page, and the header for API and files. A token leads to a cookie."""
+        if request.path == "/" and "token" in request.query and request.method == "GET":
+            if (entered := self.gate.enter(request)) is not None:
+                return entered
             if self.gate.has_cookie(request):
                 raise web.HTTPSeeOther("/")
-            raise web.HTTPForbidden(text=_page("closed.html"), content_type="text/html")
-        response = web.Response(status=303, headers={"Location": f"/#{self.gate.page_secret}"})
-        self.gate.admit(response)
-        return response
+        if is_for_all(request.path):
+            return await handler(request)
+        if not self.gate.has_cookie(request):
+            raise web.HTTPForbidden(text=plain("closed.html"), content_type="text/html")
+        inside = request.path.startswith(("/api/", "/files/")) or request.path == "/files"
+        if inside and not self.gate.has_header(request) and not self.gate.has_ticket(request):
+            raise web.HTTPForbidden(text="The API answers its own page only.\n")
+        return await handler(request)
 
     # -- what is served ------------------------------------------------------------------------------------
 
     async def _index(self, request: web.Request) -> web.StreamResponse:
-        return web.Response(text=_page("index.html"), content_type="text/html")
-
-    async def _script(self, request: web.Request) -> web.StreamResponse:
-        return web.Response(text=_page("page.js"), content_type="text/javascript")
+        response = self._files.index()
+        self.gate.admit(response)
+        return response
 
     async def _style(self, request: web.Request) -> web.StreamResponse:
-        return web.Response(text=_page("page.css"), content_type="text/css")
+        return web.Response(text=plain("plain.css"), content_type="text/css")
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        return self._files.file(request.match_info["path"], request.headers.get("Accept-Encoding", ""))
 
     async def _call(self, request: web.Request) -> web.StreamResponse:
         """Any method of the client: its parameters as one JSON object in, lines of JSON out, as on the socket."""
@@ -184,33 +137,101 @@ class Page:
         response = web.StreamResponse(headers={"Content-Type": "application/jsonl", **_HEADERS})
         await response.prepare(request)
         lines = answers(self._service, request.match_info["method"], params, self._home)
-        async with contextlib.aclosing(lines):
-            async for line in lines:
-                await response.write(line)
-        await response.write_eof()
+        try:
+            async with contextlib.aclosing(lines):
+                await _send_joined(response, lines)
+            await response.write_eof()
+        except* ConnectionError:
+            pass  # the page is gone
         return response
 
-    async def _events(self, request: web.Request) -> web.StreamResponse:
-        """Messages and events as they come, as server-sent events; `?since=ID` goes on after a message."""
+    async def _follow(self, request: web.Request) -> web.StreamResponse:
+        """What changes, as server-sent events, until the window goes or the app ends."""
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", **_HEADERS})
         await response.prepare(request)
-        params: dict[str, Any] = {"follow": True, "events": True}
-        if since := request.query.get("since"):
-            params["since"] = since
-        lines = answers(self._service, "read", params, self._home)
-        async with contextlib.aclosing(lines):
-            async for line in lines:
-                await response.write(b"data: " + line + b"\n")
+        events = _Events(response)
+        lines = answers(self._service, "follow", {}, self._home)
+        try:
+            async with asyncio.timeout(None) as thrown_out, contextlib.aclosing(lines):
+                self._following.add(thrown_out)
+                try:
+                    await events.send(lines)
+                finally:
+                    self._following.discard(thrown_out)
+        except* (TimeoutError, ConnectionError):
+            pass  # thrown out, stuck, or gone
         return response
 
+    def _end_following(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for thrown_out in self._following:
+            thrown_out.reschedule(now)
 
-def _is_link(request: web.Request) -> bool:
-    """Somebody pressed a link to the app, say in a mail with the url: they see the page, the site that had it nothing."""
-    return request.method == "GET" and request.headers.get("Sec-Fetch-Mode") == "navigate"
+    async def _shutting_down(self, application: web.Application) -> None:
+        self._end_following()
 
 
-def _page(name: str) -> str:
-    return files("whimbrel.app").joinpath("page", name).read_text(encoding="utf-8")
+class _Events:
+    """Server-sent events on one response."""
+
+    def __init__(self, response: web.StreamResponse) -> None:
+        self._response = response
+        self._last = asyncio.get_running_loop().time()
+
+    async def send(self, lines: AsyncIterator[bytes]) -> None:
+        """All of them, and comments in between. Raises TimeoutError when the window takes nothing any more."""
+        async with asyncio.TaskGroup() as tasks:
+            heart = tasks.create_task(self._beat())
+            async for line in lines:
+                await self._write(b"data: " + line + b"\n")
+            heart.cancel()
+
+    async def _beat(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(max(0.0, self._last + HEARTBEAT_S - loop.time()))
+            if loop.time() - self._last >= HEARTBEAT_S:
+                await self._write(b":\n\n")
+
+    async def _write(self, data: bytes) -> None:
+        self._last = asyncio.get_running_loop().time()
+        async with asyncio.timeout(_STUCK_S):
+            await self._response.write(data)
+
+
+async def _send_joined(response: web.StreamResponse, lines: AsyncIterator[bytes]) -> None:
+    """Each line as soon as it is there, and those that are there together in one piece: thousands of small writes take longer
+    than what they say."""
+    waiting = bytearray()
+    news, room = asyncio.Event(), asyncio.Event()
+    over = False
+
+    async def read() -> None:
+        nonlocal over
+        async for line in lines:
+            waiting.extend(line)
+            news.set()
+            if len(waiting) >= _CHUNK:
+                room.clear()
+                await room.wait()
+        over = True
+        news.set()
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(read())
+        while waiting or not over:
+            await news.wait()
+            news.clear()
+            together = bytes(waiting)
+            waiting.clear()
+            room.set()
+            if together:
+                await response.write(together)
+
+
+def _add_headers(response: web.StreamResponse) -> None:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
 
 
 def listen(port: int) -> socket.socket:

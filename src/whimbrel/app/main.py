@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import socket as sockets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from whimbrel.app import http, socket
 from whimbrel.app.answers import Calls
 from whimbrel.client.errors import CANNOT, ServiceError
+from whimbrel.client.service import Service
+from whimbrel.client.windows import Windows
 
 # What the app itself answers on the socket, beside the client's methods: a new link to its page.
 PAGE_METHOD = "page"
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Everything answers."""
+
+    url: str
+    """Opens the page, once."""
+    moved_from: int | None = None
+    """The port of the run before, which another program has now: windows that are open there know nothing of this."""
 
 
 class _WithPage:
@@ -35,31 +50,55 @@ class _WithPage:
 
 
 async def stay_up(
-    service: Calls, home: Path, port: int, on_ready: Callable[[str], None], stop: asyncio.Event
+    service: Service, home: Path, port: int | None, on_ready: Callable[[Ready], None], stop: asyncio.Event
 ) -> None:
-    """Serve until `stop`. `on_ready` gets the url with its one-time token once everything answers.
+    """Serve until `stop`, or until there is nothing left to serve.
 
-    `port` is the page's on 127.0.0.1; 0 takes any that is free. Raises ServiceError when it is taken.
+    `port` is the page's on 127.0.0.1: None takes the one of the run before, or any that is free and keeps it; 0 any that is
+    free, for this run. Raises ServiceError when a port that was asked for is taken.
     """
-    try:
-        listening = http.listen(port)
-    except OSError as error:
-        raise _port_taken(port, error) from error
-    page = http.Page(service, home)
+    listening, moved_from = _listen(service.windows, port)
+    page = http.Page(service, home, service.windows, service.shelf)
     address = f"http://127.0.0.1:{listening.getsockname()[1]}/"
 
     def new_url() -> str:
-        return f"{address}?token={page.gate.token()}"
+        return f"{address}?token={service.windows.link()}"
 
     async with asyncio.TaskGroup() as tasks:
         servers = (
             tasks.create_task(http.serve(listening, page)),
             tasks.create_task(socket.serve(socket.listen(home), _WithPage(service, new_url), home)),
         )
-        on_ready(new_url())
-        await stop.wait()
-        for server in servers:
-            server.cancel()
+        on_ready(Ready(new_url(), moved_from))
+        ends = [tasks.create_task(event.wait()) for event in (stop, service.over)]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if service.over.is_set():
+            await asyncio.sleep(LAST_ANSWER_S)
+        for task in (*servers, *ends):
+            task.cancel()
+
+
+LAST_ANSWER_S = 0.2
+"""For the answer that says that this was the end."""
+
+
+def _listen(windows: Windows, port: int | None) -> tuple[sockets.socket, int | None]:
+    if port is not None:
+        try:
+            return http.listen(port), None
+        except OSError as error:
+            raise _port_taken(port, error) from error
+    kept = windows.port()
+    with contextlib.suppress(OSError):
+        listening = http.listen(kept)
+        if kept != listening.getsockname()[1]:
+            windows.keep_port(listening.getsockname()[1])
+        return listening, None
+    listening = http.listen(0)
+    windows.keep_port(listening.getsockname()[1])
+    # Whoever has the old port may have been told our secrets by a window that was open there.
+    windows.cut_off()
+    return listening, kept
 
 
 def _port_taken(port: int, error: OSError) -> ServiceError:

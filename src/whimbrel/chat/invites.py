@@ -120,6 +120,9 @@ class Invites:
             routes = ways(person.relays[inbox.relay].routes)
             self._open = Invite(inbox.relay, routes, short_name(person.identity.name), secret)
             fx.save(PutFact("open-invite", self._open.text.encode()))
+        elif (routes := ways(person.relays[self._open.relay].routes)) != self._open.routes:
+            self._open = replace(self._open, routes=routes)
+            fx.save(PutFact("open-invite", self._open.text.encode()))
         return self._open
 
     def open_token(self) -> bytes | None:

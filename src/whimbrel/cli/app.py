@@ -1,17 +1,19 @@
-"""`whimbrel app`: the first start, the app, and its end."""
+"""`whimbrel app`: the app from its start to its end, its page in the browser, and what is said on the terminal."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
+import threading
+import webbrowser
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from whimbrel.app.answers import Calls
 from whimbrel.app.channel import AppGone, Channel, reach_app
-from whimbrel.app.main import PAGE_METHOD, stay_up
+from whimbrel.app.main import PAGE_METHOD, Ready, stay_up
 from whimbrel.cli.calls import HOME_LOCKED, PATIENCE_S, once_it_is_free, run_async, say_aside, with_passphrase
 from whimbrel.cli.foreign import in_one_line
 from whimbrel.cli.invocation import typed_as
@@ -25,25 +27,19 @@ if TYPE_CHECKING:
 
 
 def run(words: Words) -> int:
-    """Stay up until Ctrl-C or SIGTERM. Without an account, on a terminal, ask for a name first."""
-    if not _ran(words, name=None):
-        _ran(words, _ask_for_name(words))
-    return 0
+    """Stay up until Ctrl-C or SIGTERM. Where an app runs on this home already, open its page and end."""
 
-
-def _ran(words: Words, name: str | None) -> bool:
-    """Waits for a command that has the home open; another app is told of at once."""
-
-    def attempt() -> bool:
+    def attempt() -> int:
         if (channel := reach_app(words.home)) is not None:
-            raise _runs_already(words, channel)
-        return with_passphrase(lambda passphrase: run_async(_app(words, passphrase, name), words.home))
+            _open_the_running(words, channel)
+        else:
+            with_passphrase(lambda passphrase: run_async(_app(words, passphrase), words.home))
+        return 0
 
     return once_it_is_free(attempt, PATIENCE_S)
 
 
-async def _app(words: Words, passphrase: str | None, name: str | None) -> bool:
-    """The app from start to end. False at once when there is no account and a person can be asked for a name."""
+async def _app(words: Words, passphrase: str | None) -> None:
     opened = Service.open(
         words.home,
         passphrase=passphrase,
@@ -53,59 +49,95 @@ async def _app(words: Words, passphrase: str | None, name: str | None) -> bool:
         reporter=say_aside,
     )
     async with opened as service:
-        if name is not None:
-            async for _ in service.call("init", {"name": name}):
-                pass
-        has_account = await _has_account(service)
-        if not has_account and _somebody_is_here(words):
-            return False
         stop = asyncio.Event()
         with _ended_by_signals(stop):
-            await stay_up(
-                service, words.home, words.port, lambda url: _say_ready(words, url, has_account), stop
+            await stay_up(service, words.home, words.port, lambda ready: _say_ready(words, ready), stop)
+        erased = service.over.is_set()
+    if erased:
+        _say_erased(words, service)
+
+
+def _say_ready(words: Words, ready: Ready) -> None:
+    """One JSON line for programs. For people the link, and that the browser opens it."""
+    shows = _show(words, ready.url)
+    if not _somebody_is_here(words):
+        write_json({"event": "ready", "url": ready.url}, sys.stdout)
+        return
+    paper = Paper(sys.stdout)
+    if ready.moved_from is not None:
+        paper.line(
+            paper.warning(
+                f"Another program has port {ready.moved_from} now, so the page has a new address. Close windows of the old one."
             )
-    return True
+        )
+    paper.line(f"{paper.bold('Whimbrel runs.')} {_where_the_page_is(shows)} {ready.url}")
+    paper.line(f"Commands go through it while it runs: {typed_as(words.home)} --help")
+    paper.line("Ctrl-C ends it. What was not sent goes when it runs again.")
 
 
-async def _has_account(service: Calls) -> bool:
-    return any([item.get("name") async for item in service.call("status", {})])
+def _where_the_page_is(shows: bool) -> str:
+    return (
+        "Your browser opens its page; if not (the link works once):"
+        if shows
+        else "Its page (the link works once):"
+    )
+
+
+def _say_erased(words: Words, service: Service) -> None:
+    stays = service.shell.home.left
+    if not _somebody_is_here(words):
+        write_json({"event": "erased", "stays": stays}, sys.stdout)
+        return
+    paper = Paper(sys.stdout)
+    paper.line(f"Everything that Whimbrel kept in {words.home} is gone.")
+    if stays:
+        paper.line(f"What was not made by it stays there: {', '.join(in_one_line(name) for name in stays)}")
+
+
+def _open_the_running(words: Words, channel: Channel) -> None:
+    """Another app has the home: a new link to its page."""
+    with channel, contextlib.suppress(AppGone):
+        for answer in channel.ask(PAGE_METHOD, {}):
+            if "item" in answer:
+                _say_running(words, answer["item"]["url"])
+                return
+    raise Trouble(HOME_LOCKED, "The app on this home is just ending.", "Try again.", HOME)
+
+
+def _say_running(words: Words, url: str) -> None:
+    shows = _show(words, url)
+    if not _somebody_is_here(words):
+        write_json({"event": "running", "url": url}, sys.stdout)
+        return
+    paper = Paper(sys.stdout)
+    paper.line(f"Whimbrel runs already on {in_one_line(str(words.home))}. {_where_the_page_is(shows)} {url}")
 
 
 def _somebody_is_here(words: Words) -> bool:
-    return not words.json and sys.stdin.isatty() and sys.stdout.isatty()
+    return not words.json and sys.stdout.isatty()
 
 
-def _ask_for_name(words: Words) -> str:
-    """Blocks, with no loop running, so that Ctrl-C works as everywhere."""
-    paper = Paper(sys.stdout)
-    paper.line(f"There is no account in {words.home} yet. It needs no phone number and no e-mail.")
-    name = ""
-    while not name:
-        try:
-            name = input("What should others call you? ").strip()
-        except EOFError:
-            raise KeyboardInterrupt from None
-    return name
+# -- the browser ---------------------------------------------------------------------------------------------------
 
 
-def _say_ready(words: Words, url: str, has_account: bool) -> None:
-    """One JSON line for programs. On a terminal, what to type next."""
-    if not _somebody_is_here(words):
-        write_json({"event": "ready", "url": url}, sys.stdout)
-        return
-    paper = Paper(sys.stdout)
-    command = typed_as(words.home)
-    paper.line(f"{paper.bold('Whimbrel runs.')} Its page (the link works once): {url}")
-    paper.line("In another terminal:")
-    paper.table(
-        [
-            [f"  {command} invite --qr", paper.dim("a text for a friend, who accepts it")],
-            [f"  {command} accept whimbrel:…", paper.dim("accept the text of a friend")],
-            [f"  {command} chats", paper.dim("who is there")],
-            [f"  {command} --help", paper.dim("all commands")],
-        ]
-    )
-    paper.line("Ctrl-C ends it. What was not sent goes when it runs again.")
+def _show(words: Words, url: str) -> bool:
+    """Have the browser open the page, when there is one to see it. It is not waited for: some browsers stay."""
+    if words.json or words.no_browser or not may_open_a_browser(sys.platform, dict(os.environ)):
+        return False
+    threading.Thread(target=_open_in_browser, args=(url,), name="browser", daemon=True).start()
+    return True
+
+
+def _open_in_browser(url: str) -> None:
+    with contextlib.suppress(Exception):  # whatever a browser does: the link stands on the terminal
+        webbrowser.open(url)
+
+
+def may_open_a_browser(platform: str, environment: dict[str, str]) -> bool:
+    """Whether there is a screen for it: without one `webbrowser` would take a browser for terminals, over what stands there."""
+    if platform in ("darwin", "win32"):
+        return not environment.get("SSH_CONNECTION")
+    return bool(environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"))
 
 
 @contextlib.contextmanager
@@ -125,17 +157,3 @@ def _ended_by_signals(stop: asyncio.Event) -> Iterator[None]:
         yield
     finally:
         end()
-
-
-def _runs_already(words: Words, channel: Channel) -> Trouble:
-    """Another app has the home: where its page is."""
-    with channel, contextlib.suppress(AppGone):
-        for answer in channel.ask(PAGE_METHOD, {}):
-            if "item" in answer:
-                return Trouble(
-                    "app-runs",
-                    f"Whimbrel runs already on {in_one_line(str(words.home))}.",
-                    f"Use that one: commands go through it, and its page opens once with {answer['item']['url']}",
-                    HOME,
-                )
-    return Trouble(HOME_LOCKED, "The app on this home is just ending.", "Try again.", HOME)

@@ -18,8 +18,11 @@ def _define_app(parser: argparse.ArgumentParser) -> None:
         "--port",
         metavar="N",
         type=port,
-        default=0,
-        help="of the page on 127.0.0.1 (default: any that is free)",
+        default=None,
+        help="of the page on 127.0.0.1 (default: the one of the run before; 0 takes any that is free)",
+    )
+    parser.add_argument(
+        "--no-browser", action="store_true", help="do not open the page, only say where it is"
     )
     parser.add_argument("--no-relay", action="store_true", help="do not run the relay inside")
     parser.add_argument(
@@ -53,8 +56,9 @@ def _define_relay(parser: argparse.ArgumentParser) -> None:
 
 APP = Program(
     name="app",
-    summary="stay up: keep the ways open, receive, send what waits",
-    about="While it runs on a home, all commands on that home go through it. Ctrl-C ends it.",
+    summary="open the page in the browser, and stay up: receive, send what waits",
+    about="While it runs on a home, all commands on that home go through it. Ctrl-C ends it. Started again, it opens the page of the one\n"
+    "that runs.",
     examples=("whimbrel app", "whimbrel app --port 7090", "whimbrel app --relay-listen 192.168.1.5:7100"),
     run=_app,
     define=_define_app,

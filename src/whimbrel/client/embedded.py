@@ -19,7 +19,8 @@ from whimbrel.crypto.leaf import ROUTES_MAX
 from whimbrel.relay.server import PortTaken, Relay
 from whimbrel.relay.settings import RelaySettings
 from whimbrel.relay.storage import StorageError
-from whimbrel.transports.policy import is_private, parse_address as address_of
+from whimbrel.transports.policy import is_private
+from whimbrel.transports.policy import parse_address as address_of
 from whimbrel.wire.admission import encode_admission
 from whimbrel.wire.errors import Malformed
 from whimbrel.wire.routes import Route, parse_route

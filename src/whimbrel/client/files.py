@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
 from whimbrel.chat.composing import safe_file_name
 from whimbrel.crypto.errors import CryptoError
 from whimbrel.crypto.files import chunk_count, chunk_range, open_part, seal_part
-from whimbrel.wire.operations import SEALED_CHUNK
+from whimbrel.wire.operations import CHUNK, SEALED_CHUNK
 
 
 class FileChanged(Exception):
@@ -113,3 +113,20 @@ class written:
             self._temporary.rename(self._target)
         else:
             self._temporary.unlink(missing_ok=True)
+
+
+def opened(sealed: Path, key: bytes, size: int, start: int, stop: int) -> Iterator[bytes]:
+    """Bytes `start` up to `stop` of what a whole sealed copy holds, piece by piece.
+
+    Raises FileChanged when it is not what its message says, OSError as the disk does.
+    """
+    with sealed.open("rb") as source:
+        n = start // CHUNK
+        source.seek(n * SEALED_CHUNK)
+        while n * CHUNK < stop:
+            try:
+                part = open_part(key, size, n, source.read(SEALED_CHUNK))
+            except CryptoError as error:
+                raise FileChanged(str(error)) from None
+            yield part[max(0, start - n * CHUNK) : stop - n * CHUNK]
+            n += 1

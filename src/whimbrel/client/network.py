@@ -8,6 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Iterable
+
+import ifaddr
+
+from whimbrel.transports.policy import is_private
 
 FAR = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 """Addresses for documentation (RFC 5737, RFC 3849): nobody has them, so the way there is the way to anywhere."""
@@ -27,3 +32,19 @@ def _seen_from(family: socket.AddressFamily, far: str) -> str:
         return ""
     prefix = 24 if own.version == 4 else 64  # of IPv6 the other half changes every day (RFC 8981)
     return str(ipaddress.ip_network((own, prefix), strict=False))
+
+
+def own_addresses() -> tuple[str, ...]:
+    """This computer's addresses on private networks, the likeliest first: those by which neighbours reach it."""
+    found = {
+        str(ip.ip if ip.is_IPv4 else ip.ip[0]) for adapter in ifaddr.get_adapters() for ip in adapter.ips
+    }
+    return neighbourly(found)
+
+
+def neighbourly(addresses: Iterable[str]) -> tuple[str, ...]:
+    """Those of private networks that need no more than themselves to be reached (a link-local one of IPv6 needs an interface),
+    IPv4 first."""
+    kept = [ipaddress.ip_address(text.partition("%")[0]) for text in addresses if is_private(text)]
+    fit = [one for one in kept if not one.is_loopback and not (one.version == 6 and one.is_link_local)]
+    return tuple(str(one) for one in sorted(fit, key=lambda one: (one.is_link_local, one.version, one)))

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
+from whimbrel.chat.living import renew_ways
 from whimbrel.chat.person import Person
+from whimbrel.chat.records import PutFact
 from whimbrel.chat.refusal import CannotDo
 from whimbrel.chat.relays import Relay
-from whimbrel.client.embedded import Embedded
+from whimbrel.client.embedded import OPEN, Embedded, reach_of
 from whimbrel.client.errors import CANNOT, REFUSED, WRONG_USE, ServiceError
 from whimbrel.client.home_errors import STORE_CODES, store_error
 from whimbrel.client.lock import OPEN_METHODS, Lock
 from whimbrel.client.methods import (
     account,
     chats,
+    files,
     following,
     groups,
     keeping,
+    locking,
     messages,
     moves,
+    network,
     people,
     reading,
 )
@@ -36,9 +41,12 @@ from whimbrel.client.uploads import Uploads
 from whimbrel.client.views import Item, lasting_troubles
 from whimbrel.client.windows import Windows
 from whimbrel.relay.keys import DataFolderDamaged
+from whimbrel.relay.server import RelayError
 from whimbrel.relay.storage import StorageError
 from whimbrel.store.errors import HomeFull, StoreError, home_damaged, home_full, is_full
 from whimbrel.store.home import Home, home_exists, open_home
+
+T = TypeVar("T")
 
 METHODS: Mapping[str, Callable[..., AsyncIterator[Mapping[str, Any]]]] = {
     "init": account.init,
@@ -71,6 +79,19 @@ METHODS: Mapping[str, Callable[..., AsyncIterator[Mapping[str, Any]]]] = {
     "settings": keeping.settings,
     "set_settings": keeping.set_settings,
     "kept": keeping.kept,
+    "lock": locking.lock,
+    "unlock": locking.unlock,
+    "touch": locking.touch,
+    "set_passphrase": locking.set_passphrase,
+    "cut_off": locking.cut_off,
+    "erase_everything": locking.erase_everything,
+    "fetch_file": files.fetch_file,
+    "pause_file": files.pause_file,
+    "resume_file": files.resume_file,
+    "ticket": files.ticket,
+    "drop_upload": files.drop_upload,
+    "open_to_network": network.open_to_network,
+    "set_relay": network.set_relay,
 }
 
 NO_ACCOUNT = ServiceError(
@@ -79,6 +100,8 @@ NO_ACCOUNT = ServiceError(
 
 ROOM_AGAIN = 10.0
 """Seconds between two tries to have the home's own relay up on a disk that was full."""
+ADDRESSES_EVERY = 10.0
+"""Seconds between two looks whether this computer has other addresses, while its relay is open to the network."""
 FAREWELL = 2.0
 """Seconds at most that a command stays for what it would only have sent in a while (receipts)."""
 
@@ -121,7 +144,8 @@ class Service:
         async with AsyncExitStack() as stack:
             opened = stack.enter_context(_opened(home, passphrase, create))
             shell = Shell(opened)
-            own = Embedded(opened.folder("relay"), listen_port) if embedded else None
+            is_open = OPEN in opened.database.facts()
+            own = Embedded(opened.folder("relay"), listen_port, is_open) if embedded else None
             service = Service(shell, own, wait, reporter)
             service.take_settings(settings_of(opened.database.reading))
             if own is not None:
@@ -129,6 +153,7 @@ class Service:
             await stack.enter_async_context(shell.running())
             if not wait:
                 shell.keep_going(service.lock.watch())
+                shell.keep_going(service._keep_ways_true())
             await service._begin()
             try:
                 yield service
@@ -156,7 +181,7 @@ class Service:
 
     async def _own_relay_up(self) -> None:
         home = await self.embedded_relay()
-        await self.shell.do(lambda person, now, fx: person.add_relay(home, fx))
+        await self.shell.do(lambda person, now, fx: renew_ways(person, home, fx))
 
     async def _own_relay_when_there_is_room(self) -> None:
         """On a full disk what is there can be read; the relay comes up once it can write."""
@@ -244,8 +269,11 @@ class Service:
                 "This home's own relay is switched off.",
                 "Give the address of one with --relay ADDRESS.",
             )
+        return await self._with_trouble_told(self._embedded.running())
+
+    async def _with_trouble_told(self, starting: Awaitable[T]) -> T:
         try:
-            return await self._embedded.running()
+            return await starting
         except OSError as error:
             if is_full(error):
                 raise store_error(home_full(self.shell.home.path)) from None
@@ -253,6 +281,10 @@ class Service:
                 "relay",
                 f"The home's own relay cannot start: {error.strerror or error}.",
                 "Close what uses its port.",
+            ) from None
+        except RelayError as error:
+            raise ServiceError(
+                "relay", f"The home's own relay {error}.", "Close what uses its port, then start again."
             ) from None
         except StorageError as error:
             home = self.shell.home.path
@@ -262,23 +294,51 @@ class Service:
         except DataFolderDamaged as error:
             raise store_error(home_damaged(self.shell.home.path, f"its relay: {error}")) from None
 
-    def reach_of_embedded(self) -> str | None:
-        """From where invites on the home's own relay can be opened; None when they are on another relay."""
-        person = self.person()
-        home = person.relays.get(person.inbox.here().relay)
-        if home is None or not home.embedded or self._embedded is None:
-            return None
-        return self._embedded.reach()
+    def relay_of_inbox(self) -> Relay | None:
+        """The relay on which this account's inbox is; None without an account."""
+        person = self.shell.person
+        return person.relays.get(person.inbox.here().relay) if person is not None else None
 
     def where_the_relay_is(self) -> RelayPlace:
         """From where the relay of one's inbox can be reached."""
-        person = self.shell.person
-        if person is None:
+        relay = self.relay_of_inbox()
+        if relay is None:
             return "none"
-        home = person.relays.get(person.inbox.here().relay)
-        if home is None or not home.embedded:
-            return "elsewhere"
-        return "this-computer" if self._embedded is None or self._embedded.is_alone() else "this-network"
+        reach = reach_of(relay)
+        return reach if relay.embedded and reach != "anywhere" else "elsewhere"
+
+    async def open_to_network(self) -> Sequence[str]:
+        """Have the home's own relay reached by neighbours, now and in later runs: at these addresses. ServiceError when it cannot be."""
+        self.person()
+        own = self._embedded
+        if own is None or own.is_told_where:
+            raise ServiceError(
+                "relay-listen",
+                "Where the relay in this home listens was said when it was started.",
+                "Start it without --relay-listen and --no-relay.",
+            )
+        if not own.addresses():
+            raise ServiceError(
+                "no-network",
+                "This computer is on no network now that others could reach it by.",
+                "Connect it to the network on which your friend is, and try again.",
+            )
+        if not own.is_open:
+            self.shell.home.database.commit([PutFact(OPEN, b"")])
+            await self._with_trouble_told(own.open())
+        await self._own_relay_up()
+        return own.addresses()
+
+    async def _keep_ways_true(self) -> None:
+        """This computer's addresses change as it moves from network to network; what invites say follows."""
+        own = self._embedded
+        before: Sequence[str] | None = None
+        while own is not None:
+            if self.shell.person and own.is_open and before not in (None, own.addresses()):
+                with suppress(ServiceError, StoreError):
+                    await self._own_relay_up()
+            before = own.addresses() if own.is_open else None
+            await asyncio.sleep(ADDRESSES_EVERY)
 
     def what_is_wrong(self) -> list[dict[str, Any]]:
         """What was found wrong: since the start, and what lines remember."""

@@ -21,7 +21,7 @@ from whimbrel.crypto.errors import CryptoError
 from whimbrel.crypto.files import chunk_count, open_part, sealed_size
 from whimbrel.store.errors import StoreError
 from whimbrel.wire.answers import Answer, Chunk, Done, Extent, Failure, Status
-from whimbrel.wire.operations import SEALED_CHUNK, Get, Put, Stat
+from whimbrel.wire.operations import CHUNK, SEALED_CHUNK, Get, Put, Stat
 
 if TYPE_CHECKING:
     from whimbrel.client.shell import Shell
@@ -32,6 +32,10 @@ PATIENCE = 30.0
 """Seconds before what a relay refused for now is tried again."""
 ROOM_AGAIN = 10.0
 """Seconds before what the disk did not take is tried again."""
+TELL_EVERY = 0.25
+"""Seconds between two words about how far a file is."""
+PAUSED = "paused:"
+"""How the facts begin that name the files that a person stopped."""
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +48,65 @@ class Transfers:
         self._tasks: dict[bytes, asyncio.Task[None]] = {}
         self._stopped = False
         self._aside: set[bytes] = set()
+        self._done: dict[bytes, int] = {}
+        self._told: dict[bytes, float] = {}
+        self._paused = {
+            bytes.fromhex(name.removeprefix(PAUSED))
+            for name in shell.home.database.facts()
+            if name.startswith(PAUSED)
+        }
+        self.watchers: list[Callable[[bytes, bytes], None]] = []
+        """Called with the ids of a message and its file while bytes of it move; at most four times a second for each file."""
+
+    # ----------------------------------------------------------------------------------- how far, and pauses
+
+    def done(self, file: bytes) -> int:
+        """Bytes of a file that is under way that went up or came down by now, as far as its transfer has looked."""
+        known = self._done.get(file)
+        if known is None and file in self._paused:
+            row = self._shell.home.database.file(file)
+            known = self._on_disk(row) if row is not None else 0
+        return known or 0
+
+    def _on_disk(self, row: FileRow) -> int:
+        path = self.path(Transfer.decode(row.state_blob).blob)
+        try:
+            return path.with_name(path.name + ".part").stat().st_size // SEALED_CHUNK * CHUNK
+        except FileNotFoundError:
+            return 0
+
+    def is_paused(self, file: bytes) -> bool:
+        return file in self._paused
+
+    def pause(self, row: FileRow) -> None:
+        """Stop a transfer where it stands, until `resume`; also over a restart."""
+        self._shell.home.database.commit([PutFact(PAUSED + row.id.hex(), b"")])
+        self._paused.add(row.id)
+        if (task := self._tasks.get(row.id)) is not None:
+            task.cancel()
+        self._tell(row)
+
+    def resume(self, row: FileRow) -> None:
+        """Go on where it stands."""
+        self._shell.home.database.commit([PutFact(PAUSED + row.id.hex(), None)])
+        self._paused.discard(row.id)
+        self._aside.discard(row.id)
+        self._tell(row)
+        self.look()
+
+    def _moved(self, row: FileRow, done: int) -> None:
+        self._done[row.id] = done
+        now = asyncio.get_running_loop().time()
+        if now - self._told.get(row.id, 0.0) >= TELL_EVERY:
+            self._told[row.id] = now
+            self._tell(row)
+
+    def _tell(self, row: FileRow) -> None:
+        for watcher in self.watchers:
+            watcher(row.message, row.id)
+        self._shell.say_changed()
+
+    # ---------------------------------------------------------------------------------------------- copies
 
     def path(self, blob: bytes) -> Path:
         """Where the sealed copy of a blob lies."""
@@ -73,7 +136,7 @@ class Transfers:
         if self._stopped or self._shell.person is None:
             return
         for row in self._shell.home.database.files_under_way():
-            if row.id in self._tasks or row.id in self._aside:
+            if row.id in self._tasks or row.id in self._aside or row.id in self._paused:
                 continue
             if row.state == "going" or row.state == "coming":
                 run = self._up(row) if row.state == "going" else self._down(row)
@@ -109,6 +172,9 @@ class Transfers:
             logger.exception("a transfer failed")
         finally:
             self._tasks.pop(id, None)
+            if id not in self._paused:
+                self._done.pop(id, None)
+                self._told.pop(id, None)
 
     async def _ask(self, relay: bytes, operation: Put | Get | Stat) -> Answer:
         connection = self._shell.connection(relay)
@@ -129,14 +195,18 @@ class Transfers:
             todo = deque(missing(ranges, total))
             if not todo:
                 break
-            trouble = await self._put(transfer, path, todo)
+            trouble = await self._put(row, transfer, path, todo, total - len(todo))
             if trouble is not None:
                 self._shell.note("upload", f"The relay does not take a file for now: {trouble.name.lower()}.")
                 await asyncio.sleep(PATIENCE)
+        if self._shell.home.database.file(row.id) is None:
+            return  # its message was taken back meanwhile
         body = self._shell.home.database.facts().get("files:" + row.message.hex(), b"")
         await self._shell.do(lambda person, now, fx: person.file_is_there(row, body, fx))
 
-    async def _put(self, transfer: Transfer, path: Path, todo: deque[int]) -> Status | None:
+    async def _put(
+        self, row: FileRow, transfer: Transfer, path: Path, todo: deque[int], there: int
+    ) -> Status | None:
         """Send chunks, a few at a time. A status when the relay refuses one."""
         size = sealed_size(transfer.size)
         under_way: set[asyncio.Task[Answer]] = set()
@@ -154,7 +224,10 @@ class Transfers:
                 done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     answer = task.result()
-                    if not isinstance(answer, Done):
+                    if isinstance(answer, Done):
+                        there += 1
+                        self._moved(row, there * CHUNK)
+                    else:
                         refused = answer.status if isinstance(answer, Failure) else Status.UNKNOWN
         return refused
 
@@ -174,9 +247,12 @@ class Transfers:
             have = os.fstat(sealed.fileno()).st_size // SEALED_CHUNK
             sealed.seek(have * SEALED_CHUNK)
             sealed.truncate()
-            failed = await self._get(transfer, sealed.write, have, total)
+            failed = await self._get(row, transfer, sealed.write, have, total)
             sealed.flush()
             os.fsync(sealed.fileno())
+        if self._shell.home.database.file(row.id) is None:
+            part.unlink(missing_ok=True)  # its message was deleted, or vanished, meanwhile
+            return
         if failed:
             part.unlink(missing_ok=True)
             await self._shell.do(lambda person, now, fx: person.file_is_lost(row, fx))
@@ -184,7 +260,9 @@ class Transfers:
         part.rename(path)
         await self._shell.do(lambda person, now, fx: person.file_is_here(row, fx))
 
-    async def _get(self, transfer: Transfer, write: Callable[[bytes], int], have: int, total: int) -> bool:
+    async def _get(
+        self, row: FileRow, transfer: Transfer, write: Callable[[bytes], int], have: int, total: int
+    ) -> bool:
         """Fetch chunks in order, a few ahead. True: the relay has it no more, or it is not what was said."""
         ahead: deque[asyncio.Task[Answer]] = deque()
         asked = n = have
@@ -205,6 +283,7 @@ class Transfers:
                     return True
                 write(answer.chunk)
                 n += 1
+                self._moved(row, n * CHUNK)
         finally:
             for task in ahead:
                 task.cancel()

@@ -10,18 +10,19 @@ The folder is made for its owner only (0700, files 0600). Other parts of the pro
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
-from whimbrel.store import keys
+from whimbrel.store import erasing, keys
 from whimbrel.store.database import Database, no_fault
-from whimbrel.store.disk import sync_folder, write_whole
+from whimbrel.store.disk import destroy, sync_folder, write_whole, write_whole_over_a_secret
 from whimbrel.store.errors import (
     HomeKeyMissing,
     HomeKeyWrong,
@@ -49,12 +50,26 @@ _WHERE_THE_KEY_IS: Final[dict[KeyPlace, str]] = {
 class Home:
     """An open home. Close it, or use it in a `with` statement; while it is open no other program gets in."""
 
-    def __init__(self, path: Path, id: str, key_place: KeyPlace, database: Database, lock: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        id: str,
+        key_place: KeyPlace,
+        database: Database,
+        lock: int,
+        interactive: bool = False,
+        find_keyring: Callable[[bool], keys.Keyring | None] = keys.find_keyring,
+    ) -> None:
         self.path = path
         self.id = id
         self.key_place = key_place
         self.database = database
+        self.left: list[str] = []
+        """After an erased home was closed: what lies in its folder and is not ours."""
         self._lock = lock
+        self._interactive = interactive
+        self._find_keyring = find_keyring
+        self._erased = False
         self._store = _identity_of(path / "store.db")
 
     @property
@@ -81,8 +96,65 @@ class Home:
             return
         try:
             self.database.close()
+            if self._erased:
+                with told_plainly(self.path):
+                    self.left = _take_away(self.path)
         finally:
             os.close(lock)
+
+    # -------------------------------------------------------------------------------- passphrase, and the end
+
+    def check_passphrase(self, passphrase: str) -> None:
+        """Raises HomeKeyWrong when it is not the one that opens this home. Takes as long as opening with it."""
+        with told_plainly(self.path):
+            description = self._description()
+            if description.place != "passphrase":
+                raise HomeKeyWrong("This home has no passphrase.", "")
+            _key(self.path, description, passphrase, self._interactive, self._find_keyring)
+
+    def set_passphrase(self, old: str | None, new: str) -> None:
+        """From now on the home opens with `new` and nothing else. `old`: the passphrase until now, if there was one.
+
+        The key of the database stays the same, and is wrapped anew. Whatever comes in between, one of the two places
+        opens the home; what is left of the old one is removed by the next start. Raises HomeKeyWrong, HomeKeyMissing.
+        """
+        with told_plainly(self.path):
+            before = self._description()
+            key = _key(self.path, before, old or "", self._interactive, self._find_keyring)
+            salt, cost = secrets.token_bytes(16), keys.RECOMMENDED_COST
+            sealed = keys.seal_with_passphrase(key, new, self.id, salt, cost)
+            leaving = before.place if before.place != "passphrase" else before.leaving
+            after = _Description(
+                self.id, "passphrase", before.check, True, salt, cost, sealed, leaving=leaving
+            )
+            _write_description(self.path, after, over_a_secret=True)
+            self.key_place = "passphrase"
+            _leave_old_place(self.path, after, self._interactive, self._find_keyring)
+
+    @property
+    def old_key_is_left(self) -> bool:
+        """Whether the place where the key was before the passphrase could not be emptied yet: the next start tries again."""
+        return self._description().leaving is not None
+
+    def erase(self) -> None:
+        """Destroy the key at once, so that nothing here can be read any more; `close` takes the rest away.
+
+        What cannot be done at once (a crash in between, a keyring that does not answer) the next start goes on with.
+        """
+        with told_plainly(self.path):
+            before = self._description()
+            if "keyring" in (before.place, before.leaving):
+                keys.remove_from_keyring(self._find_keyring(self._interactive), self.id, self._interactive)
+            gone = _Description(self.id, "file", "", False, erasing=True)
+            _write_description(self.path, gone, over_a_secret=True)
+            destroy(self.path / "key")
+            self._erased = True
+
+    def _description(self) -> _Description:
+        description = _read_description(self.path)
+        if description is None:
+            raise home_damaged(self.path, "home.json is missing")
+        return description
 
     def __enter__(self) -> Self:
         return self
@@ -130,6 +202,10 @@ def open_home(
         lock = _take_lock(path)
         try:
             description = _read_description(path)
+            if description is not None and description.erasing:
+                # The program ended while it took a home away.
+                erasing.erase(path)
+                description = None
             if description is None and (path / "store.db").exists():
                 raise home_damaged(path, "home.json is missing, and without it the database cannot be opened")
             if description is None or not description.ready:
@@ -138,8 +214,10 @@ def open_home(
                 description, key = _make(path, passphrase or None, interactive, find_keyring)
             else:
                 key = _key(path, description, passphrase or None, interactive, find_keyring)
+                if description.leaving is not None:
+                    _leave_old_place(path, description, interactive, find_keyring)
             database = Database(path / "store.db", key, fault=fault)
-            return Home(path, description.id, description.place, database, lock)
+            return Home(path, description.id, description.place, database, lock, interactive, find_keyring)
         except BaseException:
             os.close(lock)
             raise
@@ -149,7 +227,8 @@ def open_home(
 class _Description:
     """What home.json says. `salt`, `cost` and `sealed` are there for a home with a passphrase only.
 
-    `ready` is false until the home was made as a whole.
+    `ready` is false until the home was made as a whole. `leaving`: where the key was before there was a passphrase, until
+    it is gone from there. `erasing`: the home is being taken away, and its key is gone.
     """
 
     id: str
@@ -159,6 +238,35 @@ class _Description:
     salt: bytes = b""
     cost: Argon2Cost = keys.RECOMMENDED_COST
     sealed: bytes = b""
+    leaving: KeyPlace | None = None
+    erasing: bool = False
+
+
+def _take_away(path: Path) -> list[str]:
+    """All that is ours; the folder, too, when nothing else is in it. What is left."""
+    left = erasing.erase(path)
+    (path / "lock").unlink(missing_ok=True)
+    if not left:
+        with contextlib.suppress(OSError):  # the home may be a link, or a disk of its own
+            path.rmdir()
+    return left
+
+
+def _leave_old_place(
+    path: Path,
+    description: _Description,
+    interactive: bool,
+    find_keyring: Callable[[bool], keys.Keyring | None],
+) -> None:
+    """Remove the key from where it was before there was a passphrase; on a keyring that does not answer, later."""
+    match description.leaving:
+        case "file":
+            destroy(path / "key")
+        case "keyring":
+            if not keys.remove_from_keyring(find_keyring(interactive), description.id, interactive):
+                return
+    if description.leaving is not None:
+        _write_description(path, replace(description, leaving=None))
 
 
 def _make(
@@ -234,6 +342,9 @@ def _take_lock(path: Path) -> int:
         raise home_read_only(path) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _identity_of(path / "lock") != (os.fstat(lock).st_dev, os.fstat(lock).st_ino):
+            os.close(lock)  # of a home that was erased in this moment
+            return _take_lock(path)
     except BlockingIOError:
         holder = os.read(lock, 20).strip()
         os.close(lock)
@@ -256,7 +367,7 @@ def _no_home(path: Path) -> HomeMissing:
     return HomeMissing(f"There is no home in {path}.", "Make one: whimbrel init --name NAME")
 
 
-def _write_description(path: Path, description: _Description) -> None:
+def _write_description(path: Path, description: _Description, over_a_secret: bool = False) -> None:
     key: dict[str, Any] = {"place": description.place, "check": description.check}
     if description.place == "passphrase":
         cost = description.cost
@@ -264,7 +375,12 @@ def _write_description(path: Path, description: _Description) -> None:
         key["salt"] = description.salt.hex()
         key["sealed"] = description.sealed.hex()
     told = {"version": VERSION, "id": description.id, "key": key, "ready": description.ready}
-    write_whole(path / "home.json", json.dumps(told, indent=1).encode() + b"\n")
+    if description.leaving is not None:
+        told["leaving"] = description.leaving
+    if description.erasing:
+        told["erasing"] = True
+    write = write_whole_over_a_secret if over_a_secret else write_whole
+    write(path / "home.json", json.dumps(told, indent=1).encode() + b"\n")
 
 
 def _read_description(path: Path) -> _Description | None:
@@ -291,8 +407,11 @@ def _description_of(told: dict[str, Any]) -> _Description:
         raise TypeError("id and check are texts, ready is a truth value")
     if not (id.isascii() and check.isascii()):
         raise ValueError("id and check are hexadecimal digits")
+    leaving, is_erasing = told.get("leaving"), told.get("erasing", False)
+    if leaving not in (None, "keyring", "file") or not isinstance(is_erasing, bool):
+        raise ValueError("no such place to leave")
     if place != "passphrase":
-        return _Description(id, place, check, ready)
+        return _Description(id, place, check, ready, erasing=is_erasing)
     argon = key["argon2id"]
     cost = Argon2Cost(argon["passes"], argon["memory_kib"], argon["lanes"])
     highest = keys.HIGHEST_COST
@@ -306,4 +425,4 @@ def _description_of(told: dict[str, Any]) -> _Description:
     salt, sealed = bytes.fromhex(key["salt"]), bytes.fromhex(key["sealed"])
     if len(salt) != 16:
         raise ValueError("a salt has 16 bytes")
-    return _Description(id, place, check, ready, salt, cost, sealed)
+    return _Description(id, place, check, ready, salt, cost, sealed, leaving, is_erasing)

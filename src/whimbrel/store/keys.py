@@ -42,6 +42,8 @@ class Keyring(Protocol):
 
     def set_password(self, service: str, username: str, password: str) -> None: ...
 
+    def delete_password(self, service: str, username: str) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Argon2Cost:
@@ -133,6 +135,19 @@ def take_from_keyring(keyring: Keyring | None, home_id: str, interactive: bool) 
             "Log in to the desktop session in which the home was made, unlock its keyring, and try again.",
         )
     return key
+
+
+def remove_from_keyring(keyring: Keyring | None, home_id: str, interactive: bool) -> bool:
+    """True once the keyring does not give the key any more."""
+    if keyring is None:
+        return False
+
+    def remove() -> bool:
+        if keyring.get_password(KEYRING_SERVICE, home_id) is not None:
+            keyring.delete_password(KEYRING_SERVICE, home_id)
+        return keyring.get_password(KEYRING_SERVICE, home_id) is None
+
+    return _in_time(remove, interactive) is True
 
 
 def write_key_file(path: Path, key: bytes) -> None:

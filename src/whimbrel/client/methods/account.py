@@ -104,6 +104,9 @@ def status_item(service: Service) -> StatusItem:
 
 
 def _wrong(service: Service) -> list[WrongItem]:
+    """While locked nothing: names of chats stand in it."""
+    if service.locked:
+        return []
     wrong: list[WrongItem] = [
         {
             "code": entry["code"],

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from whimbrel.chat.acceptances import Acceptance
 from whimbrel.chat.invite_keys import key_of
+from whimbrel.client.embedded import note_of, reach_of
 from whimbrel.client.errors import WRONG_USE, ServiceError
 from whimbrel.client.lookup import find_contact
-from whimbrel.client.shapes import RequestAnswerItem, RequestItem
+from whimbrel.client.safety import check_code, code_of
+from whimbrel.client.shapes import InviteItem, RequestAnswerItem, RequestItem, VerifyItem
 from whimbrel.client.views import Item, request_item
 from whimbrel.crypto.accounts import pair_id, safety_number
 from whimbrel.wire.errors import TextError
@@ -23,19 +25,26 @@ ACCEPT_WAIT = 10.0
 """Seconds that `accept` waits for the relay at least: opening an invite takes a few exchanges."""
 
 
-async def invite(service: Service, open: bool = False) -> AsyncIterator[Item]:
-    """An invite to give to somebody: for one person, or open to whoever has it."""
+async def invite(
+    service: Service, open: bool = False, where: Literal["network"] | None = None
+) -> AsyncIterator[InviteItem]:
+    """An invite to give to somebody: for one person, or open to whoever has it. `where` "network": for somebody on this network;
+    the relay in this home is opened to it first, if that is where one's inbox is."""
     service.person()
+    home = service.relay_of_inbox()
+    if where is not None and home is not None and home.embedded:
+        await service.open_to_network()
     made = await service.shell.do(
         lambda person, now, fx: (
             person.doors.invites.make_open(now, fx) if open else person.doors.invites.make(now, fx)
         )
     )
     there = await service.shell.settle(service.wait or 5.0)
-    item: Item = {"invite": made.text}
+    home = service.relay_of_inbox()
+    item: InviteItem = {"invite": made.text, "reach": reach_of(home) if home is not None else "this-computer"}
     notes = [] if there else ["It works as soon as your relay was reached; that happens by itself."]
-    if (reach := service.reach_of_embedded()) is not None:
-        notes.append(reach)
+    if home is not None and (note := note_of(home)) is not None:
+        notes.append(note)
     if notes:
         item["note"] = " ".join(notes)
     yield item
@@ -93,15 +102,21 @@ async def requests(
     yield {"chat": id.hex(), "name": asking.name}
 
 
-async def verify(service: Service, name: str, confirm: bool = False) -> AsyncIterator[Item]:
-    """The safety number that both see; with `confirm` it was compared."""
+async def verify(
+    service: Service, name: str, confirm: bool = False, code: str | None = None
+) -> AsyncIterator[VerifyItem]:
+    """The safety number that both see; with `confirm` it was compared; `code`: what was scanned from their screen is compared."""
     person = service.person()
     contact = find_contact(person, name)
-    if confirm and not contact.verified:
+    own = person.identity.account
+    if code is not None:
+        check_code(person, contact, code)
+    if (confirm or code is not None) and not contact.verified:
         contact = replace(contact, verified=True)
         await service.shell.do(lambda person, now, fx: person.put_contact(contact, fx))
     yield {
         "name": contact.name,
-        "safety_number": safety_number(person.identity.account, contact.account),
+        "safety_number": safety_number(own, contact.account),
         "verified": contact.verified,
+        "code": code_of(own, contact.account),
     }
