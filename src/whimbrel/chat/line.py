@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from whimbrel.chat.line_state import Flight, FlightKind, Joiner, LineState, Standing
-from whimbrel.chat.rules import Refused, Seat, check_commit, roles_of, seat, seat_of, seats
+from whimbrel.chat.rules import Refused, Seat, check_commit, may_post, roles_of, seat, seat_of, seats
 from whimbrel.chat.troubles import text_of
 from whimbrel.crypto import mls
 from whimbrel.crypto.errors import CryptoError
@@ -47,11 +47,12 @@ LOCKED_OUT = 3
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """A member's post."""
+    """A member's post. `may_post`: what they say counts; else only what they react with, and what is no content."""
 
     account: bytes
     payload: Payload
     seq: int
+    may_post: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,7 +400,8 @@ class Line:
             payload = decode_payload(processed.plaintext or b"")
         except CryptoError:
             return [Ignored(record.seq, "no payload")]
-        posted: list[LineEvent] = [Posted(sender.account, payload, record.seq)]
+        speaks = may_post(self.roles, sender.account)
+        posted: list[LineEvent] = [Posted(sender.account, payload, record.seq, speaks)]
         known = dict(self.state.seen).get(payload.seq)
         if known == payload.h and sender.account != self._me:
             self.state.confirmed = max(self.state.confirmed, payload.seq)
@@ -674,10 +676,13 @@ class Line:
         update: bool = False,
         devices: Sequence[bytes] = (),
         relock: bool = False,
+        leaf: bytes | None = None,
+        beside: tuple[tuple[bytes, bytes], ...] = (),
     ) -> None:
         """Make one commit of all this and let it fly, with the change that must stand beside it.
 
-        `removes` are accounts, `devices` single devices. `relock`: a change though nothing calls for one.
+        `removes` are accounts, `devices` single devices. `relock`: a change though nothing calls for one. `leaf`: our leaf
+        extension from now on. `beside`: blobs (id, sealed bytes) that must be whole before, and live as long.
         """
         before = self.roles
         leaving = [m.index for m in self.members if m.account in set(removes) or m.device in set(devices)]
@@ -686,10 +691,11 @@ class Line:
             [joiner.key_package for joiner in joiners],
             leaving,
             encode_roles(roles) if roles is not None else None,
-            update,
-            None,
+            update or leaf is not None,
+            leaf,
         )
         entry, blobs = self._pack_entry(body, blob, 0)
+        blobs += beside
         append = Append(
             self.state.log,
             self.state.write,

@@ -7,6 +7,7 @@ log, where it lives, with an entry that says where the conversation went. What h
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from whimbrel.chat.contacts import NoKeyPackage
 from whimbrel.chat.conversation import Conversation
@@ -57,7 +58,7 @@ class Moves:
         people = [a for a in before.accounts() if a not in without]
         joiners = self._joiners(chat, before, people, now, fx)
         me = self._person.identity.account
-        roles = Roles(tuple(a for a in before.roles.admins if a in people or a == me), name=before.roles.name)
+        roles = replace(before.roles, admins=tuple(a for a in before.roles.admins if a in people or a == me))
         self._person.add_relay(relay, fx)
         return self._found(chat, before, relay, roles, joiners, now, fx)
 

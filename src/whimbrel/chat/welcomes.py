@@ -20,7 +20,7 @@ from whimbrel.chat.household import Household
 from whimbrel.chat.line import Line, derived_change, epoch_tokens
 from whimbrel.chat.line_state import LineState, Standing
 from whimbrel.chat.records import PutFact
-from whimbrel.chat.rules import Refused, check_group
+from whimbrel.chat.rules import Refused, check_group, may_add
 from whimbrel.crypto import mls
 from whimbrel.crypto.accounts import pair_id
 from whimbrel.crypto.cards import Card, decode_card
@@ -361,7 +361,8 @@ class Welcomes:
         pair = frozenset((person.identity.account, card.account)) if envelope.kind == "pair" else None
         roles, members = check_group(group, pair)
         sender = next((m.account for m in members if m.index == group.welcome_sender), None)
-        if sender != card.account or sender not in roles.admins:
+        founds = envelope.position.seq == 0
+        if sender != card.account or not (sender in roles.admins or (may_add(roles, sender) and not founds)):
             raise Refused("a Welcome by somebody who may not let people in")
         accounts = list(dict.fromkeys(member.account for member in members))
         if envelope.position.seq == 0 and envelope.move is not None:
