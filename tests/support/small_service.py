@@ -25,7 +25,7 @@ class SmallService:
             raise ZeroDivisionError("a secret value that nobody should see on a terminal")
         for answer in self.answers.get(method, []):
             yield answer
-        if method == "read" and params.get("follow"):
+        if method == "follow" or (method == "read" and params.get("follow")):
             try:
                 await asyncio.Event().wait()
             finally:
