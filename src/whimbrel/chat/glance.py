@@ -5,7 +5,7 @@ It is taken from the group whenever that is loaded, and holds for one turn of on
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 from whimbrel.chat.line import Line
@@ -42,6 +42,14 @@ class Glance:
             timer=roles.timer,
             picture=roles.picture.hash if roles.picture is not None else b"",
         )
+
+    @staticmethod
+    def of_nobody() -> Glance:
+        return Glance(b"", 0, 0, False, False, False, False, 0, b"")
+
+    def as_of(self, line: Line) -> Glance:
+        """The same, taken to hold for where a line stands now."""
+        return replace(self, log=line.state.log, turn=line.state.turn)
 
     def holds_for(self, line: Line) -> bool:
         return (self.log, self.turn) == (line.state.log, line.state.turn)
