@@ -40,7 +40,7 @@ of ours names these, and were one to, the windows would record it."""
 def is_loopback(url: str) -> bool:
     """Whether this stays on the machine: loopback by its number, or what has no host at all."""
     parts = urlsplit(url)
-    if parts.scheme in ("data", "blob", "about", "chrome", "chrome-error", "devtools"):
+    if parts.scheme in ("data", "blob", "about", "file", "chrome", "chrome-error", "devtools"):
         return True
     try:
         return ip_address(parts.hostname or "").is_loopback
