@@ -2,6 +2,7 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
+import { emoji } from "./emoji.ts";
 import { words } from "./words.ts";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -17,7 +18,7 @@ const proxied = {
 };
 
 export default defineConfig({
-  plugins: [words(here("src/words")), svelte()],
+  plugins: [words(here("src/words")), emoji(here("node_modules/emojibase-data")), svelte()],
   build: {
     outDir: here("../src/whimbrel/app/page"),
     emptyOutDir: true,

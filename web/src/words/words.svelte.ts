@@ -2,7 +2,9 @@
 //
 // A language is fetched when it is chosen. What is shown follows a change of language by itself: `t()` reads state.
 import type conversation from "./en/conversation.json";
+import type desktop from "./en/desktop.json";
 import type errors from "./en/errors.json";
+import type keys from "./en/keys.json";
 import type media from "./en/media.json";
 import type network from "./en/network.json";
 import type people from "./en/people.json";
@@ -15,6 +17,8 @@ export type Key =
   | keyof typeof shell
   | keyof typeof conversation
   | keyof typeof media
+  | keyof typeof desktop
+  | keyof typeof keys
   | keyof typeof people
   | keyof typeof settings
   | keyof typeof network
