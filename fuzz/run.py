@@ -222,8 +222,8 @@ def main() -> int:
     )
     done: list[Outcome] = []
     names = {one.name for one in targets}
-    record = OUT / "fuzz.json"
-    earlier = json.loads(record.read_text())["targets"] if asked.add and record.exists() else []
+    kept = OUT / "fuzz.json"
+    earlier = json.loads(kept.read_text())["targets"] if asked.add and kept.exists() else []
     before = [one for one in earlier if one["name"] not in names]
     lock = threading.Lock()
 
