@@ -28,7 +28,7 @@ from _record import Figure, middle, tell
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from support.browser import Chromium, another, chromium
+from support.browser import Chromium, another, chromium, until
 from support.browser_people import Person, at_their_pages
 from support.homes import RelayProcess
 
@@ -155,7 +155,7 @@ def first_load(ada: Person) -> Iterator[Figure]:
         page.goto(root(ada))
         page.get_by_role("list", name="Chats").get_by_role("listitem").first.wait_for()
         shown.append(page.evaluate("performance.now()"))
-        page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
+        until(page, "performance.getEntriesByName('first-contentful-paint').length > 0")
         paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
         paints.append(paint)
         before = page.evaluate(
@@ -332,7 +332,7 @@ def pair(folder: Path, relay: RelayProcess, browser: Chromium, other: Chromium) 
             text = f"text number {number}"
             cleo.box("Message").fill(text)
             cleo.button("Send").click()
-            dan.page.wait_for_function("text => arrivals[text] > 0", arg=text, polling=20)
+            until(dan.page, "text => arrivals[text] > 0", text)
             cleo.page.wait_for_timeout(30)
         sent: list[float] = cleo.page.evaluate("sends")
         arrived: dict[str, float] = dan.page.evaluate("arrivals")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route
 
-from support.browser import NARROW, WIDE, Chromium
+from support.browser import NARROW, WIDE, Chromium, until
 from support.browser_stage import NOW, Stage, staged
 from support.browser_states import LOOKS, REQUIRED, STATES, Look, State, settle
 from support.catalogue import WEB
@@ -62,7 +62,7 @@ def go(page: Page, stage: Stage, state: State, look: Look) -> None:
     page.set_viewport_size({"width": look.size[0], "height": look.size[1]})
     page.goto("about:blank")
     page.goto(stage.link())
-    page.wait_for_function("document.body.innerText.trim().length > 0")
+    until(page, "document.body.innerText.trim().length > 0")
     if state.place:
         page.evaluate("place => { location.hash = `#/${place}` }", state.place)
     settle(page)
@@ -74,7 +74,7 @@ def turn(page: Page, stage: Stage, look: Look) -> None:
     """The same, in another look: what a change of the settings does."""
     stage.home.settings |= {"language": look.language, "theme": look.scheme}
     stage.tell(settings=stage.home.settings)
-    page.wait_for_function("look => document.documentElement.dataset.theme === look", arg=look.scheme)
+    until(page, "look => document.documentElement.dataset.theme === look", look.scheme)
     settle(page)
 
 

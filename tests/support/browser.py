@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright, sync_playwright
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PERMISSIONS = ("clipboard-read", "clipboard-write", "notifications", "microphone", "camera")
@@ -179,6 +179,19 @@ def _launched(playwright: Playwright, arguments: Sequence[str], headless: bool) 
     finally:
         proxy.shutdown()
         proxy.server_close()
+
+
+def until(page: Page, expression: str, arg: Any = None, patience_ms: float = PATIENCE_MS) -> None:
+    """Wait until something holds in the page. (Playwright's own way has the page evaluate a string, which ours forbids.)"""
+    for _ in range(int(patience_ms / 20)):
+        try:
+            if page.evaluate(expression, arg):
+                return
+        except Error as error:
+            if "context was destroyed" not in str(error):  # the page goes elsewhere just now
+                raise
+        page.wait_for_timeout(20)
+    raise AssertionError(f"it did not come to hold: {expression}")
 
 
 def is_quiet(faults: Sequence[Fault], passed_over: Sequence[str] = ()) -> list[Fault]:

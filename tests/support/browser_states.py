@@ -227,7 +227,16 @@ def ways(**more: Any) -> Callable[[], Home]:
 
 def down(**more: Any) -> Item:
     [way] = status()["ways"]
-    return way | {"up": False, "way": None, "trouble": "The relay cannot be reached by any way."} | more
+    return (
+        way
+        | {
+            "up": False,
+            "way": None,
+            "trouble": "The relay cannot be reached by any way.",
+            "trouble_code": "unreachable",
+        }
+        | more
+    )
 
 
 def press(role: Any, name: str, exact: bool = True) -> Hand:
