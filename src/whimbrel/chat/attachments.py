@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from whimbrel.chat.composing import Attachment
-from whimbrel.chat.records import FileRow, FileState, PutFile
+from whimbrel.chat.extensions import media_as_json
+from whimbrel.chat.records import FileRow, FileState, PutFact, PutFile
 from whimbrel.crypto.files import FILE_MAX
 from whimbrel.wire import cbor
 
 STAGED = "staged:"
 """How the facts begin that name the blob of a sealed copy until its message is there."""
+
+UNWANTED = "unwanted:"
+"""How the facts begin that name the blob of a sealed copy whose message is gone: it is to be removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,21 @@ def file_row(message: bytes, chat: bytes, number: int, file: Attachment, state: 
     """The row of file `number` (from 0) of a message."""
     transfer = Transfer(chat, file.relay, file.blob, file.key, file.size, file.hash)
     id = sha256(b"whimbrel/1 file" + message + number.to_bytes(4, "big")).digest()
-    return PutFile(FileRow(id, message, number, file.name, file.size, file.type, state, transfer.encode()))
+    return PutFile(
+        FileRow(
+            id=id,
+            message=message,
+            part=number,
+            name=file.name,
+            size=file.size,
+            type=file.type,
+            state=state,
+            state_blob=transfer.encode(),
+            blob=file.blob,
+            description=file.description,
+            media=media_as_json(file.media),
+        )
+    )
 
 
 def offered(message: bytes, chat: bytes, files: Iterable[Attachment], fetch_up_to: int) -> Iterator[PutFile]:
@@ -50,6 +68,13 @@ def offered(message: bytes, chat: bytes, files: Iterable[Attachment], fetch_up_t
         if file.size <= FILE_MAX:
             state: FileState = "coming" if file.size <= fetch_up_to else "offered"
             yield file_row(message, chat, number, file, state)
+
+
+def unwanted(files: Iterable[FileRow]) -> Iterator[PutFact]:
+    """Have the sealed copies of these files removed; one that another message names as well is not (`client.transfers`)."""
+    for file in files:
+        if file.blob:
+            yield PutFact(UNWANTED + file.blob.hex(), b"")
 
 
 def missing(ranges: Iterable[tuple[int, int]], total: int) -> list[int]:

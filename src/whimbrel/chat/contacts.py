@@ -40,18 +40,42 @@ class Contact:
     verified: bool = False
     text: str = ""
     """What they wrote when they asked."""
+    was: Standing | None = None
+    """Of somebody who is blocked: what they were before."""
+    before: str = ""
+    """What they were called before their last card."""
 
     def save(self) -> PutContact:
-        state: list[Any] = [1, self.card, list(self.stock), self.came, self.verified, self.text]
+        state: list[Any] = [
+            1,
+            self.card,
+            list(self.stock),
+            self.came,
+            self.verified,
+            self.text,
+            self.was,
+            self.before,
+        ]
         return PutContact(ContactRow(self.account, self.name, cbor.encode(state), self.standing))
 
     @staticmethod
     def from_row(row: ContactRow) -> Contact:
-        _, card, stock, came, verified, text = cbor.decode(row.state)
-        return Contact(row.account, row.name, row.standing, card, tuple(stock), came, verified, text)
+        _, card, stock, came, verified, text, *later = cbor.decode(row.state)
+        was, before = later or (None, "")  # the first homes did not have them yet
+        return Contact(
+            row.account, row.name, row.standing, card, tuple(stock), came, verified, text, was, before
+        )
 
     def opened_card(self) -> Card | None:
         return decode_card(self.card) if self.card else None
+
+    def with_card(self, card: Card, encoded: bytes) -> Contact:
+        """This person as a card of theirs says. Of two cards the newer counts."""
+        known = self.opened_card()
+        if known is not None and known.made_at >= card.made_at:
+            return self
+        before = self.name if card.name != self.name else self.before
+        return replace(self, card=encoded, name=card.name, before=before)
 
     def joiner(self, now: int) -> tuple[Joiner, Contact]:
         """How to let them in, and this contact without the key package that it uses up."""

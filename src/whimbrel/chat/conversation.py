@@ -6,14 +6,16 @@ and commits. How a line reads and writes is in `line`; who may do what is in `ru
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Protocol
 
 from whimbrel.chat import attachments, composing, content
 from whimbrel.chat.composing import Act
+from whimbrel.chat.deeds import Deeds
 from whimbrel.chat.effects import Desk, Effects, Watching
+from whimbrel.chat.extensions import is_forwarded, mentions_of, pack_mentions
 from whimbrel.chat.glance import Glance
 from whimbrel.chat.healing import is_due
 from whimbrel.chat.identity import Chance, Identity
@@ -38,23 +40,24 @@ from whimbrel.chat.receipts_report import MessageStatus, decode_report, encode_r
 from whimbrel.chat.records import (
     AddMessage,
     AddOutbox,
+    BeginVanishing,
     ChatKind,
     ChatRow,
     DropOutbox,
-    EditMessage,
     MessageRow,
     OutboxRow,
     PutChat,
+    PutDeed,
     PutReceipt,
     ReceiptRow,
     ReceiptState,
     SetMessageSeq,
     SetMessageState,
 )
-from whimbrel.chat.rules import Refused, seat_of
+from whimbrel.chat.rules import Refused, may_add, may_change, may_post, seat_of
 from whimbrel.crypto import mls
 from whimbrel.crypto.errors import CryptoError
-from whimbrel.crypto.leaf import Roles
+from whimbrel.crypto.leaf import LeafExtension, Picture, Roles
 from whimbrel.crypto.payload import PayloadKind, decode_key_packages
 from whimbrel.wire import cbor, codec
 from whimbrel.wire.answers import Answer, Failure, Fetched, Status
@@ -83,12 +86,16 @@ PATIENCE = LONGEST_WAIT
 
 RECEIPTS: dict[int, ReceiptState] = {MessageStatus.DELIVERED: "delivered", MessageStatus.READ: "read"}
 
+LOOKS = frozenset(("name", "timer", "picture"))
+"""What everybody may change where the group says so."""
+
 POSTS = {
     "content": PayloadKind.CONTENT,
     "receipts": PayloadKind.RECEIPTS,
     "stock": PayloadKind.KEY_PACKAGES,
     "left": PayloadKind.LEFT,
     "pass-on": PayloadKind.RE_ADD,
+    "card": PayloadKind.CARD,
 }
 """The outbox kinds that are posted; all others are commits."""
 
@@ -109,6 +116,12 @@ class Surroundings(Protocol):
     def asked_again(self, chat: Conversation, by: bytes, request: bytes, now: int, fx: Effects) -> None: ...
     def moved_on(self, chat: Conversation, line: Line, closed: Closed, now: int, fx: Effects) -> None: ...
     def replaced(self, chat: Conversation, line: Line, removed: Removed, now: int, fx: Effects) -> None: ...
+    def is_blocked(self, account: bytes) -> bool: ...
+    def own_card(self) -> bytes: ...
+    def own_leaf(self, before: LeafExtension) -> bytes: ...
+    def heard_card(
+        self, chat: Conversation, line: Line, account: bytes, body: bytes, seq: int, now: int, fx: Effects
+    ) -> None: ...
 
 
 class Conversation:
@@ -132,13 +145,14 @@ class Conversation:
         self.leaving: list[bytes] = []
         """Who said goodbye and was not removed yet. Whoever is an admin by then removes them."""
         self._glance: Glance | None = None
+        self._kept: Glance | None = None
 
     # -------------------------------------------------------------------------------------- remembering
 
     def save(self) -> PutChat:
         again = [list(one) for one in self.let_in_again]
         lines = [line.state.pack() for line in self.lines]
-        glance = self._look_again()
+        self._kept = glance = self._look_again()
         state: list[Any] = [1, self.peer, self.left, lines, again, self.leaving, glance and glance.pack()]
         return PutChat(ChatRow(self.id, self.kind, self.name, cbor.encode(state), hidden=self.hidden))
 
@@ -150,7 +164,7 @@ class Conversation:
         chat.left, chat.hidden = left, row.hidden
         chat.let_in_again = [(package, device, at) for package, device, at in again]
         chat.leaving = list(leaving)
-        chat._glance = Glance.unpack(glance[0]) if glance and glance[0] else None
+        chat._kept = chat._glance = Glance.unpack(glance[0]) if glance and glance[0] else None
         for packed in lines:
             chat.lines.append(chat._line(LineState.unpack(packed)))
         return chat
@@ -240,21 +254,23 @@ class Conversation:
 
     def glance(self) -> Glance | None:
         """Members, rights and the like of the line that counts; from memory where it holds, else MLS is asked. None: there is
-        no line, or nothing is kept of its group any more."""
+        no line."""
         line, known = self.line or self.latest, self._look_again()
         if line is None or (known is not None and known.holds_for(line)):
             return known
         try:
             self._glance = Glance.of(line, self.around.identity.account)
-        except CryptoError:
-            return known
+        except (
+            CryptoError
+        ):  # nothing is kept of its group any more: what was known last is all that will ever be
+            self._glance = (known or Glance.of_nobody()).as_of(line)
         return self._glance
 
     @property
     def is_glanced(self) -> bool:
-        """Whether `glance` asks memory alone."""
+        """Whether what was saved last is enough for `glance`, also after a start."""
         line = self.line or self.latest
-        return line is None or line.has_roster or (self._glance is not None and self._glance.holds_for(line))
+        return line is None or (self._kept is not None and self._kept.holds_for(line))
 
     def _look_again(self) -> Glance | None:
         line = self.line or self.latest
@@ -265,6 +281,16 @@ class Conversation:
         ):
             self._glance = Glance.of(line, self.around.identity.account)
         return self._glance
+
+    @property
+    def timer(self) -> int:
+        """Seconds after reading until messages that are sent now vanish; 0: they stay."""
+        line = self.line or self.latest
+        return line.roles.timer if line is not None else 0
+
+    def deeds(self, fx: Effects) -> Deeds:
+        """What was done to messages here."""
+        return Deeds(self.id, self.around.identity.account, self.around.desk, fx)
 
     # ----------------------------------------------------------------------------------------- reading
 
@@ -301,7 +327,7 @@ class Conversation:
         for event in events:
             match event:
                 case Posted():
-                    self._posted(event, delivered, now, fx)
+                    self._posted(line, event, delivered, now, fx)
                 case Committed():
                     line.patience.clear()
                     self._committed(line, event, now, fx)
@@ -333,10 +359,18 @@ class Conversation:
         self._ask_further(line, fx)
         fx.save(self.save())
 
-    def _posted(self, event: Posted, delivered: list[bytes], now: int, fx: Effects) -> None:
+    @property
+    def is_blocked(self) -> bool:
+        """A conversation of two with somebody who is blocked."""
+        return self.peer is not None and self.around.is_blocked(self.peer)
+
+    def _posted(self, line: Line, event: Posted, delivered: list[bytes], now: int, fx: Effects) -> None:
         payload = event.payload
         if payload.kind == PayloadKind.CONTENT:
-            self._message(event, delivered, now, fx)
+            if not (self.is_blocked and event.account == self.peer):
+                self._message(event, delivered, now, fx)
+        elif payload.kind == PayloadKind.CARD:
+            self.around.heard_card(self, line, event.account, payload.body, event.seq, now, fx)
         elif payload.kind == PayloadKind.RECEIPTS:
             self._receipts(event, now, fx)
         elif payload.kind == PayloadKind.KEY_PACKAGES and event.account == self.peer:
@@ -354,44 +388,49 @@ class Conversation:
         except content.ContentError as error:
             fx.tell("ignored", chat=self.id, seq=event.seq, why=str(error))
             return
-        act, text = composing.act_of(value), composing.text_of(value)
-        if act in (Act.EDIT, Act.DELETE):
-            self._replace(event, value, "" if act is Act.DELETE else text, fx)
+        if not event.may_post and not composing.is_reaction(value):
+            fx.tell("ignored", chat=self.id, seq=event.seq, why="a post where only admins may write")
             return
-        said = composing.sent_at(value)
-        row = MessageRow(
+        if composing.act_of(value) is not Act.SAY:
+            why = self.deeds(fx).read(id, body, value, event.account, event.seq, now)
+            if why is not None:
+                fx.tell("ignored", chat=self.id, seq=event.seq, why=why)
+            return
+        fx.save(AddMessage(self._as_row(id, body, value, event, now)))
+        files = composing.attachments_of(value)
+        deeds = self.deeds(fx)
+        # Of one that came before, files may be here already; of one that is gone, none are wanted.
+        if files and self.around.desk.message(id) is None and not deeds.is_gone(id):
+            fx.save(*attachments.offered(id, self.id, files, self.around.fetch_up_to))
+        if deeds.to(id):
+            deeds.settle(id)
+        delivered.append(id)
+
+    def _as_row(
+        self, id: bytes, body: bytes, value: content.MimiContent, event: Posted, now: int
+    ) -> MessageRow:
+        """A message of a member as it is remembered."""
+        said, expires = composing.sent_at(value), value.expires
+        text = composing.text_of(value)
+        mentions = mentions_of(value, text)
+        return MessageRow(
             id,
             self.id,
             event.account,
             False,
             min(said, now) if said else now,
-            composing.reaction_of(value) if act is Act.REACT else text,
+            text,
             body,
             "delivered",
-            event="reaction" if act is Act.REACT else None,
             reply_to=value.in_reply_to,
             seq=event.seq,
+            forwarded=is_forwarded(value),
+            newer=not composing.shows_all(value),
+            mentions=pack_mentions(mentions),
+            mentions_me=any(one.account == self.around.identity.account for one in mentions),
+            expires=expires.time or None if expires is not None and expires.relative else None,
+            vanishes=expires.time * 1000 if expires is not None and not expires.relative else None,
         )
-        files = composing.attachments_of(value)
-        fx.save(AddMessage(row))
-        if (
-            files and self.around.desk.message(id) is None
-        ):  # of one that came before, files may be here already
-            fx.save(*attachments.offered(id, self.id, files, self.around.fetch_up_to))
-        delivered.append(id)
-
-    def _replace(self, event: Posted, value: content.MimiContent, text: str, fx: Effects) -> None:
-        """An edit or a deletion: of what its sender sent here before, of nothing else."""
-        first = self._message_row(value.replaces, fx) if value.replaces is not None else None
-        if first is None or first.event not in (None, "reaction"):
-            return
-        if (first.chat, first.sender) == (self.id, event.account):
-            fx.save(EditMessage(first.id, text, event.payload.body))
-
-    def _message_row(self, id: bytes, fx: Effects) -> MessageRow | None:
-        """A message that is remembered, or about to be."""
-        new = (save.row for save in reversed(fx.saves) if isinstance(save, AddMessage) and save.row.id == id)
-        return self.around.desk.message(id) or next(new, None)
 
     def _stock(self, event: Posted, fx: Effects) -> None:
         try:
@@ -414,6 +453,11 @@ class Conversation:
                 files = composing.attachments_of(content.decode(message.content))
                 needs = [file.blob for file in files if file.relay == line.state.relay]
                 self.put(OutboxRow(self.id, "content", cbor.encode([message.content, needs]), message.id), fx)
+        for deed in self.around.desk.own_deeds(self.id):
+            if deed.state == "sent" and deed.seq <= before.state.confirmed:
+                fx.save(PutDeed(replace(deed, state="delivered")))
+            elif all(row.message != deed.id for row in self.outbox):
+                self.put(OutboxRow(self.id, "content", cbor.encode([deed.content, []]), deed.id), fx)
 
     def _receipts(self, event: Posted, now: int, fx: Effects) -> None:
         try:
@@ -462,12 +506,30 @@ class Conversation:
             self.note(line, "promoted", event.by, promoted, now, fx, seq=event.seq)
         if demoted:
             self.note(line, "demoted", event.by, demoted, now, fx, seq=event.seq)
-        if event.after.name != event.before.name and self.kind == "group":
-            self.name = event.after.name
-            self.note(line, "renamed", event.by, [], now, fx, seq=event.seq)
+        self._looks_changed(line, event, now, fx)
         self.leaving = [account for account in self.leaving if account not in event.removed]
         self._let_go(line, fx)
         self.around.met(self, line, fx, event.again)
+
+    def _looks_changed(self, line: Line, event: Committed, now: int, fx: Effects) -> None:
+        """What a commit made of name, picture, timer and rights."""
+        before, after, seq = event.before, event.after, event.seq
+        if after.name != before.name and self.kind == "group":
+            self.name = after.name
+            value: dict[str, Any] = {"name": after.name, "before": before.name}
+            self.note(line, "renamed", event.by, [], now, fx, seq=seq, value=value)
+        if after.picture != before.picture:
+            value = {"picture": after.picture.hash if after.picture is not None else None}
+            self.note(line, "picture", event.by, [], now, fx, seq=seq, value=value)
+        if after.timer != before.timer:
+            self.note(line, "timer", event.by, [], now, fx, seq=seq, value={"seconds": after.timer})
+        rights = {
+            right: getattr(after, "may_" + right)
+            for right in ("post", "add", "change")
+            if getattr(after, "may_" + right) != getattr(before, "may_" + right)
+        }
+        if rights:
+            self.note(line, "rights", event.by, [], now, fx, seq=seq, value=rights)
 
     def _in_trouble(self, line: Line, event: Trouble, now: int, fx: Effects) -> None:
         """Said as it happens; what a line is lost by is also said in the chat, by `ways_back`."""
@@ -492,11 +554,16 @@ class Conversation:
         fx: Effects,
         code: str = "",
         seq: int | None = None,
+        value: dict[str, Any] | None = None,
     ) -> None:
         """Something that happened, as a line in the chat. `code`: of what is wrong, if something is (`troubles`). `seq`: of
-        the entry that brought it."""
+        the entry that brought it. `value`: what came of it (a name, seconds). Of what somebody does who is blocked, nothing is
+        shown in the chat with them."""
+        if self.is_blocked and by == self.peer:
+            return
         seq = line.state.seq if seq is None else seq
-        detail = cbor.encode([event, by, list(whom), line.state.log, seq, code])
+        more = [list(pair) for pair in sorted(value.items())] if value else []
+        detail = cbor.encode([event, by, list(whom), line.state.log, seq, code, *([more] if more else [])])
         fx.save(
             AddMessage(
                 MessageRow(
@@ -519,7 +586,8 @@ class Conversation:
         for n in event.rows:
             self._drop(n, fx)
         for id in event.messages:
-            fx.save(SetMessageState(id, "sent"), SetMessageSeq(id, event.last))
+            fx.save(SetMessageState(id, "sent"), SetMessageSeq(id, event.last), BeginVanishing(id, now))
+            self.deeds(fx).landed(id, event.last)
         if left:
             me = self.around.identity.account
             self.left = True
@@ -535,6 +603,17 @@ class Conversation:
         self.outbox.put(row)
         fx.save(AddOutbox(row))
 
+    def is_flying(self, message: bytes) -> bool:
+        """Whether the append under way carries this message or deed, so that it cannot be held back any more."""
+        flights = (line.state.flight for line in self.lines)
+        return any(flight is not None and message in flight.messages for flight in flights)
+
+    def withdraw(self, message: bytes, fx: Effects) -> None:
+        """Do not send a message or deed that waits, if it is not under way."""
+        if not self.is_flying(message):
+            for row in [row for row in self.outbox if row.message == message]:
+                self._drop(row.n, fx)
+
     def _drop(self, n: int, fx: Effects) -> None:
         self.outbox.drop(n)
         fx.save(DropOutbox(n))
@@ -542,17 +621,28 @@ class Conversation:
     def _give_up(self, why: str, fx: Effects) -> None:
         for row in self.outbox:
             fx.save(DropOutbox(row.n))
-            message = self.around.desk.message(row.message) if row.message is not None else None
-            if (
-                message is not None and message.state == "queued"
-            ):  # others were sent before, and only offered again
-                fx.save(SetMessageState(message.id, "failed"))
+            self._has_failed(row, fx)
         self.outbox = Outbox()
+
+    def _has_failed(self, row: OutboxRow, fx: Effects) -> None:
+        """What waited does not leave any more."""
+        if row.message is not None:
+            self.deeds(fx).failed(row.message)
+        message = self.around.desk.message(row.message) if row.message is not None else None
+        if (
+            message is not None and message.state == "queued"
+        ):  # others were sent before, and only offered again
+            fx.save(SetMessageState(message.id, "failed"))
 
     def receipts(self, ids: Sequence[bytes], status: int, now: int, fx: Effects) -> None:
         """Tell the others, in a while, that these messages came or were read."""
         line = self.line
-        if line is None or line.state.standing is not Standing.OPEN or len(self.accounts()) > RECEIPTS_UP_TO:
+        if (
+            self.is_blocked
+            or line is None
+            or line.state.standing is not Standing.OPEN
+            or len(self.accounts()) > RECEIPTS_UP_TO
+        ):
             return
         for start in range(0, len(ids), RECEIPTS_AT_ONCE):
             self._report(line, ids[start : start + RECEIPTS_AT_ONCE], status, now, fx)
@@ -615,7 +705,10 @@ class Conversation:
 
     def _fill_flight(self, line: Line, due: list[OutboxRow], fx: Effects) -> bool:
         """Put what is due first into an append; intentions with nothing left to do fall away. False: nothing flies."""
+        due = self._what_may_be_said(line, due, fx)
         while due:
+            if due[0].kind == "left" and self._steps_down(line):
+                return True
             if due[0].kind in POSTS:
                 self._post(line, due)
             else:
@@ -624,6 +717,27 @@ class Conversation:
                 return True
             due = [row for row in due if self.outbox.get(row.n) is not None]
         return False
+
+    def _steps_down(self, line: Line) -> bool:
+        """An admin who leaves steps down first, and the last one hands that on: else two who go at once could leave a group
+        without one. False: nobody is there, or this account is no admin."""
+        me, roles = self.around.identity.account, line.roles
+        staying = [a for a in line.accounts() if a not in (me, *self.leaving)]
+        after = changed_roles(roles, ["step-down", me], staying) if staying else None
+        if after is not None:
+            line.commit((), self.around.chance(32), roles=after)
+        return after is not None
+
+    def _what_may_be_said(self, line: Line, due: list[OutboxRow], fx: Effects) -> list[OutboxRow]:
+        """Where only admins write (by now), what others would pass over has failed."""
+        if may_post(line.roles, self.around.identity.account):
+            return due
+        said = [row for row in due if row.kind != "content" or composing.is_reaction(content_of(row))]
+        for row in due:
+            if row not in said:
+                self._drop(row.n, fx)
+                self._has_failed(row, fx)
+        return said
 
     def busy(self, now: int, hurry: bool) -> bool:
         """Whether something is under way or due."""
@@ -662,13 +776,17 @@ class Conversation:
         size = needs = 0
         for row in due:
             post = as_post(row)
+            if post is not None and row.kind == "card":
+                post = replace(post, body=self.around.own_card())
             if (
                 post is None
                 or len(posts) == POSTS_AT_ONCE
                 or (posts and size + len(post.body) > BYTES_AT_ONCE)
             ):
                 break
-            if posts and (len(post.body) > CHUNK // 2 or needs + len(post.needs) >= NEEDS_MAX):
+            if posts and (
+                row.kind == "left" or len(post.body) > CHUNK // 2 or needs + len(post.needs) >= NEEDS_MAX
+            ):
                 break
             posts.append(post)
             size += len(post.body)
@@ -696,6 +814,19 @@ class Conversation:
         if row.kind == "update":
             line.commit((row.n,), self.around.chance(32), update=True)
             return False
+        if row.kind == "new-leaf":
+            own = next(m.leaf for m in line.members if m.index == line.group.own_index)
+            line.commit((row.n,), self.around.chance(32), leaf=self.around.own_leaf(own))
+            return False
+        if row.kind == "add":
+            if not may_add(roles, me):
+                raise Refused("only admins let people in here")
+            joiners = tuple(j for j in map(Joiner.unpack, value) if j.account not in present)
+            if joiners:
+                line.commit((row.n,), self.around.chance(32), joiners)
+            return not joiners
+        if row.kind == "roles" and value[0] == "set":
+            return self._set(line, row, wishes_of(value[1]))
         if me not in roles.admins:
             raise Refused("you are no admin here (any more)")
         if row.kind == "relock":
@@ -710,11 +841,6 @@ class Conversation:
             if there:
                 line.commit((row.n,), self.around.chance(32), (joiner,), devices=(device,))
             return not there
-        if row.kind == "add":
-            joiners = tuple(j for j in map(Joiner.unpack, value) if j.account not in present)
-            if joiners:
-                line.commit((row.n,), self.around.chance(32), joiners)
-            return not joiners
         if row.kind in ("remove", "let-go"):
             if me in value:
                 raise Refused("nobody removes themselves: they leave")
@@ -729,6 +855,22 @@ class Conversation:
         if after is not None:
             line.commit((row.n,), self.around.chance(32), roles=after)
         return after is None
+
+    def _set(self, line: Line, row: OutboxRow, wishes: dict[str, Any]) -> bool:
+        """Name, picture, timer and rights as somebody here wishes them. True: they are so already."""
+        roles = line.roles
+        after = replace(roles, **wishes)
+        if after == roles:
+            return True
+        if not may_set(roles, self.around.identity.account, wishes):
+            raise Refused("only admins change that here")
+        self._check_pair(after)
+        line.commit((row.n,), self.around.chance(32), roles=after)
+        return False
+
+    def _check_pair(self, after: Roles) -> None:
+        if self.kind == "pair" and after != Roles(after.admins, timer=after.timer):
+            raise Refused("a conversation of two has a timer, and nothing else of that kind")
 
     # --------------------------------------------------------------------------- the append under way
 
@@ -749,24 +891,28 @@ class Conversation:
             operation = codec.decode_operation(flight.operation)
             fx.ask(line.state.relay, operation, "append", self.id, line.state.log, flight.ids[0])
 
-    def _put(self, line: Line, n: int, fx: Effects) -> None:
+    def _put(self, line: Line, n: int, fx: Effects, which: int = 0) -> None:
         flight = line.state.flight
         if flight is None or not flight.blobs:
             return
-        blob, data = flight.blobs[0]
+        blob, data = flight.blobs[which]
         put = put_chunk(blob, line.state.log, line.state.write, data, n)
         fx.ask(line.state.relay, put, "flight-blob", self.id, line.state.log, blob, n)
 
     def blob_put(self, line: Line, blob: bytes, n: int, answer: Answer, now: int, fx: Effects) -> None:
         """The answer to a chunk that an append under way needs."""
         flight = line.state.flight
-        if flight is None or not flight.blobs or flight.blobs[0][0] != blob:
+        ids = [id for id, _ in flight.blobs] if flight is not None else []
+        if flight is None or blob not in ids:
             return
+        which = ids.index(blob)
         if isinstance(answer, Failure) and answer.status is not Status.EXISTS:
             self._take(line, line.answered(flight.ids[0], answer), now, fx)
             return
-        if (n + 1) * SEALED_CHUNK < len(flight.blobs[0][1]):
-            self._put(line, n + 1, fx)
+        if (n + 1) * SEALED_CHUNK < len(flight.blobs[which][1]):
+            self._put(line, n + 1, fx, which)
+        elif which + 1 < len(ids):
+            self._put(line, 0, fx, which + 1)
         else:
             self._ask_append(line, fx)
 
@@ -832,6 +978,12 @@ def as_post(row: OutboxRow) -> Post | None:
     return Post(row.n, kind, body, row.message, tuple(needs))
 
 
+def content_of(row: OutboxRow) -> content.MimiContent:
+    """What a message that waits says."""
+    body, _ = cbor.decode(row.body)
+    return content.decode(body)
+
+
 def files_besides(relay: bytes, body: bytes) -> set[bytes]:
     """The blobs of a message's files that lie on another relay than this."""
     return {file.blob for file in composing.attachments_of(content.decode(body)) if file.relay != relay}
@@ -850,6 +1002,19 @@ def flight_of_kind(line: Line) -> FlightKind | None:
 def flight_of(row: OutboxRow) -> FlightKind:
     """What kind of append carries this row."""
     return FlightKind.POSTS if row.kind in POSTS else FlightKind.COMMIT
+
+
+def wishes_of(packed: Any) -> dict[str, Any]:
+    """What of the roles somebody wishes to be otherwise, as `Person.change_group` packed it."""
+    wishes = dict(packed)
+    if wishes.get("picture") is not None:
+        wishes["picture"] = Picture(*wishes["picture"])
+    return wishes
+
+
+def may_set(roles: Roles, me: bytes, wishes: Collection[str]) -> bool:
+    """Whether this member may change these fields of the roles: admins may all, others the looks where all may."""
+    return me in roles.admins or (may_change(roles, me) and set(wishes) <= LOOKS)
 
 
 def changed_roles(roles: Roles, value: Any, staying: Sequence[bytes]) -> Roles | None:

@@ -12,7 +12,7 @@ from whimbrel.chat.errands import Errands
 from whimbrel.chat.identity import Chance, Identity
 from whimbrel.chat.records import PutFact
 from whimbrel.crypto import mls
-from whimbrel.crypto.cards import Card, encode_card, seal_card
+from whimbrel.crypto.cards import Card, decode_card, encode_card, seal_card
 from whimbrel.crypto.leaf import Reach
 from whimbrel.crypto.sealing import new_inbox_key, open_sealed, seal
 from whimbrel.wire import cbor, chain, codec, proofs
@@ -37,6 +37,8 @@ GRANT_ENTRIES, GRANT_SIZE = 40, 4 * 1024 * 1024
 """What a token in one of our leaves is good for: a Welcome, a few requests to be added again."""
 OPEN_ENTRIES, OPEN_SIZE = 2_000, 32 * 1024 * 1024
 """What the token in an open invite is good for: half of what an inbox holds, so that contacts' letters have room."""
+OLD_CARDS = 8
+"""Cards of former names that are kept alive."""
 KEEP_EVERY = 7 * 24 * 3600
 """Seconds after which blobs that must live on are kept again."""
 
@@ -62,6 +64,8 @@ class InboxState:
     h: bytes
     nonce: bytes = b""
     """The one in the body that the inbox was made with; the first homes did not keep it."""
+    old_cards: tuple[bytes, ...] = ()
+    """Cards of other names, which leaves and invites of before still lead to."""
 
     def pack(self) -> list[Any]:
         return [
@@ -81,6 +85,7 @@ class InboxState:
             self.seq,
             self.h,
             self.nonce,
+            list(self.old_cards),
         ]
 
 
@@ -111,6 +116,7 @@ class Inbox:
         if "inbox" in facts:
             relay, routes, *rest = cbor.decode(facts["inbox"])
             self.state = InboxState(relay, tuple(routes), *rest)
+            self.state.old_cards = tuple(self.state.old_cards)
         for name, value in facts.items():
             if name.startswith("kp:"):
                 log_key, token, last_resort = cbor.decode(value)
@@ -192,13 +198,18 @@ class Inbox:
         """Write the card (with a last-resort key package) where contacts and groups look for it."""
         state = self.here()
         package = self.key_package(now, fx, last_resort=True)
-        state.card = self.card((package,), now)
+        # Newer than all before, also than those behind invites of this second.
+        made_at = max(now // 1000, decode_card(state.card).made_at) + 1 if state.card else now // 1000
+        state.card = self._signed_card((package,), made_at)
         self.put_card(state.card_id, state.card_key, state.card, state.log, state.write, next_n, fx)
         state.kept_at = now // 1000
         self.save(fx)
 
     def card(self, packages: tuple[bytes, ...], now: int) -> bytes:
-        """A signed card with these key packages."""
+        """A signed card with these key packages, as new as the one that is published, at least."""
+        return self._signed_card(packages, max(now // 1000, decode_card(self.here().card).made_at))
+
+    def _signed_card(self, packages: tuple[bytes, ...], made_at: int) -> bytes:
         state, identity = self.here(), self._identity
         reach = (self._reach(self.grant(GRANT_ENTRIES, GRANT_SIZE)),)
         card = Card(
@@ -208,7 +219,7 @@ class Inbox:
             state.key_public,
             packages,
             reach,
-            now // 1000,
+            made_at,
         )
         return encode_card(card, identity.account_private)
 
@@ -239,17 +250,33 @@ class Inbox:
         self.publish_card(next_n, now, fx)
         self.send_grants(next_n, fx)
 
+    def rename(self, identity: Identity, next_n: Callable[[], int], now: int, fx: Effects) -> None:
+        """The account is called otherwise: another card, and the one before lives on for whoever was told of it."""
+        state = self.here()
+        self._identity = identity
+        state.old_cards = (*state.old_cards, state.card_id)[-OLD_CARDS:]
+        self.renew_card(next_n, now, fx)
+
+    def forget_old(self, card: bytes, fx: Effects) -> None:
+        """The relay has a card of a former name no more."""
+        state = self.here()
+        state.old_cards = tuple(old for old in state.old_cards if old != card)
+        self.save(fx)
+
     def is_of_card(self, operation: bytes) -> bool:
         """Whether an operation writes to the place of the card."""
         put = codec.decode_operation(operation)
         return isinstance(put, Put) and put.blob == self.here().card_id
 
-    def keep(self, n: int, now: int, fx: Effects) -> None:
+    def keep(self, next_n: Callable[[], int], now: int, fx: Effects) -> None:
         """Let the card live on."""
         state = self.here()
         state.kept_at = now // 1000
         keep = Keep(state.log, state.write, (state.card_id,))
-        self._errands.add(fx, n, state.log, state.relay, keep, "keep")
+        self._errands.add(fx, next_n(), state.log, state.relay, keep, "keep")
+        for old in state.old_cards:
+            keep = Keep(state.log, state.write, (old,))
+            self._errands.add(fx, next_n(), state.log, state.relay, keep, "keep-old", old)
         self.save(fx)
 
     def keep_is_due(self, now: int) -> bool:

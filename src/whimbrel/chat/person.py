@@ -13,13 +13,17 @@ from hashlib import sha256
 from typing import Any
 
 from whimbrel.chat import composing, content
-from whimbrel.chat.attachments import STAGED, Transfer, file_row
+from whimbrel.chat.acquaintances import Acquaintances
+from whimbrel.chat.acts import OWN_NOTES, Acts, own_notes_id
+from whimbrel.chat.attachments import STAGED, Transfer, file_row, unwanted
 from whimbrel.chat.composing import Attachment
 from whimbrel.chat.contacts import Contact, NoKeyPackage
-from whimbrel.chat.conversation import Conversation, put_chunk
+from whimbrel.chat.content import Expiration
+from whimbrel.chat.conversation import Conversation, may_set, put_chunk
 from whimbrel.chat.doors import Doors
 from whimbrel.chat.effects import Desk, Effects, Tag, Watching
 from whimbrel.chat.errands import KIND, PATIENCE_ENDS, Errand, Errands
+from whimbrel.chat.extensions import Mention, pack_mentions
 from whimbrel.chat.founding import found
 from whimbrel.chat.identity import Chance, Identity
 from whimbrel.chat.inbox import Inbox, letter
@@ -32,6 +36,7 @@ from whimbrel.chat.records import (
     ContactRow,
     DropChat,
     FileRow,
+    FileState,
     MessageRow,
     OutboxRow,
     PutFact,
@@ -39,16 +44,17 @@ from whimbrel.chat.records import (
 )
 from whimbrel.chat.refusal import CannotDo
 from whimbrel.chat.relays import Relay
-from whimbrel.chat.rules import Refused, Seat
+from whimbrel.chat.rules import Refused, Seat, may_add, may_post
 from whimbrel.chat.set_back import SetBack
 from whimbrel.chat.troubles import text_of
+from whimbrel.chat.vanishing import Vanishing
 from whimbrel.chat.ways_back import WaysBack
 from whimbrel.crypto import mls
 from whimbrel.crypto.cards import decode_card, open_card
 from whimbrel.crypto.envelopes import BlobRef, Position, WelcomeEnvelope, encode_letter
 from whimbrel.crypto.errors import CryptoError
 from whimbrel.crypto.files import seal_whole
-from whimbrel.crypto.leaf import ROUTES_MAX, Roles
+from whimbrel.crypto.leaf import ROUTES_MAX, LeafExtension, Roles, encode_leaf, encode_roles
 from whimbrel.crypto.payload import encode_key_packages
 from whimbrel.wire import cbor
 from whimbrel.wire.answers import Answer, Chunk, Failure, Fetched, Status
@@ -89,6 +95,9 @@ class Person:
         self.retired = False
         """Another copy of this home took its place: this one does nothing more."""
         self.ways_back = WaysBack(self)
+        self.acts = Acts(self)
+        self.acquaintances = Acquaintances(self)
+        self.vanishing = Vanishing(desk)
         self.set_back = SetBack(self)
 
     # -------------------------------------------------------------------------------------- beginnings
@@ -219,7 +228,7 @@ class Person:
         envelope = WelcomeEnvelope(
             conversation=chat.id,
             generation=state.generation,
-            kind=chat.kind,
+            kind="pair" if chat.kind == "pair" else "group",
             move=move_of(state),
             log=state.log,
             relay=state.relay,
@@ -288,6 +297,27 @@ class Person:
                 self._cards_asked.add(way.card)
                 self.hear_of(way.relay, way.routes, fx)
                 fx.ask(way.relay, Get(way.card, 0), "card", account, way.card_key)
+
+    def is_blocked(self, account: bytes) -> bool:
+        known = self.contacts.get(account)
+        return known is not None and known.standing == "blocked"
+
+    def own_card(self) -> bytes:
+        return self.inbox.here().card
+
+    def own_leaf(self, before: LeafExtension) -> bytes:
+        """Our leaf extension with the card that we have now."""
+        here = self.inbox.here()
+        reach = tuple(
+            replace(way, card=here.card_id, card_key=here.card_key) if way.inbox == here.log else way
+            for way in before.reach
+        )
+        return encode_leaf(replace(before, reach=reach))
+
+    def heard_card(
+        self, chat: Conversation, line: Line, account: bytes, body: bytes, seq: int, now: int, fx: Effects
+    ) -> None:
+        self.acquaintances.heard(chat, line, account, body, seq, now, fx)
 
     def asked_again(self, chat: Conversation, by: bytes, request: bytes, now: int, fx: Effects) -> None:
         """A member passes on that somebody asks to be let in again."""
@@ -468,8 +498,8 @@ class Person:
             return
         if known is None:
             self.put_contact(Contact(account, card.name, "known", encoded), fx)
-        elif (before := known.opened_card()) is None or before.made_at < card.made_at:
-            self.put_contact(replace(known, card=encoded, name=card.name), fx)
+        elif (there := known.with_card(card, encoded)) != known:
+            self.put_contact(there, fx)
 
     def _errand(self, lane: bytes, n: int, mark: bytes, answer: Answer, now: int, fx: Effects) -> None:
         errand = self.errands.find(lane, n, mark)
@@ -478,6 +508,10 @@ class Person:
         if isinstance(answer, Failure) and self._card_is_gone(errand, answer.status):
             self.errands.done(errand, fx)
             self._bring_card_back(answer.status, now, fx)
+            return
+        if errand.tag[0] == "keep-old" and isinstance(answer, Failure) and answer.status is Status.MISSING:
+            self.errands.done(errand, fx)
+            self.inbox.forget_old(errand.tag[1], fx)
             return
         done = errand.is_done_by(answer)
         if not done and not (isinstance(answer, Failure) and answer.status is Status.EXISTS):
@@ -534,13 +568,15 @@ class Person:
         """Whatever is due leaves."""
         self.doing = None
         if self.retired:
+            self.vanishing.pump(now, fx)
             return
         if not fx.saves and any(chat.is_copied for chat in self.chats.values()):
             self._come_back_as_new(now, fx)
+        self.vanishing.pump(now, fx)
         self.ways_back.tend(now, fx)
         self.doing = None
         if self.inbox.keep_is_due(now):
-            self.inbox.keep(self.next_n(), now, fx)
+            self.inbox.keep(self.next_n, now, fx)
         for chat in self.chats.values():
             if chat.id not in self.aside:
                 self.doing = chat.id
@@ -555,9 +591,14 @@ class Person:
     def next_time(self) -> int | None:
         """When something is due next (milliseconds)."""
         if self.retired:
-            return None
+            return self.vanishing.next_time()
         chats = (chat.next_time() for chat in self.chats.values() if chat.id not in self.aside)
-        times = (self.errands.next_time(self.aside), self.ways_back.next_time(), *chats)
+        times = (
+            self.vanishing.next_time(),
+            self.errands.next_time(self.aside),
+            self.ways_back.next_time(),
+            *chats,
+        )
         return min((time for time in times if time is not None), default=None)
 
     def waiting(self) -> int:
@@ -590,19 +631,43 @@ class Person:
         reply_to: bytes | None,
         now: int,
         fx: Effects,
+        *,
+        mentions: Sequence[Mention] = (),
+        forwarded: bool = False,
     ) -> bytes:
         """Queue a message; its id. With files it leaves when they are whole on the relay (`file_is_there`)."""
-        if self.retired or (chat.line is None and chat.lost is None):
-            raise self._not_written_to(chat)
-        me = self.identity.account
+        self.check_may_write(chat)
+        me, timer = self.identity.account, chat.timer
         try:
-            value = composing.dated(composing.say(self.chance(16), text, files, reply_to), now)
-            body = content.encode(value)
+            said = composing.say(
+                self.chance(16),
+                text,
+                files,
+                reply_to,
+                Expiration(True, timer) if timer else None,
+                mentions,
+                forwarded,
+            )
+            body = content.encode(composing.dated(said, now))
         except content.ContentError as error:
             raise CannotDo("too-large", f"That cannot be sent: {error}.") from None
         id = composing.id_of(body, me, chat.id)
         row = OutboxRow(chat.id, "content", cbor.encode([body, [file.blob for file in files]]), id)
-        fx.save(AddMessage(MessageRow(id, chat.id, me, True, now, text, body, "queued", reply_to=reply_to)))
+        message = MessageRow(
+            id,
+            chat.id,
+            me,
+            True,
+            now,
+            text,
+            body,
+            "queued",
+            reply_to=reply_to,
+            forwarded=forwarded,
+            mentions=pack_mentions(mentions),
+            expires=timer or None,
+        )
+        fx.save(AddMessage(message))
         if files:
             fx.save(*(file_row(id, chat.id, number, file, "going") for number, file in enumerate(files)))
             fx.save(PutFact("files:" + id.hex(), row.body))
@@ -610,6 +675,17 @@ class Person:
         else:
             chat.put(row, fx)
         return id
+
+    def check_may_write(self, chat: Conversation, reacting: bool = False) -> None:
+        """Raises CannotDo when nothing leaves for this chat, or this account may not write there; all members may react."""
+        if self.retired or (chat.line is None and chat.lost is None):
+            raise self._not_written_to(chat)
+        if chat.is_blocked:
+            raise CannotDo("blocked", f"You blocked {chat.name}.", "Unblock them to write to them.")
+        if not reacting and chat.line is not None and not may_post(chat.line.roles, self.identity.account):
+            raise CannotDo(
+                "may-not-post", f"Only admins write in {chat.name}.", "You can react to what they write."
+            )
 
     def stage_file(self, blob: bytes, fx: Effects) -> None:
         """A sealed copy is about to be made; until it is sent with a message, nothing else speaks of it."""
@@ -644,17 +720,26 @@ class Person:
         return CannotDo("not-a-member", f"You are not a member of {chat.name} any more.")
 
     def fetch_file(self, row: FileRow, fx: Effects) -> None:
-        fx.save(PutFile(replace(row, state="coming")))
+        self._file_is(row, "coming", fx)
 
     def file_is_here(self, row: FileRow, fx: Effects) -> None:
-        fx.save(PutFile(replace(row, state="here")))
+        self._file_is(row, "here", fx)
 
     def file_is_lost(self, row: FileRow, fx: Effects) -> None:
-        fx.save(PutFile(replace(row, state="failed")))
+        self._file_is(row, "failed", fx)
+
+    def _file_is(self, row: FileRow, state: FileState, fx: Effects) -> bool:
+        """False: its message was deleted meanwhile, and what came of it is not wanted."""
+        if all(file.id != row.id for file in self.desk.files_of(row.message)):
+            fx.save(*unwanted([row]))
+            return False
+        fx.save(PutFile(replace(row, state=state)))
+        return True
 
     def file_is_there(self, row: FileRow, body: bytes, fx: Effects) -> None:
         """A file of ours is whole on the relay; with the last one of a message, the message leaves."""
-        fx.save(PutFile(replace(row, state="here")))
+        if not self._file_is(row, "here", fx):
+            return
         others = [other for other in self.desk.files_of(row.message) if other.id != row.id]
         chat = self.chats.get(Transfer.decode(row.state_blob).chat)
         if chat is not None and all(other.state != "going" for other in others):
@@ -675,6 +760,15 @@ class Person:
         roles = Roles((me,), name=name)
         chat = Conversation(self, self.chance(32), "group", name)
         self._found(chat, roles, [self._joiner(person, now, fx) for person in people], now, fx)
+        return chat
+
+    def note_to_self(self, now: int, fx: Effects) -> Conversation:
+        """The conversation that this account has with itself, made when it is first wanted."""
+        me = self.identity.account
+        chat = self.chats.get(own_notes_id(me))
+        if chat is None:
+            chat = Conversation(self, own_notes_id(me), "self", OWN_NOTES)
+            self._found(chat, Roles((me,)), [], now, fx)
         return chat
 
     def make_pair(self, contact: Contact, id: bytes, now: int, fx: Effects) -> Conversation:
@@ -720,6 +814,10 @@ class Person:
         return joiner
 
     def add_to_group(self, chat: Conversation, contact: Contact, now: int, fx: Effects) -> None:
+        """Let somebody in. Raises CannotDo: no member, no right, nothing by which they could be let in."""
+        roles = self._roles_to_change(chat)
+        if not may_add(roles, self.identity.account):
+            raise self._not_an_admin(chat, roles)
         joiner = self._joiner(contact, now, fx)
         chat.put(OutboxRow(chat.id, "add", cbor.encode([joiner.pack()])), fx)
 
@@ -727,15 +825,36 @@ class Person:
         """Queue a change of the group ('remove' [accounts], 'roles' [action, what], 'update')."""
         chat.put(OutboxRow(chat.id, kind, cbor.encode(value)), fx)
 
-    def leave(self, chat: Conversation, fx: Effects) -> None:
-        """Say goodbye. An admin steps down before, and the last one hands that on: else two who go at once could leave a
-        group without one."""
+    def change_group(self, chat: Conversation, wishes: dict[str, Any], fx: Effects) -> None:
+        """Queue a change of what a group is like: `name`, `timer`, `may_post`, `may_add`, `may_change`; of a conversation of
+        two the timer alone. Raises CannotDo for what this account may not change, or what no group can be like."""
+        roles = self._roles_to_change(chat)
+        if chat.kind != "group" and set(wishes) - {"timer"}:
+            raise CannotDo("no-group", f"{chat.name} is no group.", "Of a chat of two only the timer is set.")
+        if not may_set(roles, self.identity.account, wishes):
+            raise self._not_an_admin(chat, roles)
+        try:
+            encode_roles(replace(roles, **wishes))
+        except ValueError as error:
+            raise CannotDo("group", f"A group cannot be so: {error}.") from None
+        self.intend(chat, "roles", ["set", [list(pair) for pair in sorted(wishes.items())]], fx)
+
+    def _roles_to_change(self, chat: Conversation) -> Roles:
         line = chat.line
-        if line is None:
+        if self.retired or line is None:
             raise self._not_written_to(chat)
-        me = self.identity.account
-        if me in line.roles.admins and line.accounts() != [me]:
-            self.intend(chat, "roles", ["step-down", me], fx)
+        return line.roles
+
+    def _not_an_admin(self, chat: Conversation, roles: Roles) -> CannotDo:
+        admins = ", ".join(self.name_of(account) or account.hex()[:8] for account in roles.admins)
+        return CannotDo(
+            "not-an-admin", f"Only an admin may change {chat.name}.", f"Ask one of them: {admins}."
+        )
+
+    def leave(self, chat: Conversation, fx: Effects) -> None:
+        """Say goodbye. An admin steps down before that (`Conversation._steps_down`)."""
+        if chat.line is None:
+            raise self._not_written_to(chat)
         chat.put(OutboxRow(chat.id, "left", b"\x80"), fx)
 
     def move(self, chat: Conversation, relay: Relay | None, now: int, fx: Effects) -> None:

@@ -300,7 +300,10 @@ class PutDeed:
 
 @dataclass(frozen=True, slots=True)
 class DropDeed:
+    """Forget a deed to the message `target`."""
+
     id: bytes
+    target: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,7 +354,7 @@ class MarkRead:
 
     chat: bytes
     up_to_n: int
-    at: int = 0
+    at: int
 
 
 Save = (

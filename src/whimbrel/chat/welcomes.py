@@ -151,7 +151,7 @@ class Welcomes:
             and latest.state.standing is not Standing.CLOSED
             and account in latest.roles.admins
         ):
-            return known is None or known.standing != "blocked"
+            return ours is not None and (ours.kind == "group" or known is None or known.standing != "blocked")
         chat = pair_id(self._person.identity.account, account)
         asked = self._acceptances.asked(chat)
         return known is not None and (
@@ -382,9 +382,12 @@ class Welcomes:
     ) -> None:
         """They are a contact from now on; hand them key packages."""
         person = self._person
-        known = person.contacts.get(card.account)
-        contact = known or Contact(card.account, card.name, "contact")
-        person.put_contact(replace(contact, standing="contact", card=encoded, name=card.name, came=came), fx)
+        contact = person.contacts.get(card.account) or Contact(card.account, card.name, "contact")
+        there = replace(contact.with_card(card, encoded), came=came)
+        if contact.standing == "blocked":  # until whoever blocked them says otherwise
+            person.put_contact(replace(there, was="contact"), fx)
+            return
+        person.put_contact(replace(there, standing="contact"), fx)
         line = chat.line
         if line is not None:
             chat.note(line, "opened", card.account, [card.account], now, fx)

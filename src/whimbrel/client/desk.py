@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from whimbrel.chat.records import FileRow, MessageRow
+from whimbrel.chat.records import DeedRow, FileRow, MessageRow
 from whimbrel.store.home import Home
 
 
@@ -17,6 +17,33 @@ class StoreDesk:
 
     def files_of(self, message: bytes) -> list[FileRow]:
         return self._store.files_of(message)
+
+    def files_of_chat(self, chat: bytes) -> list[FileRow]:
+        return self._store.files_of_chat(chat)
+
+    def deed(self, id: bytes) -> DeedRow | None:
+        return self._store.deed(id)
+
+    def deeds_to(self, message: bytes) -> list[DeedRow]:
+        return self._store.deeds_to(message)
+
+    def own_deeds(self, chat: bytes) -> list[DeedRow]:
+        return self._store.own_deeds(chat)
+
+    def is_gone(self, message: bytes) -> bool:
+        return self._store.is_gone(message)
+
+    def next_vanishing(self) -> int | None:
+        return self._store.next_vanishing()
+
+    def vanished(self, now: int, limit: int) -> list[MessageRow]:
+        return self._store.vanished(now, limit)
+
+    def vanishing_late(self, now: int) -> bool:
+        return self._store.vanishing_late(now)
+
+    def has_old(self, before: int) -> bool:
+        return self._store.has_old(before)
 
     def undelivered(self, chat: bytes) -> list[MessageRow]:
         return self._store.undelivered(chat)
