@@ -64,8 +64,9 @@ class Page:
         self._following: set[asyncio.Timeout] = set()
         windows.thrown_out.append(self._end_following)
         self.application = web.Application(
-            client_max_size=_LONGEST_REQUEST, middlewares=[self._headers, self._same_origin, self._doors]
+            client_max_size=_LONGEST_REQUEST, middlewares=[self._same_origin, self._doors]
         )
+        self.application.on_response_prepare.append(_add_headers)
         self.application.on_shutdown.append(self._shutting_down)
         self.application.add_routes(
             [
@@ -79,17 +80,6 @@ class Page:
         )
 
     # -- checks, from outside in ---------------------------------------------------------------------------
-
-    @web.middleware
-    async def _headers(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        try:
-            response = await handler(request)
-        except web.HTTPException as refused:
-            _add_headers(refused)
-            raise
-        if not response.prepared:
-            _add_headers(response)
-        return response
 
     @web.middleware
     async def _same_origin(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
@@ -134,7 +124,7 @@ class Page:
             params = json.loads(await request.read() or b"{}")
         except (ValueError, RecursionError):
             params = None
-        response = web.StreamResponse(headers={"Content-Type": "application/jsonl", **_HEADERS})
+        response = web.StreamResponse(headers={"Content-Type": "application/jsonl"})
         await response.prepare(request)
         lines = answers(self._service, request.match_info["method"], params, self._home)
         try:
@@ -147,7 +137,7 @@ class Page:
 
     async def _follow(self, request: web.Request) -> web.StreamResponse:
         """What changes, as server-sent events, until the window goes or the app ends."""
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", **_HEADERS})
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         events = _Events(response)
         lines = answers(self._service, "follow", {}, self._home)
@@ -229,7 +219,8 @@ async def _send_joined(response: web.StreamResponse, lines: AsyncIterator[bytes]
                 await response.write(together)
 
 
-def _add_headers(response: web.StreamResponse) -> None:
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """On every answer, just before it goes out, whoever made it."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
 

@@ -40,6 +40,7 @@ SILENCE = 60.0
 """Seconds without a byte after which an upload is given up."""
 CONTENT_MAX = 32 * 1024 * 1024
 """Bytes of an upload that is asked for as a whole (`content`)."""
+UNKNOWN = "application/octet-stream"
 NAME_MAX = 1024
 """Bytes of a name as it was given."""
 
@@ -202,8 +203,8 @@ async def _in_a_thread(work: Callable[[], None]) -> None:
 
 
 def _type_of(type: str, name: str) -> str:
-    """What it is said to be, when that is a type at all; else what its name says."""
+    """What it is said to be, when that says anything; else what its name says."""
     plain = type.split(";", 1)[0].strip().lower()
-    if not _TYPE.fullmatch(plain):
-        plain = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    if not _TYPE.fullmatch(plain) or plain == UNKNOWN:
+        plain = mimetypes.guess_type(name)[0] or UNKNOWN
     return plain[:TYPE_MAX]
