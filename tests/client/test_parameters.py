@@ -34,6 +34,9 @@ def test_every_parameter_of_every_method_is_of_a_kind_that_is_checked() -> None:
         ("read", {"limit": NUMBER_MAX + 1}, "limit has to be a whole number from 0 on"),
         ("read", {"events": 1}, "events has to be true or false"),
         ("search", {"words": [["a"]]}, "words has to be a text or a list of texts"),
+        ("set_settings", {"theme": "sepia"}, "theme has to be one of system, light, dark"),
+        ("set_settings", {"notify": True}, "notify has to be one of off, that, who, what"),
+        ("messages", {"around": 5}, "around has to be a text"),
     ],
 )
 def test_what_is_of_no_kind_that_a_method_takes_is_said(
@@ -46,6 +49,7 @@ def test_what_is_of_the_right_kind_is_taken() -> None:
     assert fault_of(METHODS["send"], {"chat": "birds", "files": ["a", "b"], "wait": 0, "text": None}) is None
     assert fault_of(METHODS["search"], {"words": ["a"], "limit": NUMBER_MAX}) is None
     assert fault_of(METHODS["search"], {"words": "a"}) is None
+    assert fault_of(METHODS["set_settings"], {"theme": "dark", "language": ""}) is None
 
 
 @pytest.fixture

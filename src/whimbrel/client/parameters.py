@@ -51,5 +51,5 @@ def _in_words(method: Callable[..., Any], kind: str) -> str:
 
 
 def _words(method: Callable[..., Any], kind: str) -> tuple[str, ...]:
-    """The words of a Literal that the method's module knows by this name."""
-    return get_args(inspect.unwrap(method).__globals__[kind])
+    """The words of a Literal, as the method's own module understands it."""
+    return get_args(eval(kind, inspect.unwrap(method).__globals__))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -245,8 +245,10 @@ class Service:
         if (fault := fault_of(function, given)) is not None:
             raise ServiceError("parameters", f"{method}: {fault}.", "", WRONG_USE)
         try:
-            async for item in function(self, **given):
-                yield cast(Item, item)
+            # Closed at once when the asker goes away, not when memory happens to be tidied up.
+            async with aclosing(cast(AsyncGenerator[Item, None], function(self, **given))) as items:
+                async for item in items:
+                    yield item
         except CannotDo as error:
             exit = REFUSED if error.code == "not-a-member" else CANNOT
             raise ServiceError(error.code, str(error), error.do, exit) from None
