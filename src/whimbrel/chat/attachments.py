@@ -77,6 +77,11 @@ def unwanted(files: Iterable[FileRow]) -> Iterator[PutFact]:
             yield PutFact(UNWANTED + file.blob.hex(), b"")
 
 
+def is_unwanted(fact: PutFact) -> bool:
+    """Whether this says of a sealed copy that it is to be removed."""
+    return fact.name.startswith(UNWANTED) and fact.value is not None
+
+
 def missing(ranges: Iterable[tuple[int, int]], total: int) -> list[int]:
     """The chunk numbers below `total` that stand in none of these half-open ranges."""
     there = set[int]()

@@ -44,6 +44,8 @@ class PayloadKind(IntEnum):
     """The conversation goes on elsewhere: an encoded letter with a Move."""
     RE_ADD = 7
     """Somebody's request to be let in again, passed on: an encoded letter with a ReAdd."""
+    CARD = 8
+    """The sender's card, which is another one now: a new name."""
 
 
 @dataclass(frozen=True, slots=True)
