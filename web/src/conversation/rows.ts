@@ -65,15 +65,6 @@ function dayOf(item: Item): string {
   return day;
 }
 
-/** Emoji and nothing else: how many, up to 3; 0 for what has anything else or more. */
-export function emojiAlone(text: string): number {
-  const shown = text.trim();
-  if (!shown || shown.length > 40) return 0;
-  if (!/^(?:\p{RGI_Emoji}|\s)+$/v.test(shown)) return 0;
-  const count = [...new Intl.Segmenter().segment(shown.replace(/\s/g, ""))].length;
-  return count <= 3 ? count : 0;
-}
-
 /** Lines after which a long text is folded, and about how long a line is. */
 export const FOLD_LINES = 40;
 const LINE = 60;

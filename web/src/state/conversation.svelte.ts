@@ -292,6 +292,12 @@ export class Conversation {
     message.local?.again?.();
   }
 
+  /** One that the app had taken and could not bring through: the same text once more, in place of it. */
+  sendAnew(message: Message): void {
+    this.send({ text: message.text, reply_to: null });
+    void this.delete(message, false);
+  }
+
   forget(message: Message): void {
     this.pending = this.pending.filter((one) => one.local!.key !== message.local!.key);
   }
@@ -330,7 +336,7 @@ export class Conversation {
     if (!message) return;
     // The stream brings it, mostly before this answer; when it does not, it is asked for.
     if (!this.#has(id) && this.stretch.last) {
-      const [item] = (await call("message", { message: id }).catch(() => [])) as MessageItem[];
+      const [item] = (await call("message", { id }).catch(() => [])) as MessageItem[];
       if (item && !this.#has(id)) this.stretch = withOne(this.stretch, this.#known(item)).stretch;
     }
     this.#given(message, id);
@@ -346,6 +352,7 @@ export class Conversation {
       id: key,
       chat: this.chat,
       n: Number.MAX_SAFE_INTEGER,
+      from: session.name,
       sender: session.name,
       person: session.account ?? "",
       mine: true,
