@@ -10,8 +10,11 @@ export type Piece =
   | { kind: "found"; text: string }
   /** A character that would turn the order of what follows; it is shown, not obeyed. */
   | { kind: "override"; text: string; code: string }
-  | { kind: "bold" | "italic" | "struck"; open: string; close: string; pieces: Piece[] }
-  | { kind: "code" | "block"; open: string; close: string; text: string }
+  | { kind: "bold"; open: string; close: string; pieces: Piece[] }
+  | { kind: "italic"; open: string; close: string; pieces: Piece[] }
+  | { kind: "struck"; open: string; close: string; pieces: Piece[] }
+  | { kind: "code"; open: string; close: string; text: string }
+  | { kind: "block"; open: string; close: string; text: string }
   | { kind: "link"; text: string; href: string }
   | { kind: "mention"; text: string; person: string };
 
