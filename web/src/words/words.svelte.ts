@@ -68,7 +68,7 @@ export function direction(): "ltr" | "rtl" {
 /** Shows everything in this language from now on; an empty one means as the browser says. */
 export async function speak(wanted: string): Promise<void> {
   const name = resolved(wanted);
-  if (name === current && catalogue !== english) return;
+  if (name === current && Object.keys(catalogue).length > 0) return;
   if (Object.keys(english).length === 0) english = (await import("virtual:words/en")).default;
   let next = english;
   if (name.startsWith("x-")) {
