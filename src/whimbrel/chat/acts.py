@@ -15,6 +15,7 @@ from whimbrel.chat.extensions import Mention, mentions_of
 from whimbrel.chat.household import Household
 from whimbrel.chat.receipts_report import MessageStatus
 from whimbrel.chat.records import (
+    BeginVanishing,
     DeedKind,
     DeedRow,
     DropDeed,
@@ -28,6 +29,7 @@ from whimbrel.chat.records import (
 from whimbrel.chat.refusal import CannotDo
 from whimbrel.wire import cbor
 
+SHOWN_AT_ONCE = 100
 OWN_NOTES = "Note to self"
 
 
@@ -87,6 +89,8 @@ class Acts:
 
     def delete_here(self, chat: Conversation | None, row: MessageRow, now: int, fx: Effects) -> None:
         """Remove a message from this home alone. One that still waits is not sent."""
+        if row.event is not None:
+            raise CannotDo("no-message", "That is something that happened, not a message.")
         if chat is not None:
             chat.withdraw(row.id, fx)
             for deed in chat.deeds(fx).to(row.id):
@@ -121,7 +125,8 @@ class Acts:
     ) -> None:
         """Messages of others were shown, up to number `n`; `ids` are those that were not shown before."""
         if ids:
-            fx.save(MarkRead(chat, n, now))
+            # Those that are looked at are said to vanish one by one; of a long past it is enough that they do.
+            fx.save(MarkRead(chat, n, now), *(BeginVanishing(id, now) for id in ids[-SHOWN_AT_ONCE:]))
             conversation = self._person.chats.get(chat)
             if conversation is not None and receipts:
                 conversation.receipts(ids, MessageStatus.READ, now, fx)

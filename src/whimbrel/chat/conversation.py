@@ -152,7 +152,7 @@ class Conversation:
     def save(self) -> PutChat:
         again = [list(one) for one in self.let_in_again]
         lines = [line.state.pack() for line in self.lines]
-        self._kept = glance = self._look_again()
+        self._kept = glance = self._look_again(self.line or self.latest)
         state: list[Any] = [1, self.peer, self.left, lines, again, self.leaving, glance and glance.pack()]
         return PutChat(ChatRow(self.id, self.kind, self.name, cbor.encode(state), hidden=self.hidden))
 
@@ -255,14 +255,13 @@ class Conversation:
     def glance(self) -> Glance | None:
         """Members, rights and the like of the line that counts; from memory where it holds, else MLS is asked. None: there is
         no line."""
-        line, known = self.line or self.latest, self._look_again()
+        line = self.line or self.latest
+        known = self._look_again(line)
         if line is None or (known is not None and known.holds_for(line)):
             return known
         try:
             self._glance = Glance.of(line, self.around.identity.account)
-        except (
-            CryptoError
-        ):  # nothing is kept of its group any more: what was known last is all that will ever be
+        except CryptoError:  # nothing is kept of its group: what was known last is all that will ever be
             self._glance = (known or Glance.of_nobody()).as_of(line)
         return self._glance
 
@@ -272,13 +271,9 @@ class Conversation:
         line = self.line or self.latest
         return line is None or (self._kept is not None and self._kept.holds_for(line))
 
-    def _look_again(self) -> Glance | None:
-        line = self.line or self.latest
-        if (
-            line is not None
-            and line.has_roster
-            and (self._glance is None or not self._glance.holds_for(line))
-        ):
+    def _look_again(self, line: Line | None) -> Glance | None:
+        known = self._glance is not None and line is not None and self._glance.holds_for(line)
+        if line is not None and line.has_roster and not known:
             self._glance = Glance.of(line, self.around.identity.account)
         return self._glance
 

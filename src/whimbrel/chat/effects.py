@@ -126,4 +126,10 @@ class Desk(Protocol):
     def has_old(self, before: int) -> bool:
         """Whether there is anything for ForgetOld."""
 
+    def picture(self, id: bytes) -> bytes | None:
+        """A group's picture, by its SHA-256."""
+
+    def pictures(self, chat: bytes) -> list[bytes]:
+        """Which pictures of a group are here."""
+
     def mls_rows(self, scope: bytes) -> list[tuple[bytes, bytes, bytes]]: ...

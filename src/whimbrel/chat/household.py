@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from whimbrel.chat.contacts import Contact
 from whimbrel.chat.conversation import Conversation, Surroundings
@@ -14,6 +14,7 @@ from whimbrel.chat.line import LetIn, Line
 from whimbrel.chat.relays import Relay
 
 if TYPE_CHECKING:
+    from whimbrel.chat.pictures import Pictures
     from whimbrel.chat.ways_back import WaysBack
 
 
@@ -31,6 +32,10 @@ class Household(Surroundings, Founder, Protocol):
     def ways_back(self) -> WaysBack: ...
 
     def check_may_write(self, chat: Conversation, reacting: bool = False) -> None: ...
+    @property
+    def pictures(self) -> Pictures: ...
+
+    def change_group(self, chat: Conversation, wishes: dict[str, Any], fx: Effects) -> None: ...
     def add_relay(self, relay: Relay, fx: Effects) -> None: ...
     def hear_of(self, relay: bytes, routes: Sequence[str], fx: Effects) -> None: ...
     def move_in(self, relay: bytes, now: int, fx: Effects) -> None: ...

@@ -317,6 +317,23 @@ class PutFile:
 
 
 @dataclass(frozen=True, slots=True)
+class PutPicture:
+    """A picture of a group, by its SHA-256."""
+
+    chat: bytes
+    id: bytes
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class KeepPicture:
+    """Forget all pictures of a group but this one."""
+
+    chat: bytes
+    id: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class AddOutbox:
     """Put something at the end of what waits; with a number given, replace what waits under it."""
 
@@ -377,6 +394,8 @@ Save = (
     | DropDeed
     | PutChatSettings
     | PutFile
+    | PutPicture
+    | KeepPicture
     | AddOutbox
     | DropOutbox
     | DropOutboxFor

@@ -27,6 +27,7 @@ from whimbrel.chat.records import (
     ForgetMessage,
     ForgetOld,
     HideMessage,
+    KeepPicture,
     MarkRead,
     PutChat,
     PutChatSettings,
@@ -34,6 +35,7 @@ from whimbrel.chat.records import (
     PutDeed,
     PutFact,
     PutFile,
+    PutPicture,
     PutReceipt,
     Save,
     SetMessageSeq,
@@ -87,6 +89,8 @@ class Changed:
                 self.messages[row.message] = None
             case PutFile(row):
                 self.messages[row.message] = None
+            case PutPicture(chat) | KeepPicture(chat):
+                self.chats[chat] = None
             case EmptyChat(chat):
                 self.chats[chat] = None
                 self.anew = True

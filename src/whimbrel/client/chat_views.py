@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from whimbrel.chat.conversation import Conversation
 from whimbrel.chat.person import Person
-from whimbrel.chat.records import ChatSettingsRow, FileRow, MessageRow
+from whimbrel.chat.records import ChatSettingsRow, FileRow
 from whimbrel.client.message_views import event_item, what_of
 from whimbrel.client.shapes import ChatItem, PreviewItem
 from whimbrel.client.views import moment, name_in
-from whimbrel.store.reading import Overview
+from whimbrel.store.reading import Last, Overview, Reading
 
 if TYPE_CHECKING:
     from whimbrel.client.shell import Shell
@@ -20,16 +20,24 @@ Standing = Literal["open", "asked", "left", "removed", "lost", "move-offered", "
 
 
 def chat_items(shell: Shell, chats: Sequence[bytes] | None = None) -> list[ChatItem]:
-    """All chats that are shown, or those of these; pinned ones first, and the one with the newest message before the others."""
+    """All chats that are shown, or those of these, as `told` puts them in order."""
     person, reading = shell.person, shell.home.database.reading
     if person is None:
         return []
-    overviews = [row for row in reading.overviews(chats) if row.chat in person.chats]
-    last = [row.last.id for row in overviews if row.last is not None and row.last.event is None]
-    files = reading.files_of(last)
+    rows = told(reading.overviews(chats))
+    files = files_of_last(reading, rows)
     now = shell.now()
-    items = [chat_item(person, row, files, now) for row in overviews]
-    return sorted(items, key=lambda item: not item["pinned"])
+    return [chat_item(person, row, files, now) for row in rows if row.chat in person.chats]
+
+
+def told(rows: Iterable[Overview]) -> list[Overview]:
+    """In the order of the list: pinned ones first, and the one with the newest message before the others."""
+    return sorted(rows, key=lambda row: (not row.settings.pinned, -row.last_at, row.chat))
+
+
+def files_of_last(reading: Reading, rows: Iterable[Overview]) -> dict[bytes, list[FileRow]]:
+    """The files of the newest message of each."""
+    return reading.files_of(row.last.id for row in rows if row.last is not None and row.last.event is None)
 
 
 def chat_item(person: Person, row: Overview, files: dict[bytes, list[FileRow]], now: int) -> ChatItem:
@@ -95,13 +103,13 @@ def is_muted(settings: ChatSettingsRow, now: int) -> bool:
     return settings.muted and (not settings.muted_until or now < settings.muted_until)
 
 
-def preview_item(person: Person, row: MessageRow, files: dict[bytes, list[FileRow]]) -> PreviewItem:
+def preview_item(person: Person, row: Last, files: dict[bytes, list[FileRow]]) -> PreviewItem:
     item: PreviewItem = {
         "id": row.id.hex(),
         "n": row.n,
         "at": moment(row.at) or "",
         "sender": name_in(person, row.sender),
-        "mine": row.mine,
+        "mine": bool(row.mine),
         "text": "" if row.deleted else row.text,
         "what": "event",
         "state": row.state,

@@ -48,5 +48,11 @@ class StoreDesk:
     def undelivered(self, chat: bytes) -> list[MessageRow]:
         return self._store.undelivered(chat)
 
+    def picture(self, id: bytes) -> bytes | None:
+        return self._store.picture(id)
+
+    def pictures(self, chat: bytes) -> list[bytes]:
+        return self._store.pictures(chat)
+
     def mls_rows(self, scope: bytes) -> list[tuple[bytes, bytes, bytes]]:
         return [(scope, key, value) for key, value in self._store.mls_rows(scope)]

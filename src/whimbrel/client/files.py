@@ -40,6 +40,16 @@ def seal_file(source: Path, target: Path, key: bytes, size: int) -> bytes:
     return digest.digest()
 
 
+def reseal_file(source: Path, key: bytes, target: Path, new_key: bytes, size: int) -> None:
+    """Write to `target`, under another key, what the whole sealed copy `source` holds. Nothing is ever in clear on the disk.
+
+    Raises FileChanged when it is not what its message says, OSError as the disk does.
+    """
+    with written(target) as sealed:
+        for n, part in enumerate(opened(source, key, size, 0, size) if size else (b"",)):
+            sealed.write(seal_part(new_key, size, n, part))
+
+
 def open_file(sealed: Path, folder: Path, name: str, key: bytes, size: int, content_hash: bytes) -> Path:
     """Open a whole sealed copy into `folder`, under a name that harms nobody; where it lies then.
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from whimbrel.chat.effects import Effects
 from whimbrel.chat.person import Person
-from whimbrel.chat.receipts_report import MessageStatus
-from whimbrel.chat.records import MarkRead, PutChatSettings
+from whimbrel.chat.records import PutChatSettings
 from whimbrel.client.settings import settings_of
 
 if TYPE_CHECKING:
@@ -27,10 +26,7 @@ async def mark_read(service: Service, up_to: Mapping[bytes, int]) -> None:
 
     def deed(person: Person, now: int, fx: Effects) -> None:
         for id, ids in unread.items():
-            if ids:
-                fx.save(MarkRead(id, up_to[id], now))
-                if receipts and (chat := person.chats.get(id)) is not None:
-                    chat.receipts(ids, MessageStatus.READ, now, fx)
+            person.acts.read_up_to(id, up_to[id], ids, now, fx, receipts)
         fx.save(*(PutChatSettings(replace(row, unread_mark=False)) for row in marked))
 
     await service.shell.do(deed)

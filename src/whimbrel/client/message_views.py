@@ -20,6 +20,7 @@ from whimbrel.client.shapes import (
     ReactionItem,
 )
 from whimbrel.client.views import moment, name_in
+from whimbrel.store.reading import Last
 from whimbrel.wire import cbor
 from whimbrel.wire.errors import Malformed
 
@@ -152,7 +153,7 @@ def quote_item(
     }
 
 
-def what_of(row: MessageRow, files: Sequence[FileRow]) -> What:
+def what_of(row: MessageRow | Last, files: Sequence[FileRow]) -> What:
     """What stands for a message in one line."""
     if row.deleted:
         return "deleted"
@@ -169,7 +170,7 @@ def what_of(row: MessageRow, files: Sequence[FileRow]) -> What:
     return "file"
 
 
-def event_item(person: Person, row: MessageRow) -> EventItem:
+def event_item(person: Person, row: MessageRow | Last) -> EventItem:
     """Something that happened: who did it and whom it was about."""
     name = name_in(person, row.sender)
     item: EventItem = {

@@ -21,6 +21,7 @@ from whimbrel.client.lock import OPEN_METHODS, Lock
 from whimbrel.client.methods import (
     account,
     chats,
+    deeds,
     files,
     following,
     groups,
@@ -31,6 +32,7 @@ from whimbrel.client.methods import (
     network,
     people,
     reading,
+    sending,
 )
 from whimbrel.client.parameters import fault_of
 from whimbrel.client.settings import settings_of
@@ -67,7 +69,13 @@ METHODS: Mapping[str, Callable[..., AsyncIterator[Mapping[str, Any]]]] = {
     "group_leave": groups.group_leave,
     "group_show": groups.group_show,
     "move": moves.move,
-    "send": messages.send,
+    "send": sending.send,
+    "forward": sending.forward,
+    "note_to_self": sending.note_to_self,
+    "edit": deeds.edit,
+    "delete": deeds.delete,
+    "react": deeds.react,
+    "erase_chat": deeds.erase_chat,
     "messages": reading.messages,
     "message": reading.message,
     "receipts": reading.receipts,

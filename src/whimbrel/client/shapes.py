@@ -393,6 +393,35 @@ class VerifyItem(TypedDict):
     """Text for a QR code: what the other side scans and gives as `code`."""
 
 
+class SentItem(TypedDict):
+    """A message that was taken: sent when it is on the relay's disk."""
+
+    id: str
+    state: Literal["queued", "sent"]
+
+
+class DoneItem(TypedDict):
+    """What was done to a message; *same*: it was so already, *gone*: it left this home before it left for others."""
+
+    message: str
+    state: Literal["queued", "sent", "same", "gone"]
+
+
+class ForwardedItem(TypedDict):
+    chat: str
+    name: str
+    id: str
+    state: Literal["queued", "sent"]
+
+
+class ErasedChatItem(TypedDict):
+    """A chat whose messages are gone from this home; `dropped`: the chat, too."""
+
+    chat: str
+    name: str
+    dropped: bool
+
+
 class UploadItem(TypedDict):
     """A file that was given to the app and waits for its message."""
 

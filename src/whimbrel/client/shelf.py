@@ -72,4 +72,8 @@ class Shelf:
     def picture(self, id: str) -> tuple[bytes, str] | None:
         """The picture of a group by its id, and its type."""
         self._service.check_open()
-        return None
+        try:
+            data = self._service.shell.home.database.picture(bytes.fromhex(id))
+        except ValueError:
+            return None
+        return (data, kind_of_picture(data) or "application/octet-stream") if data is not None else None

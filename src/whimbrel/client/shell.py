@@ -11,14 +11,15 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Hashable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from whimbrel.chat.attachments import is_unwanted
 from whimbrel.chat.effects import Ask, Effects, Tag
 from whimbrel.chat.line import Line
 from whimbrel.chat.person import Person
-from whimbrel.chat.records import PutFile, Save
+from whimbrel.chat.records import PutFact, PutFile, Save
 from whimbrel.chat.relays import Relay
 from whimbrel.client.changes import Changes
 from whimbrel.client.coming_back import coming_back
@@ -382,6 +383,10 @@ class Shell:
                 self.note(news["code"], news["text"], news.get("chat"))
         if any(isinstance(save, PutFile) for save in fx.saves):
             self.transfers.look()
+        unwanted = [save.name for save in fx.saves if isinstance(save, PutFact) and is_unwanted(save)]
+        if unwanted:
+            with suppress(StoreError):  # it is done at the next start
+                self.transfers.remove(unwanted)
 
     def _ask(self, ask: Ask) -> None:
         connection = self._connection(ask.relay)

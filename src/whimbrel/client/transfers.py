@@ -10,11 +10,11 @@ import asyncio
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from whimbrel.chat.attachments import STAGED, Transfer, missing
+from whimbrel.chat.attachments import STAGED, UNWANTED, Transfer, missing
 from whimbrel.chat.records import FileRow, PutFact
 from whimbrel.client.files import unfinished
 from whimbrel.crypto.errors import CryptoError
@@ -113,15 +113,27 @@ class Transfers:
         return self._shell.home.folder("files") / blob.hex()
 
     def sweep(self) -> None:
-        """Remove the sealed copies whose message never came to be: the program ended in between."""
-        database = self._shell.home.database
-        staged = [name for name in database.facts() if name.startswith(STAGED)]
-        for name in staged:
-            path = self.path(bytes.fromhex(name.removeprefix(STAGED)))
-            path.unlink(missing_ok=True)
-            unfinished(path).unlink(missing_ok=True)
-        if staged:
-            database.commit([PutFact(name, None) for name in staged])
+        """Remove the sealed copies whose message never came to be, or is gone: the program ended in between."""
+        names = [name for name in self._shell.home.database.facts() if name.startswith((STAGED, UNWANTED))]
+        self.remove(names)
+
+    def remove(self, facts: Iterable[str]) -> None:
+        """Remove the sealed copies that these facts name, and the facts. One that a message still names stays.
+
+        Raises StoreError; what the disk does not give up is removed at the next start."""
+        database, done = self._shell.home.database, list[str]()
+        for name in facts:
+            blob = bytes.fromhex(name.partition(":")[2])
+            path = self.path(blob)
+            try:
+                if not database.messages_with(blob):
+                    for copy in (path, unfinished(path), path.with_name(path.name + ".part")):
+                        copy.unlink(missing_ok=True)
+                done.append(name)
+            except OSError as error:
+                self._shell.note("file", f"A file that is to go cannot be removed: {error.strerror}.")
+        if done:
+            database.commit([PutFact(name, None) for name in done])
 
     async def stage(self, blob: bytes) -> Path:
         """Where a sealed copy is to be made, remembered so that it is swept if nothing is sent with it."""
@@ -161,6 +173,8 @@ class Transfers:
             await run
             self._shell.well_again("file")
         except (OSError, StoreError) as error:
+            if isinstance(error, OSError) and self._shell.home.database.file(id) is None:
+                return  # its message was taken back, and its copy with it
             why = error.message if isinstance(error, StoreError) else f"{error.strerror}."
             self._shell.note("file", f"A file cannot go on here: {why} It is tried again.")
             if not self._stopped:

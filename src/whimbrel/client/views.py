@@ -22,8 +22,8 @@ def moment(milliseconds: int) -> str | None:
     """RFC 3339 in UTC, to the millisecond; None for no time."""
     if milliseconds <= 0:
         return None
-    at = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{rest:03}Z"
 
 
 def milliseconds(moment: str) -> int:

@@ -379,6 +379,32 @@ export interface VerifyItem {
   code: string;
 }
 
+/** A message that was taken: sent when it is on the relay's disk. */
+export interface SentItem {
+  id: string;
+  state: "queued" | "sent";
+}
+
+/** What was done to a message; *same*: it was so already, *gone*: it left this home before it left for others. */
+export interface DoneItem {
+  message: string;
+  state: "queued" | "sent" | "same" | "gone";
+}
+
+export interface ForwardedItem {
+  chat: string;
+  name: string;
+  id: string;
+  state: "queued" | "sent";
+}
+
+/** A chat whose messages are gone from this home; `dropped`: the chat, too. */
+export interface ErasedChatItem {
+  chat: string;
+  name: string;
+  dropped: boolean;
+}
+
 /** A file that was given to the app and waits for its message. */
 export interface UploadItem {
   upload: string;
@@ -482,10 +508,45 @@ export interface Methods {
     params: { chat: string; relay?: string | null; agree?: boolean };
     item: Record<string, unknown>;
   };
-  /** Send a message; it is told when it is on the relay's disk, or that it waits. */
+  /**
+   * Send a message; it is told when it is on the relay's disk, or that it waits.
+   *
+   * `descriptions` belong to the files and then the uploads, `media` (each a MediaItem as JSON, or nothing) to the uploads.
+   * `mentions` are `start:length:person`, counted in code points; a person is an account, or the name of a member.
+   */
   send: {
-    params: { chat: string; text?: string | null; files?: string[] | null; reply_to?: string | null; wait?: number | null };
-    item: Record<string, unknown>;
+    params: { chat: string; text?: string | null; files?: string[] | null; uploads?: string[] | null; descriptions?: string[] | null; media?: string[] | null; reply_to?: string | null; mentions?: string[] | null; wait?: number | null };
+    item: SentItem;
+  };
+  /** Hand a message on to other chats: its text and its files, each sealed anew under another key for each chat. */
+  forward: {
+    params: { message: string; chats: string[] };
+    item: ForwardedItem;
+  };
+  /** The chat with oneself, made at the first time. */
+  note_to_self: {
+    params: Record<string, never>;
+    item: ChatItem;
+  };
+  /** Have an own message say something else. Its files stay. */
+  edit: {
+    params: { message: string; text: string; mentions?: string[] | null };
+    item: DoneItem;
+  };
+  /** Remove a message from this home; with `everyone` an own one from everybody's. */
+  delete: {
+    params: { message: string; everyone?: boolean };
+    item: DoneItem;
+  };
+  /** React to a message with an emoji, in place of what one's reaction was; without one it is taken back. */
+  react: {
+    params: { message: string; emoji?: string };
+    item: DoneItem;
+  };
+  /** Forget the messages of a chat here; a group that one is not in any more goes as a whole. Others keep theirs. */
+  erase_chat: {
+    params: { chat: string };
+    item: ErasedChatItem;
   };
   /**
    * A window of a chat, oldest first: the newest, or those before or after a number `n`, or around a message. At most 500.

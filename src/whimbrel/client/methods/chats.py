@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
@@ -11,7 +12,7 @@ from whimbrel.chat.composing import TEXT_MAX
 from whimbrel.chat.effects import Effects
 from whimbrel.chat.person import Person
 from whimbrel.chat.records import ChatSettingsRow, PutChatSettings
-from whimbrel.client.chat_views import chat_items
+from whimbrel.client.chat_views import chat_item, chat_items, files_of_last, told
 from whimbrel.client.errors import WRONG_USE, ServiceError
 from whimbrel.client.lookup import find_chat
 from whimbrel.client.shapes import ChatItem, ContactItem
@@ -22,14 +23,24 @@ from whimbrel.store.errors import StoreError
 if TYPE_CHECKING:
     from whimbrel.client.service import Service
 
+AT_ONCE = 200
+"""Chats told before others are let to the loop."""
+
 
 async def chats(service: Service) -> AsyncIterator[ChatItem]:
     """All chats, also archived ones: pinned ones first, then the newest."""
     person = service.person()
     if fresh := [chat.id for chat in person.chats.values() if not chat.hidden and not chat.is_glanced]:
         await _remember(service, fresh)
-    for item in chat_items(service.shell):
-        yield item
+    reading, now = service.shell.home.database.reading, service.shell.now()
+    rows = told(await asyncio.to_thread(reading.overviews))
+    files = await asyncio.to_thread(files_of_last, reading, rows)
+    for start in range(0, len(rows), AT_ONCE):
+        person = service.person()
+        for row in rows[start : start + AT_ONCE]:
+            if row.chat in person.chats:
+                yield chat_item(person, row, files, now)
+        await asyncio.sleep(0)
 
 
 async def _remember(service: Service, chats: list[bytes]) -> None:
