@@ -3,10 +3,13 @@ import { ask, call } from "../api/calls";
 import type {
   ChatItem,
   ContactItem,
+  CutOffItem,
+  ErasedItem,
   GroupItem,
   InviteItem,
   KeptItem,
   Method,
+  NetworkItem,
   Right,
   StatusItem,
 } from "../api/types";
@@ -36,7 +39,7 @@ export const rename = (name: string) => one("rename", { name });
 
 export const invite = (open: boolean) => one<InviteItem>("invite", { open });
 export const accept = (text: string, words: string) => one<Accepted>("accept", { invite: text, text: words });
-export const openToNetwork = () => one<InviteItem>("open_to_network");
+export const openToNetwork = () => one<NetworkItem>("open_to_network");
 export const setRelay = (address: string) => one<StatusItem>("set_relay", { address });
 
 export const answerRequest = (action: "accept" | "refuse", person: string) =>
@@ -72,5 +75,5 @@ export const unlock = (passphrase: string) => one("unlock", { passphrase });
 export const setPassphrase = (old: string | null, fresh: string) =>
   one("set_passphrase", { old, new: fresh });
 export const kept = () => all<KeptItem>("kept");
-export const cutOff = () => one("cut_off");
-export const eraseEverything = (name: string) => one("erase_everything", { confirm: name });
+export const cutOff = () => one<CutOffItem>("cut_off");
+export const eraseEverything = (name: string) => one<ErasedItem>("erase_everything", { confirm: name });
