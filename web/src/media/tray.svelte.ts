@@ -2,7 +2,7 @@
  * What lies ready to be sent in each chat: chosen, dropped, pasted or recorded. It stays while one looks at other chats, and
  * goes up to the app when the message is sent.
  */
-import { upload } from "../api/calls";
+import { call, upload } from "../api/calls";
 import type { FileItem, MediaItem } from "../api/types";
 import { session } from "../state/session.svelte";
 import { inWords, say } from "../state/toasts.svelte";
@@ -178,6 +178,17 @@ class Tray {
 
 async function goUp(chat: string, items: Attached[], signal: AbortSignal): Promise<Taken> {
   const taken: Taken = { uploads: [], descriptions: [], media: [], pending: [] };
+  try {
+    await giveAll(chat, items, signal, taken);
+    return taken;
+  } catch (error) {
+    // Nothing of what was not sent stays with the app.
+    for (const id of taken.uploads) void call("drop_upload", { upload: id }).catch(() => {});
+    throw error;
+  }
+}
+
+async function giveAll(chat: string, items: Attached[], signal: AbortSignal, taken: Taken): Promise<void> {
   for (const item of items) {
     const ready = await item.settled();
     if (!ready) continue;
@@ -187,7 +198,6 @@ async function goUp(chat: string, items: Attached[], signal: AbortSignal): Promi
     taken.media.push(JSON.stringify(ready.media ?? {}));
     taken.pending.push(pendingFile(given.upload, ready, item.description.trim()));
   }
-  return taken;
 }
 
 function giveToApp(chat: string, ready: Prepared, progress: (part: number) => void, signal?: AbortSignal) {
