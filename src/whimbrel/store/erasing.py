@@ -6,6 +6,7 @@ followed. The key goes first (`Home.destroy_key`): whatever comes in between, wh
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -50,28 +51,34 @@ HOME: Final[Tree] = {
     r"files": {r"[0-9a-f]{64}(\.part|\.new)?": Plain()},
     r"relay": _RELAY,
 }
-"""All but the file `lock`, which is held meanwhile."""
+
+
+LAST: Final = frozenset(("home.json", "lock"))
+"""What stays until the rest is gone: it says that the home is being taken away, and keeps others out meanwhile."""
 
 
 def erase(folder: Path, tree: Tree = HOME) -> list[str]:
-    """Remove what is in `tree`; the names of what else lies there. Raises OSError."""
+    """Remove what is in `tree`, and at the end `home.json`; the names of what else lies there. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        return _erase(descriptor, tree)
+        left = _erase(descriptor, tree, LAST)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink("home.json", dir_fd=descriptor)
+        os.fsync(descriptor)
+        return left
     finally:
         os.close(descriptor)
 
 
 def others(folder: Path) -> list[str]:
     """What would stay after `erase`: names in the folder itself that are not ours."""
-    return sorted(
-        entry.name for entry in os.scandir(folder) if entry.name != "lock" and _rule(HOME, entry.name) is None
-    )
+    names = (entry.name for entry in os.scandir(folder))
+    return sorted(name for name in names if name not in LAST and _rule(HOME, name) is None)
 
 
-def _erase(folder: int, tree: Tree) -> list[str]:
+def _erase(folder: int, tree: Tree, keep: frozenset[str] = frozenset()) -> list[str]:
     left = []
-    for name in sorted(os.listdir(folder)):
+    for name in sorted(set(os.listdir(folder)) - keep):
         rule = _rule(tree, name)
         is_folder = stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
         if rule is None or is_folder != isinstance(rule, Mapping):
