@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from whimbrel.chat.records import ChatSettingsRow, FileRow, MessageRow
+from whimbrel.chat.records import ChatSettingsRow, FileRow, MessageRow, MessageState
 from whimbrel.store import rows
 
 # SQLite takes 32,766 values in one statement (https://www.sqlite.org/limits.html#max_variable_number).
@@ -18,15 +18,31 @@ AT_ONCE: Final = 1_000
 GLIMPSE: Final = 200
 
 _LAST: Final = (
-    f"m.n, m.id, m.chat, m.sender, m.mine, m.at, m.event, substr(m.text, 1, {GLIMPSE}),"
-    " CASE WHEN m.event IS NULL THEN x'' ELSE m.content END, m.reply_to, m.state, m.seq,"
-    " NULL, m.deleted, m.forwarded, m.newer, x'', m.mentions_me, m.expires, m.vanishes"
+    "m.chat, m.id, m.n, m.at, m.sender, m.mine, m.event, m.deleted, m.state,"
+    f" substr(m.text, 1, {GLIMPSE}), CASE WHEN m.event IS NULL THEN x'' ELSE m.content END"
 )
 
 
 @dataclass(frozen=True, slots=True)
+class Last:
+    """The newest row of a chat, as far as a list shows it: the beginning of a text, the details of what happened."""
+
+    chat: bytes
+    id: bytes
+    n: int
+    at: int
+    sender: bytes
+    mine: bool
+    event: str | None
+    deleted: bool
+    state: MessageState
+    text: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
-    """A chat as a list shows it. `last` is its newest row, with the beginning of its text, and without content or mentions."""
+    """A chat as a list shows it."""
 
     chat: bytes
     last_at: int
@@ -34,7 +50,7 @@ class Overview:
     unread: int = 0
     first_unread: bytes | None = None
     mentioned: bool = False
-    last: MessageRow | None = None
+    last: Last | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +100,12 @@ class Reading:
         }
         firsts = dict(self._in("SELECT n, id FROM messages WHERE n", [first for _, first in unread.values()]))
         last = {
-            row.chat: row
-            for row in map(
-                rows.message_of,
-                self._of_chats(
-                    f"SELECT {_LAST} FROM chats AS c JOIN messages AS m"
-                    " ON m.n = (SELECT max(n) FROM messages WHERE chat = c.id) WHERE c.hidden = 0",
-                    "c.id",
-                    chats,
-                ),
+            columns[0]: Last(*columns)
+            for columns in self._of_chats(
+                f"SELECT {_LAST} FROM chats AS c JOIN messages AS m"
+                " ON m.n = (SELECT max(n) FROM messages WHERE chat = c.id) WHERE c.hidden = 0",
+                "c.id",
+                chats,
             )
         }
         listed = []
