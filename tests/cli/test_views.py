@@ -107,6 +107,11 @@ def test_what_others_wrote_cannot_speak_to_the_terminal() -> None:
     )
     text += shown("chats", {"id": BO, "name": hostile, "kind": "pair", "unread": 0, "last": None})
     text += shown("save 3f", {"path": f"/tmp/{hostile}"})
+    text += shown("forward 3f x", {"chat": BO, "name": hostile, "id": "3f" * 32, "state": "sent"})
+    text += shown("clear x", {"chat": BO, "name": hostile, "dropped": True})
+    reactions = [{"emoji": hostile, "people": [BO]}]
+    quote = {"what": "text", "text": hostile}
+    text += shown("read Bo", MESSAGE | {"reactions": reactions, "reply_to": "77" * 32, "quote": quote})
     text += shown("verify Bo", {"name": hostile, "safety_number": "0" * 60, "verified": False})
     text += shown("requests", {"id": BO, "name": hostile, "text": hostile, "came": hostile})
     text += shown("accept x", {"chat": BO, "name": hostile})
@@ -129,7 +134,6 @@ def test_what_others_wrote_cannot_speak_to_the_terminal() -> None:
         ({"event": "removed", "person": "Cleo", "from": "Ada", "mine": True}, "Cleo was removed by you"),
         ({"event": "promoted", "person": "Cleo", "from": "Bo"}, "Cleo is an admin now, by Bo"),
         ({"event": "renamed", "name": "Rowers", "from": "Bo"}, "Bo gave it the name Rowers"),
-        ({"event": "reaction", "text": "👍", "from": "Bo"}, "Bo: 👍"),
         ({"event": "from-a-newer-version"}, "from-a-newer-version"),
         ({"event": "{who}", "person": "{name}"}, "{who}"),
         ({"event": "joined", "person": "{event}"}, "{event} came in, brought by somebody"),
@@ -140,6 +144,47 @@ def test_events_are_sentences(event: dict[str, Any], line: str) -> None:
         shown("read Bo --events", {"chat": BO, "at": MESSAGE["at"], **event}).splitlines()[-1]
         == f"21:04  · {line}"
     )
+
+
+def test_what_became_of_a_message_stands_beside_it() -> None:
+    people = [ADA, BO]
+    edited = MESSAGE | {"edited": True, "expires": 3600, "reactions": [{"emoji": "👍", "people": people}]}
+    mine = MESSAGE | {"mine": True, "forwarded": True, "vanishes": "2026-11-24T21:00:00Z", "newer": True}
+    mine |= {"reactions": [{"emoji": "❤️", "people": [BO]}, {"emoji": "🎉", "people": people}]}
+    gone = MESSAGE | {"text": "", "deleted": True, "reply_to": "77" * 32}
+    gone |= {"quote": {"what": "gone", "text": ""}}
+    photo = {"id": "0", "name": "pier.jpg", "size": 1, "type": "image/jpeg", "description": "the pier"}
+    answer = MESSAGE | {"reply_to": "77" * 32, "quote": {"what": "picture", "text": ""}, "files": [photo]}
+    assert shown("read Bo", edited, mine, gone, answer).splitlines()[1:] == [
+        "21:04  Bo  3f0a9c2d17 edited, vanishes 1 hour after reading",
+        "       are you there?",
+        "       [👍 2]",
+        "21:04  you  3f0a9c2d17 read forwarded, vanishes 2026-11-24 21:00",
+        "       are you there?",
+        "       There is something in it that a newer version shows.",
+        "       [❤️  🎉 2]",
+        "21:04  Bo  3f0a9c2d17 deleted",
+        "       > a message that is gone",
+        "21:04  Bo  3f0a9c2d17",
+        "       > a picture",
+        "       are you there?",
+        "       [file] pier.jpg  1 B, image/jpeg",
+        "              the pier",
+    ]
+
+
+def test_what_came_of_a_deed_is_a_sentence() -> None:
+    id = MESSAGE["id"]
+    assert shown("edit 3f x", {"message": id, "state": "sent"}) == "Edited (3f0a9c2d17).\n"
+    assert "by itself" in shown("edit 3f x", {"message": id, "state": "queued"})
+    assert shown("delete 3f", {"message": id, "state": "gone"}).startswith("Deleted here (3f0a9c2d17).")
+    assert shown("delete 3f --everyone", {"message": id, "state": "sent"}).startswith("Deleted for everyone")
+    assert shown("react 3f 👍", {"message": id, "state": "sent"}) == "Reacted (3f0a9c2d17).\n"
+    assert shown("react 3f", {"message": id, "state": "sent"}) == "Taken back (3f0a9c2d17).\n"
+    assert shown("react 3f", {"message": id, "state": "same"}).startswith("Nothing to do")
+    taken = {"chat": BO, "name": "Bo", "id": id, "state": "sent"}
+    assert shown("forward 3f Bo", taken) == "Forwarded to Bo (3f0a9c2d17).\n"
+    assert "gone from this home" in shown("clear Bo", {"chat": BO, "name": "Bo", "dropped": False})
 
 
 def test_lists_stand_in_columns_whatever_the_letters() -> None:

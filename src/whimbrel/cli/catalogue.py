@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from whimbrel.cli import account, chats, completion, keeping, messages, moves, people, programs
+from whimbrel.cli import account, chats, completion, deeds, keeping, messages, moves, people, programs
 from whimbrel.cli.command import Command
 from whimbrel.cli.trouble import wrong_use
 
 SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
     ("Start", (programs.APP, account.INIT, account.STATUS)),
     ("People", (people.INVITE, people.ACCEPT, people.REQUESTS, people.CONTACTS, people.VERIFY)),
-    ("Messages", (chats.CHATS, messages.SEND, messages.READ, messages.SAVE, messages.SEARCH, moves.MOVE)),
+    (
+        "Messages",
+        (
+            chats.CHATS,
+            messages.SEND,
+            messages.READ,
+            messages.SAVE,
+            messages.SEARCH,
+            deeds.EDIT,
+            deeds.DELETE,
+            deeds.REACT,
+            deeds.FORWARD,
+            deeds.NOTE,
+            deeds.CLEAR,
+            moves.MOVE,
+        ),
+    ),
     (
         "Groups",
         (

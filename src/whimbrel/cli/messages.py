@@ -1,17 +1,18 @@
-"""Commands about messages: send, read, save, search."""
+"""Commands about messages: send, read, save, search. What is done to them afterwards is in `deeds`."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
 from whimbrel.cli.command import Ask, Words, count, seconds
 from whimbrel.cli.foreign import fit, in_lines, in_one_line
 from whimbrel.cli.output import Item, Paper
-from whimbrel.cli.times import clock, day, local, size
+from whimbrel.cli.times import clock, day, day_and_clock, local, size, span
 from whimbrel.cli.trouble import wrong_use
 
 # An id has 64 hexadecimal digits. Two of 100,000 messages share their first ten with a probability of 0.005, and then
@@ -30,7 +31,6 @@ _EVENTS = {
     "move-offered": "{who} moved the conversation, with others in it or without some: {whom}. `whimbrel move --agree`",
     "re-added": "{whom} was let in again by {who}",
     "lost": "{text} It is being mended",
-    "reaction": "{who}: {text}",
 }
 
 
@@ -73,21 +73,55 @@ class Messages:
         lines = in_lines(item["text"]) if item["text"] else []
         self._first_lines[item["id"]] = lines[0] if lines else "a file"
         who = "you" if item["mine"] else in_one_line(item["from"])
-        notes = short(item["id"]) + (f" {item['state']}" if item["mine"] else "")
         margin = " " * len(at)
-        paper.line(f"{at}  {paper.bold(who)}  {paper.dim(notes)}")
+        paper.line(f"{at}  {paper.bold(who)}  {paper.dim(_notes(item))}")
         if answered := item.get("reply_to"):
-            quoted = self._first_lines.get(answered)
+            quoted = self._first_lines.get(answered) or _quoted(item.get("quote"))
             paper.line(paper.dim(f"{margin}  > {fit(quoted, 60) if quoted else short(answered)}"))
         for line in lines:
             paper.line(f"{margin}  {line}")
         for file in item.get("files", ()):
             about = f"{size(file['size'])}, {in_one_line(file['type'])}"
             paper.line(f"{margin}  [file] {in_one_line(file['name'])}  {paper.dim(about)}")
+            if file.get("description"):
+                paper.line(f"{margin}         {in_one_line(file['description'])}")
+        if item.get("newer"):
+            paper.line(paper.dim(f"{margin}  There is something in it that a newer version shows."))
+        if reactions := item.get("reactions"):
+            paper.line(f"{margin}  {_reactions(reactions)}")
 
     def end(self) -> None:
         if self._chat is None:
             self._paper.line(self._nothing)
+
+
+def _notes(item: Item) -> str:
+    """What stands beside the name: the id, how far an own message is, and what became of it."""
+    marks = [mark for mark in ("deleted", "edited", "forwarded") if item.get(mark)]
+    if item.get("vanishes"):
+        marks.append(f"vanishes {day_and_clock(item['vanishes'])}")
+    elif item.get("expires"):
+        when = "after sending" if item["mine"] else "after reading"
+        marks.append(f"vanishes {span(item['expires'])} {when}")
+    return " ".join(
+        [short(item["id"]), *([item["state"]] if item["mine"] else []), ", ".join(marks)]
+    ).rstrip()
+
+
+def _quoted(quote: Any) -> str:
+    if not quote:
+        return ""
+    if quote["what"] in ("deleted", "gone"):
+        return f"a message that is {quote['what']}"
+    return in_lines(quote["text"])[0] if quote["text"] else f"a {quote['what']}"
+
+
+def _reactions(reactions: Sequence[Item]) -> str:
+    counted = [
+        in_one_line(one["emoji"]) + (f" {len(one['people'])}" if len(one["people"]) > 1 else "")
+        for one in reactions
+    ]
+    return "[" + "  ".join(counted) + "]"
 
 
 def _happened(item: Item) -> str:
@@ -129,7 +163,7 @@ class Saved:
     def end(self) -> None: ...
 
 
-def _text(words: Words) -> str | None:
+def text_of(words: Words) -> str | None:
     """The text, or what comes on stdin where it is `-`."""
     if words.text != "-":
         return words.text  # type: ignore[no-any-return]
@@ -137,24 +171,62 @@ def _text(words: Words) -> str | None:
 
 
 def _send(words: Words) -> dict[str, Any]:
-    text = _text(words)
+    text = text_of(words)
     if not text and not words.file:
         raise wrong_use("There is nothing to send.", "Give a text, or a file with `--file PATH`.")
     return {
         "chat": words.chat,
         "text": text,
         "files": [os.path.abspath(path) for path in words.file],
+        "descriptions": words.caption or None,
+        "mentions": [*mentions(text or "", words.mention)] or None,
         "reply_to": words.reply_to,
         "wait": words.wait,
     }
 
 
-def _define_send(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("chat", metavar="CHAT", help="its name, or the beginning of its id")
-    parser.add_argument("text", metavar="TEXT", nargs="?", help="what to say; - reads it from stdin")
+def mentions(text: str, names: Sequence[str]) -> Iterator[str]:
+    """Where the text says `@NAME` for each of these names, as the client takes it."""
+    for name in names:
+        at, start = f"@{name}", 0
+        if at not in text:
+            raise wrong_use(
+                f"The text does not say {at}.", "Name people in it as @NAME, and with --mention NAME."
+            )
+        while (found := text.find(at, start)) >= 0:
+            start = found + len(at)
+            yield f"{found}:{len(at)}:{name}"
+
+
+def define_files(parser: argparse.ArgumentParser) -> None:
+    """Options for files: of commands that send some."""
     parser.add_argument(
         "--file", metavar="PATH", action="append", default=[], help="a file to send; may be repeated"
     )
+    parser.add_argument(
+        "--caption",
+        metavar="WORDS",
+        action="append",
+        default=[],
+        help="what is on the file; the first belongs to the first file, and so on",
+    )
+
+
+def define_mention(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--mention",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="@NAME in the text names this member, who is told so; may be repeated",
+    )
+
+
+def _define_send(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("chat", metavar="CHAT", help="its name, or the beginning of its id")
+    parser.add_argument("text", metavar="TEXT", nargs="?", help="what to say; - reads it from stdin")
+    define_files(parser)
+    define_mention(parser)
     parser.add_argument("--reply-to", metavar="ID", help="the message that this one answers")
 
 
@@ -188,7 +260,8 @@ SEND = Ask(
     "outbox and goes by itself, in order, as soon as there is one.",
     examples=(
         'whimbrel send Bo "are you there?"',
-        "whimbrel send Bo --file photo.jpg --file notes.pdf",
+        'whimbrel send Bo --file photo.jpg --caption "the pier" --file notes.pdf',
+        'whimbrel send Rowing "@Cleo bring the oars" --mention Cleo',
         'whimbrel send Bo "yes" --reply-to 3fa9c2d1',
         "date | whimbrel send Bo -",
     ),

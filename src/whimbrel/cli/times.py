@@ -23,6 +23,15 @@ def day_and_clock(at: str) -> str:
     return f"{local(at):%Y-%m-%d %H:%M}"
 
 
+def span(seconds: int) -> str:
+    """How long, in the largest unit that it is a whole number of."""
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= length and seconds % length == 0:
+            count = seconds // length
+            return f"{count} {unit}" + ("s" if count != 1 else "")
+    return f"{seconds} second" + ("s" if seconds != 1 else "")
+
+
 def size(octets: int) -> str:
     """A file's size in the decimal units that disks and networks are sold by (SI)."""
     if octets < 1000:

@@ -70,6 +70,7 @@ METHODS: Mapping[str, Callable[..., AsyncIterator[Mapping[str, Any]]]] = {
     "group_show": groups.group_show,
     "move": moves.move,
     "send": sending.send,
+    "note": sending.note,
     "forward": sending.forward,
     "note_to_self": sending.note_to_self,
     "edit": deeds.edit,

@@ -518,6 +518,11 @@ export interface Methods {
     params: { chat: string; text?: string | null; files?: string[] | null; uploads?: string[] | null; descriptions?: string[] | null; media?: string[] | null; reply_to?: string | null; mentions?: string[] | null; wait?: number | null };
     item: SentItem;
   };
+  /** Send something to oneself: it stays in the home's own notes. */
+  note: {
+    params: { text?: string | null; files?: string[] | null; descriptions?: string[] | null; reply_to?: string | null; wait?: number | null };
+    item: SentItem;
+  };
   /** Hand a message on to other chats: its text and its files, each sealed anew under another key for each chat. */
   forward: {
     params: { message: string; chats: string[] };

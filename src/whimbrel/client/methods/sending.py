@@ -74,6 +74,23 @@ async def send(
     yield {"id": id.hex(), "state": await _until_taken(service, to, id, wait)}
 
 
+async def note(
+    service: Service,
+    text: str | None = None,
+    files: list[str] | None = None,
+    descriptions: list[str] | None = None,
+    reply_to: str | None = None,
+    wait: float | None = None,
+) -> AsyncIterator[SentItem]:
+    """Send something to oneself: it stays in the home's own notes."""
+    service.person()
+    chat = await service.shell.do(lambda person, now, fx: person.note_to_self(now, fx).id.hex())
+    async for item in send(
+        service, chat, text, files, descriptions=descriptions, reply_to=reply_to, wait=wait
+    ):
+        yield item
+
+
 async def forward(service: Service, message: str, chats: list[str]) -> AsyncIterator[ForwardedItem]:
     """Hand a message on to other chats: its text and its files, each sealed anew under another key for each chat."""
     person = service.person()
