@@ -1,13 +1,13 @@
 // Times, days, sizes and lists in words, by Intl and the language that is spoken.
-import { language } from "./words.svelte";
+import { language, locale } from "./words.svelte";
 
 type Options = Intl.DateTimeFormatOptions;
 const formats = new Map<string, Intl.DateTimeFormat>();
 
 function format(name: string, options: Options): Intl.DateTimeFormat {
-  const key = `${language()} ${name}`;
+  const key = `${locale()} ${name}`;
   let made = formats.get(key);
-  if (!made) formats.set(key, (made = new Intl.DateTimeFormat(language(), options)));
+  if (!made) formats.set(key, (made = new Intl.DateTimeFormat(locale(), options)));
   return made;
 }
 

@@ -57,6 +57,12 @@ export function language(): string {
   return current === "x-long" ? "en" : current === "x-rtl" ? "he" : current;
 }
 
+/** The language as this browser writes times and numbers in it: British English has 24 hours. */
+export function locale(): string {
+  const spoken = language();
+  return navigator.languages.find((tag) => tag.toLowerCase().split("-")[0] === spoken) ?? spoken;
+}
+
 export function chosenLanguage(): string {
   return current;
 }

@@ -3,6 +3,7 @@ export {
   direction,
   language,
   LANGUAGES,
+  locale,
   maybe,
   rememberedLanguage,
   speak,
