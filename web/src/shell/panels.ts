@@ -26,9 +26,9 @@ interface Panel {
 }
 
 const PANELS: Record<string, Panel> = {
-  "new-chat": { place: "dialog", file: "../people/NewChat.svelte", width: 460 },
+  "new-chat": { place: "dialog", file: "../people/NewChat.svelte", width: 540 },
   "new-group": { place: "dialog", file: "../people/NewGroup.svelte", width: 460 },
-  invite: { place: "dialog", file: "../people/Invite.svelte", width: 460 },
+  invite: { place: "dialog", file: "../people/Invite.svelte", width: 540 },
   requests: { place: "dialog", file: "../people/Requests.svelte", width: 520 },
   settings: { place: "dialog", file: "../settings/Settings.svelte", width: 640 },
   network: { place: "dialog", file: "../network/Network.svelte", width: 460 },
