@@ -13,6 +13,7 @@ MessageState = Literal["queued", "sent", "delivered", "read", "failed"]
 FileState = Literal["here", "offered", "coming", "going", "failed"]
 Right = Literal["everybody", "admins"]
 RelayPlace = Literal["none", "this-computer", "this-network", "elsewhere"]
+WhyNotAdded = Literal["asked", "blocked", "no-key-package"]
 Theme = Literal["system", "light", "dark"]
 Notify = Literal["off", "that", "who", "what"]
 
@@ -214,6 +215,8 @@ class ContactItem(TypedDict):
     came: str
     groups: list[str]
     """Ids of the groups that one has together."""
+    cannot_be_added: WhyNotAdded | None
+    """Why this person cannot be brought into a group now."""
 
 
 class RequestItem(TypedDict):
@@ -221,6 +224,28 @@ class RequestItem(TypedDict):
     name: str
     text: str
     came: str
+
+
+class AcceptedItem(TypedDict):
+    """What came of an invite that was opened: a chat, or what it waits for."""
+
+    chat: str | None
+    name: str
+    state: NotRequired[Literal["asked", "queued"]]
+    """They have to answer; or there is no way to their relay yet."""
+
+
+class MovedItem(TypedDict):
+    chat: str
+    name: str
+    relay: str | None
+    state: Literal["moved", "waiting"]
+
+
+class SavedItem(TypedDict):
+    path: str
+    id: str
+    """Of the file."""
 
 
 class RequestAnswerItem(TypedDict):

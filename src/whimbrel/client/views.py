@@ -11,7 +11,7 @@ from whimbrel.chat.conversation import Conversation
 from whimbrel.chat.line_state import Standing
 from whimbrel.chat.person import Person
 from whimbrel.chat.troubles import text_of, way_back
-from whimbrel.client.shapes import ContactItem, RequestItem
+from whimbrel.client.shapes import ContactItem, RequestItem, WhyNotAdded
 from whimbrel.store.reading import Overview
 from whimbrel.wire import cbor
 
@@ -53,7 +53,16 @@ def contact_item(contact: Contact, row: Overview | None, groups: Sequence[bytes]
         "verified": contact.verified,
         "came": contact.came,
         "groups": [group.hex() for group in groups],
+        "cannot_be_added": why_not_added(contact),
     }
+
+
+def why_not_added(contact: Contact) -> WhyNotAdded | None:
+    """Why somebody cannot be brought into a group now, as far as that is known without trying."""
+    if contact.standing == "asked" or contact.standing == "blocked":
+        return contact.standing
+    card = contact.opened_card()
+    return "no-key-package" if card is None or not (contact.stock or card.key_packages) else None
 
 
 def request_item(contact: Contact) -> RequestItem:

@@ -12,6 +12,8 @@ export type Right = "everybody" | "admins";
 
 export type RelayPlace = "none" | "this-computer" | "this-network" | "elsewhere";
 
+export type WhyNotAdded = "asked" | "blocked" | "no-key-package";
+
 export type Theme = "system" | "light" | "dark";
 
 export type Notify = "off" | "that" | "who" | "what";
@@ -203,6 +205,8 @@ export interface ContactItem {
   came: string;
   /** Ids of the groups that one has together. */
   groups: string[];
+  /** Why this person cannot be brought into a group now. */
+  cannot_be_added: WhyNotAdded | null;
 }
 
 export interface RequestItem {
@@ -210,6 +214,27 @@ export interface RequestItem {
   name: string;
   text: string;
   came: string;
+}
+
+/** What came of an invite that was opened: a chat, or what it waits for. */
+export interface AcceptedItem {
+  chat: string | null;
+  name: string;
+  /** They have to answer; or there is no way to their relay yet. */
+  state?: "asked" | "queued";
+}
+
+export interface MovedItem {
+  chat: string;
+  name: string;
+  relay: string | null;
+  state: "moved" | "waiting";
+}
+
+export interface SavedItem {
+  path: string;
+  /** Of the file. */
+  id: string;
 }
 
 /** What came of a request that was accepted (its chat) or refused. */
@@ -441,7 +466,7 @@ export interface Methods {
   /** Open somebody's invite. */
   accept: {
     params: { invite: string; text?: string };
-    item: Record<string, unknown>;
+    item: AcceptedItem;
   };
   /** Contacts that ask; accept or refuse one. */
   requests: {
@@ -506,7 +531,7 @@ export interface Methods {
   /** Move a conversation, as one of its admins; or agree to where another admin moved it, with other people in it. */
   move: {
     params: { chat: string; relay?: string | null; agree?: boolean };
-    item: Record<string, unknown>;
+    item: MovedItem;
   };
   /**
    * Send a message; it is told when it is on the relay's disk, or that it waits.
@@ -590,7 +615,7 @@ export interface Methods {
   /** Write the files of a message into a folder. */
   save: {
     params: { message: string; dir?: string };
-    item: Record<string, unknown>;
+    item: SavedItem;
   };
   /**
    * What changes from now on, until the asker goes away: first `ready`, then each new or changed item, the newest of each.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from whimbrel.chat.composing import TEXT_MAX
+from whimbrel.chat.conversation import Conversation
 from whimbrel.chat.effects import Effects
 from whimbrel.chat.person import Person
 from whimbrel.chat.records import ChatSettingsRow, PutChatSettings
@@ -63,11 +64,16 @@ async def contacts(service: Service) -> AsyncIterator[ContactItem]:
     together: dict[bytes, list[bytes]] = {}
     for chat in person.chats.values():
         if chat.kind == "group" and not chat.hidden:
-            for account in chat.accounts():
+            for account in _members(chat):
                 together.setdefault(account, []).append(chat.id)
     for contact in sorted(people, key=lambda contact: contact.name.casefold()):
         chat_id = pair_id(person.identity.account, contact.account)
         yield contact_item(contact, rows.get(chat_id), together.get(contact.account, []))
+
+
+def _members(chat: Conversation) -> Sequence[bytes]:
+    glance = chat.glance()
+    return glance.accounts if glance is not None and glance.accounts else chat.accounts()
 
 
 async def chat_set(

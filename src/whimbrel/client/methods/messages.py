@@ -12,14 +12,14 @@ from whimbrel.chat.records import FileRow
 from whimbrel.client.errors import HOME, WRONG_USE, ServiceError
 from whimbrel.client.files import FileChanged, open_file
 from whimbrel.client.lookup import find_message
-from whimbrel.client.views import Item
+from whimbrel.client.shapes import SavedItem
 from whimbrel.store.errors import is_full
 
 if TYPE_CHECKING:
     from whimbrel.client.service import Service
 
 
-async def save(service: Service, message: str, dir: str = ".") -> AsyncIterator[Item]:
+async def save(service: Service, message: str, dir: str = ".") -> AsyncIterator[SavedItem]:
     """Write the files of a message into a folder."""
     row = find_message(service.person(), message)
     files = service.shell.home.database.files_of(row.id)

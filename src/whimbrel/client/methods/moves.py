@@ -9,7 +9,7 @@ from whimbrel.chat.conversation import Conversation
 from whimbrel.chat.line_state import Standing
 from whimbrel.client.lookup import find_chat
 from whimbrel.client.methods.account import relay_of
-from whimbrel.client.views import Item
+from whimbrel.client.shapes import MovedItem
 
 if TYPE_CHECKING:
     from whimbrel.client.service import Service
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 async def move(
     service: Service, chat: str, relay: str | None = None, agree: bool = False
-) -> AsyncIterator[Item]:
+) -> AsyncIterator[MovedItem]:
     """Move a conversation, as one of its admins; or agree to where another admin moved it, with other people in it."""
     found = find_chat(service.person(), chat)
     to = relay_of(relay) if relay else None
@@ -38,12 +38,12 @@ async def move(
     yield _moved(service.person().chats[id])
 
 
-def _moved(chat: Conversation) -> Item:
+def _moved(chat: Conversation) -> MovedItem:
     line = chat.line
-    state = "moved" if line is not None and line.state.standing is Standing.OPEN else "waiting"
+    is_open = line is not None and line.state.standing is Standing.OPEN
     return {
         "chat": chat.id.hex(),
         "name": chat.name,
         "relay": line.state.relay.hex() if line is not None else None,
-        "state": state,
+        "state": "moved" if is_open else "waiting",
     }

@@ -12,8 +12,8 @@ from whimbrel.client.embedded import note_of, reach_of
 from whimbrel.client.errors import WRONG_USE, ServiceError
 from whimbrel.client.lookup import find_contact
 from whimbrel.client.safety import check_code, code_of
-from whimbrel.client.shapes import InviteItem, RequestAnswerItem, RequestItem, VerifyItem
-from whimbrel.client.views import Item, request_item
+from whimbrel.client.shapes import AcceptedItem, InviteItem, RequestAnswerItem, RequestItem, VerifyItem
+from whimbrel.client.views import request_item
 from whimbrel.crypto.accounts import pair_id, safety_number
 from whimbrel.wire.errors import TextError
 from whimbrel.wire.texts import parse_invite
@@ -50,7 +50,7 @@ async def invite(
     yield item
 
 
-async def accept(service: Service, invite: str, text: str = "") -> AsyncIterator[Item]:
+async def accept(service: Service, invite: str, text: str = "") -> AsyncIterator[AcceptedItem]:
     """Open somebody's invite."""
     service.person()
     try:
@@ -69,7 +69,7 @@ async def accept(service: Service, invite: str, text: str = "") -> AsyncIterator
         raise ServiceError(f"invite-{acceptance.stage}", acceptance.why, "Ask for a new invite.")
     if acceptance.stage == "done":
         await service.shell.settle(service.wait or 2.0)
-    item: Item = {"chat": acceptance.chat.hex() or None, "name": acceptance.name}
+    item: AcceptedItem = {"chat": acceptance.chat.hex() or None, "name": acceptance.name}
     if acceptance.stage != "done":
         item["state"] = "asked" if acceptance.stage == "asked" else "queued"
     yield item
