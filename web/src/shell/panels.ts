@@ -11,31 +11,24 @@ export type PanelComponent = Component<PanelProps>;
 /** "dialog": over everything. "details": beside the conversation. "list": in the place of the list of chats. */
 export type Place = "dialog" | "details" | "list";
 
-const found = import.meta.glob<{ default: PanelComponent }>([
-  "../people/{NewChat,NewGroup,Invite,Contact,Group,Requests,Verify}.svelte",
-  "../settings/Settings.svelte",
-  "../search/Search.svelte",
-  "../network/Network.svelte",
-]);
-
 interface Panel {
   place: Place;
-  file: string;
+  load: () => Promise<{ default: PanelComponent }>;
   /** Of a dialog, in px. */
   width?: number;
 }
 
 const PANELS: Record<string, Panel> = {
-  "new-chat": { place: "dialog", file: "../people/NewChat.svelte", width: 540 },
-  "new-group": { place: "dialog", file: "../people/NewGroup.svelte", width: 460 },
-  invite: { place: "dialog", file: "../people/Invite.svelte", width: 540 },
-  requests: { place: "dialog", file: "../people/Requests.svelte", width: 520 },
-  settings: { place: "dialog", file: "../settings/Settings.svelte", width: 640 },
-  network: { place: "dialog", file: "../network/Network.svelte", width: 460 },
-  verify: { place: "dialog", file: "../people/Verify.svelte", width: 460 },
-  contact: { place: "details", file: "../people/Contact.svelte" },
-  group: { place: "details", file: "../people/Group.svelte" },
-  search: { place: "list", file: "../search/Search.svelte" },
+  "new-chat": { place: "dialog", load: () => import("../people/NewChat.svelte"), width: 460 },
+  "new-group": { place: "dialog", load: () => import("../people/NewGroup.svelte"), width: 460 },
+  invite: { place: "dialog", load: () => import("../people/Invite.svelte"), width: 460 },
+  requests: { place: "dialog", load: () => import("../people/Requests.svelte"), width: 520 },
+  settings: { place: "dialog", load: () => import("../settings/Settings.svelte"), width: 640 },
+  network: { place: "dialog", load: () => import("../network/Network.svelte"), width: 460 },
+  verify: { place: "dialog", load: () => import("../people/Verify.svelte"), width: 460 },
+  contact: { place: "details", load: () => import("../people/Contact.svelte") },
+  group: { place: "details", load: () => import("../people/Group.svelte") },
+  search: { place: "list", load: () => import("../search/Search.svelte") },
 };
 
 export interface Opened {
@@ -50,9 +43,14 @@ export interface Opened {
 export function opened(route: readonly string[] | null): Opened | null {
   const [name, ...args] = route ?? [];
   const panel = name === undefined ? undefined : PANELS[name];
-  const file = panel && found[panel.file];
-  if (!panel || !file) return null;
+  if (!panel) return null;
   // To search in one chat is done beside that chat.
   const place = name === "search" && args.length > 0 ? "details" : panel.place;
-  return { name: name!, args, place, width: panel.width ?? 440, load: async () => (await file()).default };
+  return {
+    name: name!,
+    args,
+    place,
+    width: panel.width ?? 440,
+    load: async () => (await panel.load()).default,
+  };
 }
