@@ -3,7 +3,7 @@ import type { Component } from "svelte";
 
 export interface PanelProps {
   /** What follows the name in the route. */
-  args: readonly string[];
+  args: string[];
   close: () => void;
 }
 export type PanelComponent = Component<PanelProps>;
@@ -19,9 +19,9 @@ interface Panel {
 }
 
 const PANELS: Record<string, Panel> = {
-  "new-chat": { place: "dialog", load: () => import("../people/NewChat.svelte"), width: 460 },
+  "new-chat": { place: "dialog", load: () => import("../people/NewChat.svelte"), width: 540 },
   "new-group": { place: "dialog", load: () => import("../people/NewGroup.svelte"), width: 460 },
-  invite: { place: "dialog", load: () => import("../people/Invite.svelte"), width: 460 },
+  invite: { place: "dialog", load: () => import("../people/Invite.svelte"), width: 540 },
   requests: { place: "dialog", load: () => import("../people/Requests.svelte"), width: 520 },
   settings: { place: "dialog", load: () => import("../settings/Settings.svelte"), width: 640 },
   network: { place: "dialog", load: () => import("../network/Network.svelte"), width: 460 },
@@ -33,7 +33,7 @@ const PANELS: Record<string, Panel> = {
 
 export interface Opened {
   name: string;
-  args: readonly string[];
+  args: string[];
   place: Place;
   width: number;
   load: () => Promise<PanelComponent>;
