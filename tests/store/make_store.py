@@ -24,6 +24,7 @@ from whimbrel.chat.records import (
     PutDeed,
     PutFact,
     PutFile,
+    PutPicture,
     PutReceipt,
     ReceiptRow,
     Save,
@@ -55,6 +56,8 @@ SAVES: list[Save] = [
     AddMessage(replace(message(5, "not for long", chat=GROUP), expires=300)),
     ForgetMessage(message_id(5), GROUP, 10),
     PutChatSettings(ChatSettingsRow(GROUP, pinned=True, draft="to be said")),
+    # Since version 3.
+    PutPicture(GROUP, bytes(32), b"picture"),
 ]
 
 

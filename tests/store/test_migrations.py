@@ -62,6 +62,7 @@ def test_a_store_of_each_version_opens_with_everything_in_it(tmp_path: Path, ver
     assert [settings.draft for settings in database.chat_settings().values()] == (
         ["to be said"] if version > 1 else []
     )
+    assert database.picture(bytes(32)) == (b"picture" if version > 2 else None)
     assert sorted(database.mls_rows(b"group") + database.mls_rows(b"device")) == sorted(
         (key, value) for _, key, value in MLS_ROWS
     )

@@ -57,6 +57,7 @@ from whimbrel.chat.records import (
 from whimbrel.chat.rules import Refused, may_add, may_change, may_post, seat_of
 from whimbrel.crypto import mls
 from whimbrel.crypto.errors import CryptoError
+from whimbrel.crypto.files import seal_whole
 from whimbrel.crypto.leaf import LeafExtension, Picture, Roles
 from whimbrel.crypto.payload import PayloadKind, decode_key_packages
 from whimbrel.wire import cbor, codec
@@ -118,6 +119,7 @@ class Surroundings(Protocol):
     def replaced(self, chat: Conversation, line: Line, removed: Removed, now: int, fx: Effects) -> None: ...
     def is_blocked(self, account: bytes) -> bool: ...
     def own_card(self) -> bytes: ...
+    def picture(self, id: bytes) -> bytes | None: ...
     def own_leaf(self, before: LeafExtension) -> bytes: ...
     def heard_card(
         self, chat: Conversation, line: Line, account: bytes, body: bytes, seq: int, now: int, fx: Effects
@@ -144,6 +146,8 @@ class Conversation:
         """Requests to be let in again that were granted: hash of the key package, the device that went, when."""
         self.leaving: list[bytes] = []
         """Who said goodbye and was not removed yet. Whoever is an admin by then removes them."""
+        self.picture_kept = 0
+        """When we last kept the group's picture alive (milliseconds)."""
         self._glance: Glance | None = None
         self._kept: Glance | None = None
 
@@ -153,18 +157,21 @@ class Conversation:
         again = [list(one) for one in self.let_in_again]
         lines = [line.state.pack() for line in self.lines]
         self._kept = glance = self._look_again(self.line or self.latest)
-        state: list[Any] = [1, self.peer, self.left, lines, again, self.leaving, glance and glance.pack()]
+        noted = glance and glance.pack()
+        state: list[Any] = [1, self.peer, self.left, lines, again, self.leaving, noted, self.picture_kept]
         return PutChat(ChatRow(self.id, self.kind, self.name, cbor.encode(state), hidden=self.hidden))
 
     @staticmethod
     def restore(around: Surroundings, row: ChatRow) -> Conversation:
         _, peer, left, lines, *later = cbor.decode(row.state)
-        again, leaving, *glance = later or ((), ())  # the first homes did not have them yet
+        missing: tuple[Any, ...] = ((), (), None, 0)  # the first homes did not have them yet
+        again, leaving, glance, kept = (*later, *missing[len(later) :])
         chat = Conversation(around, row.id, row.kind, row.name, peer)
         chat.left, chat.hidden = left, row.hidden
         chat.let_in_again = [(package, device, at) for package, device, at in again]
         chat.leaving = list(leaving)
-        chat._kept = chat._glance = Glance.unpack(glance[0]) if glance and glance[0] else None
+        chat._kept = chat._glance = Glance.unpack(glance) if glance else None
+        chat.picture_kept = kept
         for packed in lines:
             chat.lines.append(chat._line(LineState.unpack(packed)))
         return chat
@@ -251,6 +258,11 @@ class Conversation:
     def accounts(self) -> list[bytes]:
         line = self.line or self.latest
         return line.accounts() if line is not None else []
+
+    @property
+    def remembered(self) -> Glance | None:
+        """What is known of members, rights and looks without asking MLS; it may be of an earlier turn."""
+        return self._glance
 
     def glance(self) -> Glance | None:
         """Members, rights and the like of the line that counts; from memory where it holds, else MLS is asked. None: there is
@@ -860,7 +872,15 @@ class Conversation:
         if not may_set(roles, self.around.identity.account, wishes):
             raise Refused("only admins change that here")
         self._check_pair(after)
-        line.commit((row.n,), self.around.chance(32), roles=after)
+        beside: tuple[tuple[bytes, bytes], ...] = ()
+        if after.picture is not None and after.picture != roles.picture:
+            picture = replace(after.picture, relay=line.state.relay)
+            data = self.around.picture(picture.hash)
+            if data is None:
+                raise Refused("the picture is not here any more")
+            after = replace(after, picture=picture)
+            beside = ((picture.blob, b"".join(seal_whole(picture.key, data))),)
+        line.commit((row.n,), self.around.chance(32), roles=after, beside=beside)
         return False
 
     def _check_pair(self, after: Roles) -> None:
@@ -999,8 +1019,16 @@ def flight_of(row: OutboxRow) -> FlightKind:
     return FlightKind.POSTS if row.kind in POSTS else FlightKind.COMMIT
 
 
+def packed_wishes(wishes: dict[str, Any]) -> list[list[Any]]:
+    """What of the roles somebody wishes to be otherwise, for the outbox."""
+    picture = wishes.get("picture")
+    if isinstance(picture, Picture):
+        wishes = wishes | {"picture": [picture.relay, picture.blob, picture.size, picture.hash, picture.key]}
+    return [list(pair) for pair in sorted(wishes.items())]
+
+
 def wishes_of(packed: Any) -> dict[str, Any]:
-    """What of the roles somebody wishes to be otherwise, as `Person.change_group` packed it."""
+    """The same, unpacked."""
     wishes = dict(packed)
     if wishes.get("picture") is not None:
         wishes["picture"] = Picture(*wishes["picture"])

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from whimbrel.chat.contacts import NoKeyPackage
-from whimbrel.chat.conversation import Conversation
+from whimbrel.chat.conversation import Conversation, put_chunk
 from whimbrel.chat.effects import Effects
 from whimbrel.chat.founding import found
 from whimbrel.chat.household import Household
@@ -60,7 +60,11 @@ class Moves:
         me = self._person.identity.account
         roles = replace(before.roles, admins=tuple(a for a in before.roles.admins if a in people or a == me))
         self._person.add_relay(relay, fx)
-        return self._found(chat, before, relay, roles, joiners, now, fx)
+        picture, chunks = self._person.pictures.brought_along(roles.picture, relay.identity)
+        line = self._found(chat, before, relay, replace(roles, picture=picture), chunks, joiners, now, fx)
+        if picture is not None and chat.line is line:
+            self._person.pictures.look(chat, line, fx)
+        return line
 
     def _movable(self, chat: Conversation) -> Line:
         line = chat.latest
@@ -119,10 +123,12 @@ class Moves:
         before: Line,
         relay: Relay,
         roles: Roles,
+        picture: Sequence[bytes],
         joiners: Sequence[Joiner],
         now: int,
         fx: Effects,
     ) -> Line:
+        """`picture`: the chunks of the one that the roles name."""
         person, old = self._person, before.state
         founded = found(person, roles, joiners, now)
         generation = chat.next_generation(now)
@@ -142,6 +148,11 @@ class Moves:
         person.inbox.send_grants(person.next_n, fx)
         line = chat.add_line(state)
         person.errands.add(fx, person.next_n(), state.log, state.relay, create, "founded", chat.id, state.log)
+        if roles.picture is not None:
+            sealed = b"".join(picture)
+            for n in range(len(picture)):
+                put = put_chunk(roles.picture.blob, state.log, state.write, sealed, n)
+                person.errands.add(fx, person.next_n(), state.log, state.relay, put, "blob")
         if founded.welcome is not None:
             at = (0, 0, state.h, 0, state.read, state.write)
             let_in = LetIn(founded.welcome, tuple(joiners), founded.tree, *at)

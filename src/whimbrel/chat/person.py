@@ -19,7 +19,7 @@ from whimbrel.chat.attachments import STAGED, Transfer, file_row, unwanted
 from whimbrel.chat.composing import Attachment
 from whimbrel.chat.contacts import Contact, NoKeyPackage
 from whimbrel.chat.content import Expiration
-from whimbrel.chat.conversation import Conversation, may_set, put_chunk
+from whimbrel.chat.conversation import Conversation, may_set, packed_wishes, put_chunk
 from whimbrel.chat.doors import Doors
 from whimbrel.chat.effects import Desk, Effects, Tag, Watching
 from whimbrel.chat.errands import KIND, PATIENCE_ENDS, Errand, Errands
@@ -30,6 +30,7 @@ from whimbrel.chat.inbox import Inbox, letter
 from whimbrel.chat.line import Closed, LetIn, Line, Removed
 from whimbrel.chat.line_state import Joiner, LineState, Standing
 from whimbrel.chat.moving import move_of
+from whimbrel.chat.pictures import Pictures
 from whimbrel.chat.records import (
     AddMessage,
     ChatRow,
@@ -97,6 +98,7 @@ class Person:
         self.ways_back = WaysBack(self)
         self.acts = Acts(self)
         self.acquaintances = Acquaintances(self)
+        self.pictures = Pictures(self)
         self.vanishing = Vanishing(desk)
         self.set_back = SetBack(self)
 
@@ -285,6 +287,7 @@ class Person:
     def met(self, chat: Conversation, line: Line, fx: Effects, anew: Sequence[bytes] = ()) -> None:
         """Learn the names of members that nobody introduced, from the cards that their leaves name. `anew`: accounts whose
         cards are asked for though we may have one: their device may be another one now."""
+        self.pictures.look(chat, line, fx)
         for member in line.members:
             account, known = member.account, self.contacts.get(member.account)
             if account == self.identity.account or not member.leaf.reach:
@@ -301,6 +304,9 @@ class Person:
     def is_blocked(self, account: bytes) -> bool:
         known = self.contacts.get(account)
         return known is not None and known.standing == "blocked"
+
+    def picture(self, id: bytes) -> bytes | None:
+        return self.pictures.data(id)
 
     def own_card(self) -> bytes:
         return self.inbox.here().card
@@ -449,6 +455,10 @@ class Person:
                 self._errand(lane, n, mark, answer, now, fx)
             case ("inbox-head", seq, n):
                 self.set_back.answered(seq, n, answer, fx)
+            case ("picture", chat_id, blob, before):
+                self.pictures.fetched(chat_id, blob, before, answer, now, fx)
+            case ("picture-kept", chat_id, blob, n):
+                self.pictures.kept(chat_id, blob, n, answer, now, fx)
             case ("card", account, key):
                 self._card(account, key, answer, fx)
             case ("door", *rest):
@@ -575,6 +585,7 @@ class Person:
         self.vanishing.pump(now, fx)
         self.ways_back.tend(now, fx)
         self.doing = None
+        self.pictures.tend(now, fx)
         if self.inbox.keep_is_due(now):
             self.inbox.keep(self.next_n, now, fx)
         for chat in self.chats.values():
@@ -595,6 +606,7 @@ class Person:
         chats = (chat.next_time() for chat in self.chats.values() if chat.id not in self.aside)
         times = (
             self.vanishing.next_time(),
+            self.pictures.next_time(),
             self.errands.next_time(self.aside),
             self.ways_back.next_time(),
             *chats,
@@ -826,8 +838,8 @@ class Person:
         chat.put(OutboxRow(chat.id, kind, cbor.encode(value)), fx)
 
     def change_group(self, chat: Conversation, wishes: dict[str, Any], fx: Effects) -> None:
-        """Queue a change of what a group is like: `name`, `timer`, `may_post`, `may_add`, `may_change`; of a conversation of
-        two the timer alone. Raises CannotDo for what this account may not change, or what no group can be like."""
+        """Queue a change of what a group is like: `name`, `timer`, `may_post`, `may_add`, `may_change` (and `picture`, see
+        `pictures`); of a conversation of two the timer alone. Raises CannotDo for what this account may not change, or what no group can be like."""
         roles = self._roles_to_change(chat)
         if chat.kind != "group" and set(wishes) - {"timer"}:
             raise CannotDo("no-group", f"{chat.name} is no group.", "Of a chat of two only the timer is set.")
@@ -837,7 +849,7 @@ class Person:
             encode_roles(replace(roles, **wishes))
         except ValueError as error:
             raise CannotDo("group", f"A group cannot be so: {error}.") from None
-        self.intend(chat, "roles", ["set", [list(pair) for pair in sorted(wishes.items())]], fx)
+        self.intend(chat, "roles", ["set", packed_wishes(wishes)], fx)
 
     def _roles_to_change(self, chat: Conversation) -> Roles:
         line = chat.line

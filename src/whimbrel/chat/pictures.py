@@ -42,6 +42,8 @@ class Pictures:
         """Groups whose picture we keep alive: when the next time is due."""
         self._asked: set[bytes] = set()
         self._began = False
+        self._fresh: dict[bytes, bytes] = {}
+        """What was set and is not the group's yet: its commit may be made before the store has it."""
 
     # ---------------------------------------------------------------------------------------- ours
 
@@ -56,11 +58,16 @@ class Pictures:
             wish = Picture(relay, person.chance(32), len(data), sha256(data).digest(), person.chance(32))
         person.change_group(chat, {"picture": wish}, fx)
         if wish is not None and data is not None:
+            self._fresh[wish.hash] = data
             fx.save(PutPicture(chat.id, wish.hash, data))
+
+    def data(self, id: bytes) -> bytes | None:
+        """A picture that is here, by its SHA-256."""
+        return self._fresh.get(id) or self._person.desk.picture(id)
 
     def brought_along(self, before: Picture | None, relay: bytes) -> tuple[Picture | None, list[bytes]]:
         """The picture of a group that moves to another log, sealed anew, with its chunks; None when it is not here."""
-        data = self._person.desk.picture(before.hash) if before is not None else None
+        data = self.data(before.hash) if before is not None else None
         if before is None or data is None:
             return None, []
         chance = self._person.chance
@@ -78,7 +85,7 @@ class Pictures:
         self._wanted.pop(chat.id, None)
         self._keeps.pop(chat.id, None)
         if picture is not None:
-            if picture.hash not in here:
+            if self._fresh.pop(picture.hash, None) is None and picture.hash not in here:
                 self._wanted[chat.id] = 0
             elif self._person.identity.account in line.roles.admins:
                 self._keeps[chat.id] = chat.picture_kept + KEPT if chat.picture_kept else 0
@@ -151,7 +158,7 @@ class Pictures:
         except CryptoError:
             self._later(self._wanted, chat_id, now)
             return
-        fx.save(PutPicture(chat_id, picture.hash, data), KeepPicture(chat_id, picture.hash))
+        fx.save(PutPicture(chat_id, picture.hash, data))
         self._wanted.pop(chat_id, None)
         if chat_id in self._person.chats and self._is_admin(self._person.chats[chat_id]):
             self._keeps[chat_id] = 0
@@ -163,7 +170,7 @@ class Pictures:
         if chat is None or line is None or picture is None:
             self._asked.discard(chat_id)
             return
-        data = self._person.desk.picture(picture.hash)
+        data = self.data(picture.hash)
         gone = n < 0 and isinstance(answer, Failure) and answer.status is Status.MISSING
         goes_on = n >= 0 and isinstance(answer, Done) and n + 1 < chunk_count(picture.size)
         if data is not None and (gone or goes_on) and picture.relay == line.state.relay:
@@ -201,4 +208,3 @@ def _wishes(chat: Conversation) -> list[Picture]:
 
 def _chunks(picture: Picture, data: bytes) -> list[bytes]:
     return list(seal_whole(picture.key, data))
-

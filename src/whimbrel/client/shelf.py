@@ -12,6 +12,7 @@ from whimbrel.chat.attachments import Transfer
 from whimbrel.chat.records import FileRow
 from whimbrel.client.errors import NOT_FOUND, ServiceError
 from whimbrel.client.lookup import find_chat
+from whimbrel.client.pictures import kind_of_picture
 from whimbrel.client.views import Item
 
 if TYPE_CHECKING:

@@ -306,6 +306,16 @@ class Database:
             f"SELECT {rows.FILE} FROM files WHERE state IN ('coming', 'going') ORDER BY message, part",
         )
 
+    def picture(self, id: bytes) -> bytes | None:
+        """A group's picture, by its SHA-256."""
+        found = self._rows("SELECT data FROM pictures WHERE id = ? LIMIT 1", id)
+        return found[0][0] if found else None
+
+    def pictures(self, chat: bytes | None = None) -> list[bytes]:
+        """Ids of the pictures that are here, of one group or of all."""
+        where, values = _conditions(("chat = ?", chat))
+        return [id for (id,) in self._rows(f"SELECT id FROM pictures {where} ORDER BY id", *values)]
+
     def outbox(self, chat: bytes | None = None, now: int | None = None) -> list[OutboxRow]:
         """What waits, in order; with `now` (ms) only what may leave by then."""
         where, values = _conditions(("chat = ?", chat), ("not_before <= ?", now))

@@ -21,6 +21,7 @@ from whimbrel.chat.records import (
     ForgetMessage,
     ForgetOld,
     HideMessage,
+    KeepPicture,
     MarkRead,
     MessageRow,
     OutboxRow,
@@ -30,6 +31,7 @@ from whimbrel.chat.records import (
     PutDeed,
     PutFact,
     PutFile,
+    PutPicture,
     PutReceipt,
     ReceiptRow,
     Save,
@@ -133,6 +135,10 @@ def apply(cursor: Any, save: Save) -> int | None:
             )
         case PutFile(row):
             _put_file(cursor, row)
+        case PutPicture(chat, id, data):
+            cursor.execute("REPLACE INTO pictures (chat, id, data) VALUES (?, ?, ?)", (chat, id, data))
+        case KeepPicture(chat, id):
+            cursor.execute("DELETE FROM pictures WHERE chat = ? AND id IS NOT ?", (chat, id))
         case AddOutbox(row):
             _add_outbox(cursor, row)
         case DropOutbox(n):
@@ -208,7 +214,7 @@ def _put_chat(cursor: Any, row: ChatRow) -> None:
 
 def _drop_chat(cursor: Any, id: bytes) -> None:
     _drop_messages(cursor, id)
-    for table in ("outbox", "deeds", "gone", "chat_settings"):
+    for table in ("outbox", "deeds", "gone", "chat_settings", "pictures"):
         cursor.execute(f"DELETE FROM {table} WHERE chat = ?", (id,))
     cursor.execute("DELETE FROM chats WHERE id = ?", (id,))
 
