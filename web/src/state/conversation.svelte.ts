@@ -30,6 +30,8 @@ export interface Outgoing {
 
 /** Where one reads: at the end, or this item so many px below the upper edge. */
 export type Position = "end" | { id: string; offset: number };
+/** An offset that the log has yet to choose. */
+export const UNPLACED = -1e6;
 
 const SEEN_AFTER_MS = 150;
 let locals = 0;
@@ -71,13 +73,13 @@ export class Conversation {
     const unread = chat?.unread ? chat.first_unread : null;
     if (unread && (!this.loaded || !this.#has(unread))) {
       this.unreadFrom = unread;
-      this.position = { id: unread, offset: -1 };
+      this.position = { id: unread, offset: UNPLACED };
       await this.#read({ around: unread });
     } else if (!this.loaded) {
       await this.#read({});
     } else if (unread && this.unreadFrom === null) {
       this.unreadFrom = unread;
-      this.position = { id: unread, offset: -1 };
+      this.position = { id: unread, offset: UNPLACED };
     }
   }
 
