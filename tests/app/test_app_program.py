@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -17,6 +18,7 @@ import pytest
 from support.homes import COMMAND, Home, befriend, environment
 from support.terminal import Terminal
 from whimbrel.app.channel import SOCKET_NAME
+from whimbrel.cli.app import may_open_a_browser
 
 pytestmark = pytest.mark.processes
 
@@ -27,10 +29,12 @@ class Browser:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self.host = parts.netloc
-        status, headers, _ = self.get(f"/?{parts.query}")
-        assert status == 303, status
+        status, headers, body = self.get(f"/?{parts.query}")
+        assert status == 200, status
         self.cookie = headers["Set-Cookie"].partition(";")[0]
-        self.secret = headers["Location"].partition("#")[2]
+        found = re.search(rb'content="0;url=/#([\w-]+)"', body)
+        assert found is not None
+        self.secret = found[1].decode()
 
     def get(self, path: str, **headers: str) -> tuple[int, http.client.HTTPMessage, bytes]:
         return self._ask("GET", path, None, headers)
@@ -112,13 +116,44 @@ def test_killed_it_leaves_a_home_that_works(ada: Home) -> None:
         assert ada.texts("Notes") == ["kept"]
 
 
-def test_a_second_app_on_a_home_is_told_of_the_first_and_gets_a_link_to_its_page(ada: Home) -> None:
+def test_started_twice_it_opens_the_page_of_the_one_that_runs(ada: Home) -> None:
     with ada.app():
-        error = ada.run("app").failed(6)
-        assert error["error"] == "app-runs"
-        assert "runs already" in error["message"]
-        browser = Browser(error["do"].split()[-1])
+        line = ada.run("app").one
+        assert line["event"] == "running"
+        browser = Browser(line["url"])
         assert browser.get("/", Cookie=browser.cookie)[0] == 200
+
+
+def test_windows_stay_in_over_a_restart_of_the_app(ada: Home) -> None:
+    with ada.app() as app:
+        ada.make_account("Ada")
+        browser = Browser(app.url)
+    with ada.app() as app:
+        assert urlsplit(app.url).netloc == browser.host
+        [item, _] = browser.call("status")
+        assert item["item"]["name"] == "Ada"  # type: ignore[index]
+        [item, _] = browser.call("cut_off")
+        with pytest.raises(AssertionError, match="403"):
+            browser.call("status")
+        again = Browser(f"http://{browser.host}{item['item']['path']}")  # type: ignore[index]
+        assert again.call("status")[-1] == {"end": True}
+
+
+def test_a_port_that_somebody_else_has_by_now_costs_the_windows_that_were_open_there(ada: Home) -> None:
+    """Whoever listens there may have been told their secrets."""
+    with ada.app() as app:
+        ada.make_account("Ada")
+        before = Browser(app.url)
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", int(before.host.rpartition(":")[2])))
+        taken.listen()
+        with ada.app() as app:
+            after = Browser(app.url)
+            assert after.host != before.host
+            assert (after.secret != before.secret, after.cookie != before.cookie) == (True, True)
+    with ada.app() as app:
+        assert urlsplit(app.url).netloc == after.host
 
 
 def test_a_port_can_be_chosen_and_a_taken_one_is_told(ada: Home, tmp_path: Path) -> None:
@@ -140,26 +175,68 @@ def test_without_a_terminal_nothing_asks_and_the_app_waits_for_an_account(ada: H
         assert ada.run("chats").all == []
 
 
-def test_on_a_terminal_the_first_start_asks_for_a_name_and_says_what_to_type_next(ada: Home) -> None:
+def test_on_a_terminal_it_says_where_its_page_is_and_asks_nothing(ada: Home) -> None:
     with Terminal(ada.path) as terminal:
-        terminal.wait_for("What should others call you?")
-        terminal.type("Ada\n")
         shown = terminal.wait_for("Ctrl-C ends it")
-        assert f"whimbrel --home {ada.path} invite --qr" in shown
         assert "http://127.0.0.1:" in shown
+        assert f"--home {ada.path}" in shown
         assert "\x1b[1m" in shown
-        assert ada.run("status").one["name"] == "Ada"
+        assert "?token=" in shown
+        browser = Browser(shown[shown.index("http://") :].split()[0])
+        assert browser.call("status")[0]["item"]["name"] is None  # type: ignore[index]
+        [item, _] = browser.call("init", name="Ada")
+        assert item["item"]["name"] == "Ada"  # type: ignore[index]
+        with Terminal(ada.path) as second:
+            shown = second.wait_for("Whimbrel runs already")
+            assert second.end() == 0
         assert terminal.interrupt() == 0
     with Terminal(ada.path, extra={"NO_COLOR": "1"}) as terminal:
-        shown = terminal.wait_for("Ctrl-C ends it")
-        assert "What should others call you?" not in shown
-        assert "\x1b" not in shown
+        assert "\x1b" not in terminal.wait_for("Ctrl-C ends it")
 
 
-def test_ctrl_c_at_the_question_for_the_name_ends_quietly(ada: Home) -> None:
-    with Terminal(ada.path) as terminal:
-        terminal.wait_for("What should others call you?")
-        assert terminal.interrupt() == 130
+def browser_that_notes(folder: Path) -> dict[str, str]:
+    """An environment with a screen, as far as programs ask, and a browser that notes what it is given."""
+    folder.mkdir()
+    program = folder / "noting-browser"
+    program.write_text(f'#!/bin/sh\necho "$1" >> {folder / "opened"}\n')
+    program.chmod(0o755)
+    return {"DISPLAY": ":99", "BROWSER": f"{program} %s"}
+
+
+def test_with_a_screen_the_page_is_opened_in_the_browser(ada: Home, tmp_path: Path) -> None:
+    environment = browser_that_notes(tmp_path / "desk")
+    opened = tmp_path / "desk" / "opened"
+    with Terminal(ada.path, "app", extra=environment) as terminal:
+        terminal.wait_for("Your browser opens its page")
+        ada.wait_for(opened.exists, bool)
+        browser = Browser(opened.read_text().splitlines()[0])
+        assert browser.call("status")[-1] == {"end": True}
+        with Terminal(ada.path, "app", extra=environment) as second:
+            second.wait_for("Whimbrel runs already")
+            assert second.end() == 0
+        ada.wait_for(lambda: len(opened.read_text().splitlines()), lambda lines: lines == 2)
+        assert terminal.interrupt() == 0
+    with Terminal(ada.path, "app", "--no-browser", extra=environment) as terminal:
+        assert "Your browser" not in terminal.wait_for("Ctrl-C ends it")
+        assert terminal.interrupt() == 0
+    assert len(opened.read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("platform", "environment", "opens"),
+    [
+        ("linux", {}, False),
+        ("linux", {"DISPLAY": ":0"}, True),
+        ("linux", {"WAYLAND_DISPLAY": "wayland-0"}, True),
+        ("darwin", {}, True),
+        ("darwin", {"SSH_CONNECTION": "10.0.0.1 1 10.0.0.2 22"}, False),
+        ("win32", {}, True),
+    ],
+)
+def test_a_browser_is_opened_only_where_somebody_would_see_it(
+    platform: str, environment: dict[str, str], opens: bool
+) -> None:
+    assert may_open_a_browser(platform, environment) == opens
 
 
 def test_the_relay_inside_keeps_its_address_from_run_to_run(ada: Home, tmp_path: Path) -> None:

@@ -231,6 +231,7 @@ def listen(port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", port))
+        listening.listen(128)  # from here on whoever comes waits, and nobody else gets the port
     except BaseException:
         listening.close()
         raise

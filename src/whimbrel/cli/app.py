@@ -25,6 +25,9 @@ from whimbrel.client.service import Service
 if TYPE_CHECKING:
     from whimbrel.cli.command import Words
 
+BROWSER_S = 5.0
+"""How long a program that ends waits for the browser to have been started."""
+
 
 def run(words: Words) -> int:
     """Stay up until Ctrl-C or SIGTERM. Where an app runs on this home already, open its page and end."""
@@ -59,7 +62,7 @@ async def _app(words: Words, passphrase: str | None) -> None:
 
 def _say_ready(words: Words, ready: Ready) -> None:
     """One JSON line for programs. For people the link, and that the browser opens it."""
-    shows = _show(words, ready.url)
+    shows = _show(words, ready.url) is not None
     if not _somebody_is_here(words):
         write_json({"event": "ready", "url": ready.url}, sys.stdout)
         return
@@ -105,12 +108,14 @@ def _open_the_running(words: Words, channel: Channel) -> None:
 
 
 def _say_running(words: Words, url: str) -> None:
-    shows = _show(words, url)
-    if not _somebody_is_here(words):
+    opening = _show(words, url)
+    if _somebody_is_here(words):
+        runs = f"Whimbrel runs already on {in_one_line(str(words.home))}."
+        Paper(sys.stdout).line(f"{runs} {_where_the_page_is(opening is not None)} {url}")
+    else:
         write_json({"event": "running", "url": url}, sys.stdout)
-        return
-    paper = Paper(sys.stdout)
-    paper.line(f"Whimbrel runs already on {in_one_line(str(words.home))}. {_where_the_page_is(shows)} {url}")
+    if opening is not None:
+        opening.join(BROWSER_S)
 
 
 def _somebody_is_here(words: Words) -> bool:
@@ -120,12 +125,13 @@ def _somebody_is_here(words: Words) -> bool:
 # -- the browser ---------------------------------------------------------------------------------------------------
 
 
-def _show(words: Words, url: str) -> bool:
+def _show(words: Words, url: str) -> threading.Thread | None:
     """Have the browser open the page, when there is one to see it. It is not waited for: some browsers stay."""
     if words.json or words.no_browser or not may_open_a_browser(sys.platform, dict(os.environ)):
-        return False
-    threading.Thread(target=_open_in_browser, args=(url,), name="browser", daemon=True).start()
-    return True
+        return None
+    opening = threading.Thread(target=_open_in_browser, args=(url,), name="browser", daemon=True)
+    opening.start()
+    return opening
 
 
 def _open_in_browser(url: str) -> None:
