@@ -159,8 +159,10 @@ class Tray {
     this.#stop = new AbortController();
     try {
       const taken = await goUp(this.chat, items, this.#stop.signal);
-      for (const item of items) item.letGo();
-      this.items = this.items.filter((item) => !items.includes(item));
+      // What cannot go was said; it does not stay for the next message.
+      const left = this.items.filter((item) => !items.includes(item) && !item.wrong);
+      for (const item of this.items) if (!left.includes(item)) item.letGo();
+      this.items = left;
       return taken;
     } catch (error) {
       if (!(error instanceof DOMException && error.name === "AbortError")) say(inWords(error));

@@ -11,7 +11,7 @@ export class Composer {
   /** People who were chosen from the list after an @: the name as it stands in the text, and the account. */
   named = $state.raw<{ name: string; person: string }[]>([]);
   /** The text box, while it is shown. */
-  box: HTMLTextAreaElement | null = null;
+  box = $state.raw<HTMLTextAreaElement | null>(null);
 
   #saved: string;
   #before = "";
