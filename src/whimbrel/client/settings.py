@@ -16,7 +16,7 @@ DEFAULTS: Final[SettingsItem] = {
     "theme": "system",
     "language": "",
     "enter_sends": True,
-    "notify": "who",
+    "notify": "that",
     "sounds": True,
     "receipts": True,
     "full_quality": False,
