@@ -164,8 +164,8 @@ class Conversation:
     @staticmethod
     def restore(around: Surroundings, row: ChatRow) -> Conversation:
         _, peer, left, lines, *later = cbor.decode(row.state)
-        missing: tuple[Any, ...] = ((), (), None, 0)  # the first homes did not have them yet
-        again, leaving, glance, kept = (*later, *missing[len(later) :])
+        missing: list[Any] = [(), (), None, 0]  # the first homes did not have them yet
+        again, leaving, glance, kept = later + missing[len(later) :]
         chat = Conversation(around, row.id, row.kind, row.name, peer)
         chat.left, chat.hidden = left, row.hidden
         chat.let_in_again = [(package, device, at) for package, device, at in again]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
+from typing import Any
 
 from whimbrel.chat.conversation import Conversation, put_chunk, wishes_of
 from whimbrel.chat.effects import Effects
@@ -47,8 +48,11 @@ class Pictures:
 
     # ---------------------------------------------------------------------------------------- ours
 
-    def set(self, chat: Conversation, data: bytes | None, fx: Effects) -> None:
-        """Have a group look like this, or like nothing of its own again. Raises CannotDo."""
+    def set(
+        self, chat: Conversation, data: bytes | None, fx: Effects, besides: dict[str, Any] | None = None
+    ) -> None:
+        """Have a group look like this, or like nothing of its own again; `besides`: other wishes for the same commit. Raises
+        CannotDo."""
         person, line = self._person, chat.line
         wish: Picture | None = None
         if data is not None:
@@ -56,7 +60,7 @@ class Pictures:
                 raise CannotDo("picture", "A group's picture has at most 256 KB.", "Take a smaller one.")
             relay = line.state.relay if line is not None else bytes(32)
             wish = Picture(relay, person.chance(32), len(data), sha256(data).digest(), person.chance(32))
-        person.change_group(chat, {"picture": wish}, fx)
+        person.change_group(chat, {**(besides or {}), "picture": wish}, fx)
         if wish is not None and data is not None:
             self._fresh[wish.hash] = data
             fx.save(PutPicture(chat.id, wish.hash, data))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from whimbrel.chat.conversation import Conversation
+from whimbrel.chat.glance import Glance
 from whimbrel.chat.person import Person
 from whimbrel.chat.records import ChatSettingsRow, FileRow
 from whimbrel.client.message_views import event_item, what_of
@@ -66,13 +67,20 @@ def chat_item(person: Person, row: Overview, files: dict[bytes, list[FileRow]], 
         "draft": settings.draft,
         "first_unread": row.first_unread.hex() if row.first_unread is not None else None,
         "timer": glance.timer if glance is not None else 0,
-        "picture": glance.picture.hex() if glance is not None and glance.picture else None,
+        "picture": picture_of(person, chat, glance),
         "members": glance.members if glance is not None else 1,
         "may_post": is_open and (glance is None or glance.may_post),
         "may_add": is_open and chat.kind == "group" and glance is not None and glance.may_add,
         "may_change": is_open and glance is not None and glance.may_change,
         "admin": chat.kind == "group" and glance is not None and glance.admin,
     }
+
+
+def picture_of(person: Person, chat: Conversation, glance: Glance | None) -> str | None:
+    """The group's picture, once it is here."""
+    if glance is None or not glance.picture or glance.picture not in person.desk.pictures(chat.id):
+        return None
+    return glance.picture.hex()
 
 
 def name_of(person: Person, chat: Conversation) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from whimbrel.chat.extensions import unpack_mentions
 from whimbrel.chat.person import Person
@@ -31,8 +31,9 @@ QUOTED = 300
 """Characters of a quoted text at most."""
 
 What = Literal["text", "picture", "video", "voice", "file", "deleted"]
-_EVENT_DETAILS = ("seconds", "name")
+_EVENT_DETAILS = ("seconds", "name", "before", "picture", "post", "add", "change")
 """What events say besides, by the names that the conversation gives it."""
+_RIGHTS = ("admins", "everybody")
 
 
 def row_items(shell: Shell, rows: Sequence[MessageRow]) -> list[MessageItem | EventItem]:
@@ -194,5 +195,12 @@ def event_item(person: Person, row: MessageRow | Last) -> EventItem:
     chat = person.chats.get(row.chat)
     item["people"], item["person"] = names, ", ".join(names)
     item["name"] = chat.name if chat is not None else ""
-    more = {key: value for key, value in (rest[1] if len(rest) > 1 else ()) if key in _EVENT_DETAILS}
-    return cast(EventItem, {**item, **more})
+    more = rest[1] if len(rest) > 1 else ()
+    details = {key: _as_told(key, value) for key, value in more if key in _EVENT_DETAILS}
+    return cast(EventItem, {**item, **details})
+
+
+def _as_told(key: str, value: Any) -> Any:
+    if key in ("post", "add", "change"):
+        return _RIGHTS[value]
+    return value.hex() if isinstance(value, bytes) else value

@@ -68,6 +68,11 @@ METHODS: Mapping[str, Callable[..., AsyncIterator[Mapping[str, Any]]]] = {
     "group_demote": groups.group_demote,
     "group_leave": groups.group_leave,
     "group_show": groups.group_show,
+    "group_set": groups.group_set,
+    "timer": groups.timer,
+    "block": people.block,
+    "unblock": people.unblock,
+    "rename": people.rename,
     "move": moves.move,
     "send": sending.send,
     "note": sending.note,
@@ -107,6 +112,8 @@ NO_ACCOUNT = ServiceError(
     "no-account", "There is no account in this home yet.", "Make one with `whimbrel init --name NAME`."
 )
 
+NOT_ALLOWED = frozenset(("not-a-member", "not-an-admin", "may-not-post", "blocked"))
+"""Codes of what only others may do, or what this person has forbidden."""
 ROOM_AGAIN = 10.0
 """Seconds between two tries to have the home's own relay up on a disk that was full."""
 ADDRESSES_EVERY = 10.0
@@ -259,7 +266,7 @@ class Service:
                 async for item in items:
                     yield item
         except CannotDo as error:
-            exit = REFUSED if error.code == "not-a-member" else CANNOT
+            exit = REFUSED if error.code in NOT_ALLOWED else CANNOT
             raise ServiceError(error.code, str(error), error.do, exit) from None
         except StoreError as error:
             raise store_error(error) from None

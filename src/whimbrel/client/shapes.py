@@ -124,6 +124,14 @@ class EventItem(_From):
     code: NotRequired[str]
     text: NotRequired[str]
     seconds: NotRequired[int]
+    before: NotRequired[str]
+    """What a person or a group was called before; `name` is what they are called since."""
+    picture: NotRequired[str | None]
+    """Id of the group's new picture; None: it was taken away."""
+    post: NotRequired[Right]
+    add: NotRequired[Right]
+    change: NotRequired[Right]
+    """The rights that are others now."""
 
 
 class ReceiptItem(TypedDict):
@@ -193,6 +201,8 @@ class MemberItem(TypedDict):
 
 
 class GroupItem(TypedDict):
+    """A group, or (after `timer`) a chat of two, as far as it is one."""
+
     id: str
     name: str
     members: list[MemberItem]
@@ -201,6 +211,28 @@ class GroupItem(TypedDict):
     change: Right
     timer: int
     picture: str | None
+
+
+class LeftItem(GroupItem):
+    """A group that one leaves: at once, or as soon as there is a way."""
+
+    state: Literal["left", "queued"]
+
+
+class BlockItem(TypedDict):
+    """A person who was blocked, or is not any more."""
+
+    id: str
+    name: str
+    standing: str
+    blocked: bool
+
+
+class NameItem(TypedDict):
+    """What this account is called."""
+
+    name: str
+    account: str
 
 
 class ContactItem(TypedDict):

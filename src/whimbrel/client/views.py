@@ -11,7 +11,8 @@ from whimbrel.chat.conversation import Conversation
 from whimbrel.chat.line_state import Standing
 from whimbrel.chat.person import Person
 from whimbrel.chat.troubles import text_of, way_back
-from whimbrel.client.shapes import ContactItem, RequestItem, WhyNotAdded
+from whimbrel.client.shapes import ContactItem, GroupItem, MemberItem, RequestItem, Right, WhyNotAdded
+from whimbrel.crypto.leaf import EVERYBODY, Roles
 from whimbrel.store.reading import Overview
 from whimbrel.wire import cbor
 
@@ -101,25 +102,43 @@ def lasting_troubles(person: Person) -> list[Item]:
     return wrong
 
 
-def group_item(person: Person, chat: Conversation) -> Item:
-    """A group: who is in it, and who is about to be."""
+def group_item(person: Person, chat: Conversation) -> GroupItem:
+    """A group: what it is like, who is in it, and who is about to be."""
     line = chat.line or chat.latest
-    members: list[Item] = []
+    roles = line.roles if line is not None else Roles((person.identity.account,))
+    members: list[MemberItem] = []
     if line is not None:
         for account in line.accounts():
-            members.append(_member(person, account, account in line.roles.admins, True))
+            members.append(_member(person, account, account in roles.admins, True))
     for row in chat.outbox:
         if row.kind == "add":
             members += [_member(person, joiner[0], False, False) for joiner in cbor.decode(row.body)]
-    return {"id": chat.id.hex(), "name": chat.name, "members": members}
-
-
-def _member(person: Person, account: bytes, admin: bool, present: bool) -> Item:
-    name = person.name_of(account) or account.hex()[:8]
+    picture = roles.picture.hash if roles.picture is not None else b""
     return {
-        "name": name,
+        "id": chat.id.hex(),
+        "name": chat.name,
+        "members": members,
+        "post": _right(roles.may_post),
+        "add": _right(roles.may_add),
+        "change": _right(roles.may_change),
+        "timer": roles.timer,
+        "picture": picture.hex() if picture in person.desk.pictures(chat.id) else None,
+    }
+
+
+def _right(right: int) -> Right:
+    return "everybody" if right == EVERYBODY else "admins"
+
+
+def _member(person: Person, account: bytes, admin: bool, present: bool) -> MemberItem:
+    contact = person.contacts.get(account)
+    return {
+        "name": name_in(person, account),
         "role": "admin" if admin else "member",
         "present": present,
         "me": account == person.identity.account,
         "id": account.hex(),
+        "verified": contact is not None and contact.verified,
+        "contact": contact is not None and contact.standing == "contact",
+        "blocked": contact is not None and contact.standing == "blocked",
     }

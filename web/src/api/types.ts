@@ -116,6 +116,14 @@ export interface EventItem {
   code?: string;
   text?: string;
   seconds?: number;
+  /** What a person or a group was called before; `name` is what they are called since. */
+  before?: string;
+  /** Id of the group's new picture; None: it was taken away. */
+  picture?: string | null;
+  post?: Right;
+  add?: Right;
+  /** The rights that are others now. */
+  change?: Right;
 }
 
 /** How far an own message got with one person. */
@@ -182,6 +190,7 @@ export interface MemberItem {
   blocked: boolean;
 }
 
+/** A group, or (after `timer`) a chat of two, as far as it is one. */
 export interface GroupItem {
   id: string;
   name: string;
@@ -191,6 +200,25 @@ export interface GroupItem {
   change: Right;
   timer: number;
   picture: string | null;
+}
+
+/** A group that one leaves: at once, or as soon as there is a way. */
+export interface LeftItem extends GroupItem {
+  state: "left" | "queued";
+}
+
+/** A person who was blocked, or is not any more. */
+export interface BlockItem {
+  id: string;
+  name: string;
+  standing: string;
+  blocked: boolean;
+}
+
+/** What this account is called. */
+export interface NameItem {
+  name: string;
+  account: string;
 }
 
 export interface ContactItem {
@@ -493,40 +521,69 @@ export interface Methods {
     params: { name: string; confirm?: boolean; code?: string | null };
     item: VerifyItem;
   };
-  /** A new group of these people and oneself. */
+  /** A new group of these people and oneself. `picture`: the id of an upload. */
   group_new: {
-    params: { name: string; persons?: string[] | null };
-    item: Record<string, unknown>;
+    params: { name: string; persons?: string[] | null; picture?: string | null };
+    item: GroupItem;
   };
   /** Let a contact in. */
   group_add: {
     params: { group: string; person: string };
-    item: Record<string, unknown>;
+    item: GroupItem;
   };
   /** Remove a member. */
   group_remove: {
     params: { group: string; person: string };
-    item: Record<string, unknown>;
+    item: GroupItem;
   };
   /** Make a member an admin. */
   group_promote: {
     params: { group: string; person: string };
-    item: Record<string, unknown>;
+    item: GroupItem;
   };
   /** Make an admin a member like the others. */
   group_demote: {
     params: { group: string; person: string };
-    item: Record<string, unknown>;
+    item: GroupItem;
   };
   /** Leave a group. */
   group_leave: {
     params: { group: string };
-    item: Record<string, unknown>;
+    item: LeftItem;
   };
   /** Who is in a group. */
   group_show: {
     params: { group: string };
-    item: Record<string, unknown>;
+    item: GroupItem;
+  };
+  /**
+   * What a group is called and looks like, and who may write, let people in, and change that. What is not given stays.
+   *
+   * `picture`: the id of an upload, empty for none; `picture_file`: a file on this computer instead.
+   */
+  group_set: {
+    params: { group: string; name?: string | null; post?: Right | null; add?: Right | null; change?: Right | null; picture?: string | null; picture_file?: string | null };
+    item: GroupItem;
+  };
+  /** After how many seconds from being read new messages vanish, for all in a chat: 5 minutes to 90 days, or 0 for never. */
+  timer: {
+    params: { chat: string; seconds: number };
+    item: GroupItem;
+  };
+  /** Hear nothing more from somebody: no messages in the chat of two, no requests, no groups. In common groups they are heard. */
+  block: {
+    params: { person: string };
+    item: BlockItem;
+  };
+  /** Hear from somebody again who was blocked. */
+  unblock: {
+    params: { person: string };
+    item: BlockItem;
+  };
+  /** Be called otherwise: all who have a chat with this account are told. */
+  rename: {
+    params: { name: string };
+    item: NameItem;
   };
   /** Move a conversation, as one of its admins; or agree to where another admin moved it, with other people in it. */
   move: {

@@ -2,32 +2,137 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whimbrel.chat.conversation import Conversation
 from whimbrel.chat.effects import Effects
 from whimbrel.chat.person import Person
+from whimbrel.chat.rules import may_add
 from whimbrel.client.errors import NOT_FOUND, REFUSED, WRONG_USE, ServiceError
-from whimbrel.client.lookup import find_contact, find_group
-from whimbrel.client.views import Item, group_item
+from whimbrel.client.lookup import find_chat, find_contact, find_group
+from whimbrel.client.pictures import kind_of_picture
+from whimbrel.client.shapes import GroupItem, LeftItem, Right
+from whimbrel.client.views import group_item
+from whimbrel.crypto.leaf import ADMINS, EVERYBODY, PICTURE_MAX, Roles, check_timer
 from whimbrel.crypto.names import fault_of_name
 
 if TYPE_CHECKING:
     from whimbrel.client.service import Service
 
+PICTURE_TOO_LARGE = ServiceError(
+    "picture", "A group's picture has at most 256 KB.", "Take a smaller one.", WRONG_USE
+)
 
-async def group_new(service: Service, name: str, persons: list[str] | None = None) -> AsyncIterator[Item]:
-    """A new group of these people and oneself."""
+
+async def group_new(
+    service: Service, name: str, persons: list[str] | None = None, picture: str | None = None
+) -> AsyncIterator[GroupItem]:
+    """A new group of these people and oneself. `picture`: the id of an upload."""
     person = service.person()
-    if (fault := fault_of_name(name)) is not None:
-        raise ServiceError("name", f"That name cannot be used: {fault}.", "Choose another one.", WRONG_USE)
+    _check_name(name)
+    look = _uploaded(service, picture) if picture else None
     people = {c.account: c for c in (find_contact(person, wanted) for wanted in persons or [])}
-    chat = await service.shell.do(
-        lambda person, now, fx: person.make_group(name, list(people.values()), now, fx)
-    )
+
+    def found(person: Person, now: int, fx: Effects) -> Conversation:
+        chat = person.make_group(name, list(people.values()), now, fx)
+        if look is not None:
+            person.pictures.set(chat, look, fx)
+        return chat
+
+    chat = await service.shell.do(found)
+    if picture:
+        service.uploads.drop(picture)
     await service.shell.until(lambda: _is_there(service, chat.id), service.wait or 5.0)
     yield group_item(service.person(), service.person().chats[chat.id])
+
+
+async def group_set(
+    service: Service,
+    group: str,
+    name: str | None = None,
+    post: Right | None = None,
+    add: Right | None = None,
+    change: Right | None = None,
+    picture: str | None = None,
+    picture_file: str | None = None,
+) -> AsyncIterator[GroupItem]:
+    """What a group is called and looks like, and who may write, let people in, and change that. What is not given stays.
+
+    `picture`: the id of an upload, empty for none; `picture_file`: a file on this computer instead.
+    """
+    chat = find_group(service.person(), group)
+    wishes: dict[str, Any] = {}
+    if name is not None:
+        _check_name(name)
+        wishes["name"] = name
+    for right, wanted in (("post", post), ("add", add), ("change", change)):
+        if wanted is not None:
+            wishes["may_" + right] = EVERYBODY if wanted == "everybody" else ADMINS
+    look: bytes | None = None
+    if picture_file is not None:
+        look = await asyncio.to_thread(_in_a_file, picture_file)
+    elif picture:
+        look = _uploaded(service, picture)
+
+    def deed(person: Person, chat: Conversation, now: int, fx: Effects) -> None:
+        if look is not None or picture is not None:
+            person.pictures.set(chat, look, fx, wishes)
+        elif wishes:
+            person.change_group(chat, wishes, fx)
+
+    await _intend(service, chat, deed)
+    if picture:
+        service.uploads.drop(picture)
+    yield group_item(service.person(), service.person().chats[chat.id])
+
+
+async def timer(service: Service, chat: str, seconds: int) -> AsyncIterator[GroupItem]:
+    """After how many seconds from being read new messages vanish, for all in a chat: 5 minutes to 90 days, or 0 for never."""
+    there = find_chat(service.person(), chat)
+    try:
+        check_timer(seconds)
+    except ValueError:
+        text = "Messages vanish after 5 minutes to 90 days, or never."
+        raise ServiceError("timer", text, "Choose a time between these.", WRONG_USE) from None
+    await _intend(
+        service, there, lambda person, chat, now, fx: person.change_group(chat, {"timer": seconds}, fx)
+    )
+    yield group_item(service.person(), service.person().chats[there.id])
+
+
+def _check_name(name: str) -> None:
+    fault = fault_of_name(name) or (None if name.strip() else "it is empty")
+    if fault is not None:
+        raise ServiceError("name", f"That name cannot be used: {fault}.", "Choose another one.", WRONG_USE)
+
+
+def _uploaded(service: Service, upload: str) -> bytes:
+    if service.uploads.size(upload) > PICTURE_MAX:
+        raise PICTURE_TOO_LARGE
+    return _checked(service.uploads.content(upload))
+
+
+def _in_a_file(path: str) -> bytes:
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(PICTURE_MAX + 1)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "no file is called so"
+        raise ServiceError("file", f"{path} cannot be read: {why}.", "", NOT_FOUND) from None
+    return _checked(data)
+
+
+def _checked(data: bytes) -> bytes:
+    if len(data) > PICTURE_MAX:
+        raise PICTURE_TOO_LARGE
+    if kind_of_picture(data) is None:
+        raise ServiceError(
+            "not-a-picture", "That is no picture.", "Take a PNG, JPEG, WebP or GIF file.", WRONG_USE
+        )
+    return data
 
 
 def _is_there(service: Service, id: bytes) -> bool:
@@ -37,28 +142,28 @@ def _is_there(service: Service, id: bytes) -> bool:
     return line is None or not person.errands.in_lane(line.state.log)
 
 
-async def group_add(service: Service, group: str, person: str) -> AsyncIterator[Item]:
+async def group_add(service: Service, group: str, person: str) -> AsyncIterator[GroupItem]:
     """Let a contact in."""
-    chat = _to_change(service, group)
+    chat = _to_change(service, group, may_add)
     contact = find_contact(service.person(), person)
     if contact.account not in chat.accounts():
         await _intend(service, chat, lambda p, c, now, fx: p.add_to_group(c, contact, now, fx))
     yield group_item(service.person(), service.person().chats[chat.id])
 
 
-async def group_remove(service: Service, group: str, person: str) -> AsyncIterator[Item]:
+async def group_remove(service: Service, group: str, person: str) -> AsyncIterator[GroupItem]:
     """Remove a member."""
     async for item in _change(service, group, person, "remove", lambda account: [account]):
         yield item
 
 
-async def group_promote(service: Service, group: str, person: str) -> AsyncIterator[Item]:
+async def group_promote(service: Service, group: str, person: str) -> AsyncIterator[GroupItem]:
     """Make a member an admin."""
     async for item in _change(service, group, person, "roles", lambda account: ["promote", account]):
         yield item
 
 
-async def group_demote(service: Service, group: str, person: str) -> AsyncIterator[Item]:
+async def group_demote(service: Service, group: str, person: str) -> AsyncIterator[GroupItem]:
     """Make an admin a member like the others."""
     chat = _to_change(service, group)
     line = chat.line
@@ -68,24 +173,27 @@ async def group_demote(service: Service, group: str, person: str) -> AsyncIterat
         yield item
 
 
-async def group_leave(service: Service, group: str) -> AsyncIterator[Item]:
+async def group_leave(service: Service, group: str) -> AsyncIterator[LeftItem]:
     """Leave a group."""
     chat = find_group(service.person(), group)
     id = chat.id
     await service.shell.do(lambda person, now, fx: person.leave(person.chats[id], fx))
     await service.shell.settle(service.wait or 5.0)
-    yield group_item(service.person(), service.person().chats[id]) | {
-        "state": "left" if service.person().chats[id].left else "queued"
-    }
+    left = service.person().chats[id]
+    yield {**group_item(service.person(), left), "state": "left" if left.left else "queued"}
 
 
-async def group_show(service: Service, group: str) -> AsyncIterator[Item]:
+async def group_show(service: Service, group: str) -> AsyncIterator[GroupItem]:
     """Who is in a group."""
     yield group_item(service.person(), find_group(service.person(), group))
 
 
-def _to_change(service: Service, group: str) -> Conversation:
-    """The group, if this account may change it."""
+def _is_admin(roles: Roles, account: bytes) -> bool:
+    return account in roles.admins
+
+
+def _to_change(service: Service, group: str, may: Callable[[Roles, bytes], bool] = _is_admin) -> Conversation:
+    """The group, if this account may change that of it."""
     person = service.person()
     chat = find_group(person, group)
     line = chat.line
@@ -94,7 +202,7 @@ def _to_change(service: Service, group: str) -> Conversation:
         raise ServiceError("lost", text, "Try again in a while.")
     if line is None:
         raise ServiceError("not-a-member", f"You are not a member of {chat.name}.", "", REFUSED)
-    if person.identity.account not in line.roles.admins:
+    if not may(line.roles, person.identity.account):
         admins = ", ".join(person.name_of(a) or a.hex()[:8] for a in line.roles.admins)
         raise ServiceError(
             "not-an-admin", f"Only an admin may change {chat.name}.", f"Ask one of them: {admins}.", REFUSED
@@ -117,7 +225,7 @@ def _member(service: Service, chat: Conversation, wanted: str) -> bytes:
 
 async def _change(
     service: Service, group: str, wanted: str, kind: str, value: Callable[[bytes], Any]
-) -> AsyncIterator[Item]:
+) -> AsyncIterator[GroupItem]:
     chat = _to_change(service, group)
     account = _member(service, chat, wanted)
     await _intend(service, chat, lambda person, c, now, fx: person.intend(c, kind, value(account), fx))

@@ -57,6 +57,7 @@ async def set_passphrase(service: Service, new: str, old: str | None = None) -> 
     except StoreError as error:
         raise store_error(error) from None
     service.lock.touch()
+    service.shell.changes.status()
     service.shell.say_changed()
     item: PassphraseItem = {"key_place": home.key_place}
     if home.old_key_is_left:

@@ -12,7 +12,15 @@ from whimbrel.client.embedded import note_of, reach_of
 from whimbrel.client.errors import WRONG_USE, ServiceError
 from whimbrel.client.lookup import find_contact
 from whimbrel.client.safety import check_code, code_of
-from whimbrel.client.shapes import AcceptedItem, InviteItem, RequestAnswerItem, RequestItem, VerifyItem
+from whimbrel.client.shapes import (
+    AcceptedItem,
+    BlockItem,
+    InviteItem,
+    NameItem,
+    RequestAnswerItem,
+    RequestItem,
+    VerifyItem,
+)
 from whimbrel.client.views import request_item
 from whimbrel.crypto.accounts import pair_id, safety_number
 from whimbrel.wire.errors import TextError
@@ -120,3 +128,39 @@ async def verify(
         "verified": contact.verified,
         "code": code_of(own, contact.account),
     }
+
+
+EVERY_STANDING = ("contact", "asked", "known", "asking", "refused", "blocked")
+
+
+async def block(service: Service, person: str) -> AsyncIterator[BlockItem]:
+    """Hear nothing more from somebody: no messages in the chat of two, no requests, no groups. In common groups they are heard."""
+    account = find_contact(service.person(), person, EVERY_STANDING).account
+    await service.shell.do(lambda person, now, fx: person.acquaintances.block(account, fx))
+    yield _nearness(service, account)
+
+
+async def unblock(service: Service, person: str) -> AsyncIterator[BlockItem]:
+    """Hear from somebody again who was blocked."""
+    account = find_contact(service.person(), person, ("blocked",)).account
+    await service.shell.do(lambda person, now, fx: person.acquaintances.unblock(account, fx))
+    yield _nearness(service, account)
+
+
+def _nearness(service: Service, account: bytes) -> BlockItem:
+    contact = service.person().contacts[account]
+    return {
+        "id": account.hex(),
+        "name": contact.name,
+        "standing": contact.standing,
+        "blocked": contact.standing == "blocked",
+    }
+
+
+async def rename(service: Service, name: str) -> AsyncIterator[NameItem]:
+    """Be called otherwise: all who have a chat with this account are told."""
+    service.person()
+    await service.shell.do(lambda person, now, fx: person.acquaintances.rename(name, now, fx))
+    await service.shell.settle(service.wait or 2.0)
+    identity = service.person().identity
+    yield {"name": identity.name, "account": identity.account.hex()}

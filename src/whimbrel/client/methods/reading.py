@@ -105,6 +105,7 @@ async def read(
     end = asyncio.get_running_loop().time() + timeout if timeout is not None else None
     while True:
         changed = service.shell.next_change()
+        service.check_open()  # what stays open ends when the app is locked
         if limit is None or follow:
             while rows := store.messages(only, last or 0, PAGE, events):
                 last = rows[-1].n
