@@ -45,6 +45,7 @@ HERE = str(Path.cwd())
         ("init --name Ada --relay whimbrel:x", "init", {"name": "Ada", "relay": "whimbrel:x"}),
         ("invite", "invite", {"open": False}),
         ("invite --open --qr", "invite", {"open": True}),
+        ("invite --network", "invite", {"open": False, "where": "network"}),
         ("accept whimbrel:ab cd ef", "accept", {"invite": "whimbrel:ab cd ef"}),
         ("requests", "requests", {}),
         ("requests accept Cleo", "requests", {"action": "accept", "name": "Cleo"}),
@@ -52,6 +53,15 @@ HERE = str(Path.cwd())
         ("contacts", "contacts", {}),
         ("verify Bo", "verify", {"name": "Bo", "confirm": False}),
         ("verify --confirm Bo", "verify", {"name": "Bo", "confirm": True}),
+        (
+            "verify Bo --code WHIMBREL-SAFETY:1:A:B",
+            "verify",
+            {"name": "Bo", "confirm": False, "code": "WHIMBREL-SAFETY:1:A:B"},
+        ),
+        ("set-relay whimbrel:ab cd", "set_relay", {"address": "whimbrel:abcd"}),
+        ("lock", "lock", {}),
+        ("cut-off", "cut_off", {}),
+        ("erase Ada", "erase_everything", {"confirm": "Ada"}),
         ("group new Rowing Bo Cleo", "group_new", {"name": "Rowing", "persons": ["Bo", "Cleo"]}),
         ("group new Notes", "group_new", {"name": "Notes", "persons": []}),
         ("group add Rowing Bo", "group_add", {"group": "Rowing", "person": "Bo"}),
@@ -262,3 +272,20 @@ def test_ctrl_c_ends_quietly_with_130(
     monkeypatch.setattr(calls, "carry_out", interrupted)
     assert main(["chats", "--json"]) == 130
     assert capsys.readouterr() == ("", "")
+
+
+def test_passphrases_come_out_of_the_environment_and_never_out_of_words(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WHIMBREL_PASSPHRASE", raising=False)
+    monkeypatch.delenv("WHIMBREL_NEW_PASSPHRASE", raising=False)
+    assert main(["unlock"]) == 2
+    monkeypatch.setenv("WHIMBREL_PASSPHRASE", "the old one")
+    monkeypatch.setenv("WHIMBREL_NEW_PASSPHRASE", "the new one")
+    assert main(["unlock"]) == 0
+    assert asked.calls == [("unlock", {"passphrase": "the old one"})]
+    assert main(["passphrase"]) == 0
+    assert asked.calls == [("set_passphrase", {"old": "the old one", "new": "the new one"})]
+    assert main(["passphrase", "--first"]) == 0
+    assert asked.calls == [("set_passphrase", {"new": "the new one"})]
+    assert main(["unlock", "word"]) == 2

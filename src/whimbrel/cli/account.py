@@ -105,3 +105,19 @@ STATUS = Ask(
     method="status",
     view=Status,
 )
+
+
+def _define_address(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("address", metavar="ADDRESS", nargs="+", help="the text that `whimbrel relay` prints")
+
+
+SET_RELAY = Ask(
+    name="set-relay",
+    summary="live on another relay from now on",
+    about="Your inbox moves there and new chats are made there. `whimbrel move` takes a chat along that there is already.",
+    examples=("whimbrel set-relay whimbrel:…",),
+    method="set_relay",
+    view=Status,
+    define=_define_address,
+    parameters=lambda words: {"address": "".join(words.address)},
+)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from whimbrel.cli import account, chats, completion, deeds, keeping, messages, moves, people, programs
+from whimbrel.cli import account, chats, completion, deeds, keeping, messages, moves, people, programs, safety
 from whimbrel.cli.command import Command
 from whimbrel.cli.trouble import wrong_use
 
 SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
-    ("Start", (programs.APP, account.INIT, account.STATUS)),
+    ("Start", (programs.APP, account.INIT, account.STATUS, account.SET_RELAY)),
     ("People", (people.INVITE, people.ACCEPT, people.REQUESTS, people.CONTACTS, people.VERIFY)),
     (
         "Messages",
@@ -53,6 +53,7 @@ SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             keeping.KEPT,
         ),
     ),
+    ("Who may look", (safety.LOCK, safety.UNLOCK, safety.PASSPHRASE, safety.CUT_OFF, safety.ERASE)),
     ("Others", (programs.RELAY, completion.COMPLETION)),
 )
 

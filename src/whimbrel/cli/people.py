@@ -100,6 +100,7 @@ class Verified:
 
     def __init__(self, paper: Paper, words: Words) -> None:
         self._paper = paper
+        self._words = words
 
     def item(self, item: Item) -> None:
         name, digits = in_one_line(item["name"]), item["safety_number"]
@@ -109,6 +110,12 @@ class Verified:
         if item["verified"]:
             self._paper.line(f"You have compared this number with {name}.")
         else:
+            if self._words.qr:
+                from whimbrel.cli.qr import drawn
+
+                for line in drawn(item["code"], dark_on_light=self._paper.colours):
+                    self._paper.line(self._paper.on_white(line))
+                self._paper.line(item["code"])
             self._paper.line(
                 f"Compare it with {name} by a way you trust: the same digits stand there for you."
             )
@@ -120,6 +127,11 @@ class Verified:
 def _define_invite(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--open", action="store_true", help="for many people; each of them asks, and you answer"
+    )
+    parser.add_argument(
+        "--network",
+        action="store_true",
+        help="for somebody on this network: lets them reach the relay in this home",
     )
     parser.add_argument("--qr", action="store_true", help="also as a QR code, for people (not with --json)")
 
@@ -150,16 +162,25 @@ def _requests(words: Words) -> dict[str, Any]:
 def _define_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="a contact")
     parser.add_argument("--confirm", action="store_true", help="the numbers are equal, remember it")
+    parser.add_argument("--qr", action="store_true", help="also as a QR code that the other side scans")
+    parser.add_argument(
+        "--code", metavar="TEXT", help="what was scanned from their screen: compare it, and remember"
+    )
 
 
 INVITE = Ask(
     name="invite",
     summary="make an invite that somebody else can accept",
-    examples=("whimbrel invite", "whimbrel invite --qr", "whimbrel invite --open"),
+    examples=(
+        "whimbrel invite",
+        "whimbrel invite --qr",
+        "whimbrel invite --network",
+        "whimbrel invite --open",
+    ),
     method="invite",
     view=Invite,
     define=_define_invite,
-    parameters=lambda words: {"open": words.open},
+    parameters=lambda words: {"open": words.open, "where": "network" if words.network else None},
 )
 
 ACCEPT = Ask(
@@ -194,9 +215,9 @@ VERIFY = Ask(
     name="verify",
     summary="the safety number that you and a contact compare",
     about="Equal numbers on both sides mean that nobody stands in between.",
-    examples=("whimbrel verify Bo", "whimbrel verify Bo --confirm"),
+    examples=("whimbrel verify Bo", "whimbrel verify Bo --confirm", "whimbrel verify Bo --qr"),
     method="verify",
     view=Verified,
     define=_define_verify,
-    parameters=lambda words: {"name": words.name, "confirm": words.confirm},
+    parameters=lambda words: {"name": words.name, "confirm": words.confirm, "code": words.code},
 )
