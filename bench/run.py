@@ -28,6 +28,7 @@ ORDER = (
     "message_bytes",
     "catch_up",
     "store_search",
+    "reading",
     "group_thousand",
 )
 """Those that other work disturbs most come first. (Each has a line of its own here: what is forgotten fails below.)"""

@@ -48,12 +48,13 @@ def chat_item(person: Person, row: Overview, files: dict[bytes, list[FileRow]], 
     glance, settings = chat.glance(), row.settings
     muted = is_muted(settings, now)
     is_open = standing == "open"
+    last = moment(row.last_at)
     return {
         "id": row.chat.hex(),
         "name": name_of(person, chat),
         "kind": chat.kind,
         "unread": row.unread,
-        "last": moment(row.last_at),
+        "last": last,
         "preview": preview_item(person, row.last, files) if row.last is not None else None,
         "person": chat.peer.hex() if chat.peer is not None else None,
         "verified": peer is not None and peer.verified,
