@@ -78,7 +78,7 @@ function coloured(context: CanvasRenderingContext2D, emoji: string): boolean {
   return false;
 }
 
-/** Those whose words begin with all that is typed; where a name itself does, it comes first. */
+/** Those whose words begin with all that is typed; the usual ones and those whose name itself does come first. */
 export function searched(all: readonly Emoji[], query: string, most = 200): Emoji[] {
   const words = folded(query)
     .split(/[^\p{L}\p{N}]+/u)
@@ -86,7 +86,9 @@ export function searched(all: readonly Emoji[], query: string, most = 200): Emoj
   if (words.length === 0) return [];
   const fits = all.filter((emoji) => words.every((word) => emoji.words.some((own) => own.startsWith(word))));
   const whole = (emoji: Emoji) =>
-    Number(emoji.words[0] === words[0]) * 2 + Number(folded(emoji.name).startsWith(words.join(" ")));
+    Number(COMMON.includes(emoji.unicode)) * 4 +
+    Number(emoji.words[0] === words[0]) * 2 +
+    Number(folded(emoji.name).startsWith(words.join(" ")));
   return fits
     .map((emoji, place) => ({ emoji, place, weight: whole(emoji) }))
     .sort((a, b) => b.weight - a.weight || a.place - b.place)
