@@ -14,7 +14,6 @@ from whimbrel.client.errors import CANNOT, ServiceError
 from whimbrel.client.home_errors import store_error
 from whimbrel.store.errors import StoreError
 
-
 # Made once: `json.dumps` makes one for each line, which takes longer than writing it.
 _JSON = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 

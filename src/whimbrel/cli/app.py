@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import contextlib
 import os
 import signal
@@ -52,6 +53,9 @@ async def _app(words: Words, passphrase: str | None) -> None:
         reporter=say_aside,
     )
     async with opened as service:
+        # What a home of thousands of chats holds in memory stays as long as the app: it is not looked through for garbage.
+        gc.collect()
+        gc.freeze()
         stop = asyncio.Event()
         with _ended_by_signals(stop):
             await stay_up(service, words.home, words.port, lambda ready: _say_ready(words, ready), stop)
