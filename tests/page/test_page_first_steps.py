@@ -34,6 +34,9 @@ def newcomer(name: str, browser: Chromium, folder: Path) -> Iterator[Person]:
         person.kill()
 
 
+@pytest.mark.complaints(
+    "ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET"
+)
 def test_two_people_begin_and_lose_nothing_while_relay_and_app_are_restarted(
     ada: Person, bo: Person, relay: RelayProcess
 ) -> None:
@@ -75,7 +78,7 @@ def test_two_people_begin_and_lose_nothing_while_relay_and_app_are_restarted(
         assert sorted(person.texts(friend)) == sorted(said)
         person.page.reload()
         for text in said:
-            expect(person.log.get_by_text(text, exact=True)).to_have_count(1)
+            expect(person.log.get_by_role("article").filter(has_text=text)).to_have_count(1)
 
 
 def test_a_relay_inside_the_app_is_opened_to_the_network_when_somebody_is_invited(ada: Person) -> None:
@@ -84,11 +87,7 @@ def test_a_relay_inside_the_app_is_opened_to_the_network_when_somebody_is_invite
     assert status["relay"] == "this-computer"
     ada.button("New chat").first.click()
     expect(ada.page.get_by_text("Where is your friend?")).to_be_visible()
-    near = ada.page.get_by_role("radio", name="On this network")
-    if near.count():
-        near.check()
-    else:
-        ada.button("On this network", exact=False).click()
+    ada.page.get_by_role("radio", name="On this network").click()
     expect(ada.page.get_by_text("This invite works on this network", exact=False)).to_be_visible()
     [status] = ada.ask("status")
     assert status["relay"] == "this-network"

@@ -131,7 +131,7 @@ CUT = """() => {
     if (!cut && rect.bottom <= innerHeight && rect.top >= 0) {
       const line = range.getClientRects()[0];
       const at = document.elementFromPoint(line.left + line.width / 2, line.top + line.height / 2);
-      if (at && !element.contains(at) && !at.contains(element) && !at.closest("[inert]")) cut = `under ${at.tagName} ${at.className}`;
+      if (at && !element.contains(at) && !at.contains(element) && !at.closest("[inert]") && !(at.matches("input") && at.closest("label")?.contains(element))) cut = `under ${at.tagName} ${at.className}`;
     }
     if (cut) found.push(`${text.slice(0, 60)} (${element.tagName} ${element.className}): ${cut}`);
   }
@@ -140,7 +140,7 @@ CUT = """() => {
 }"""
 
 
-@pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.name.replace(" ", "-"))
 def test_it_is_fit_to_be_seen(page: Page, stage: Stage, state: State) -> None:
     wide = [look for look in LOOKS if look.size == WIDE]
     small = [look for look in LOOKS if look.size == NARROW]

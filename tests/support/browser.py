@@ -7,6 +7,7 @@ everything of the browser that is not for loopback (service workers and looking 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socketserver
 import threading
@@ -27,14 +28,11 @@ PATIENCE_MS = 30_000.0
 """A shared machine has slow moments; what hangs is still noticed."""
 
 
-HOUSEKEEPING = (
-    "accounts.google.com:443",
-    "clients2.google.com",
-    "android.clients.google.com",
-    "mtalk.google.com",
+HOUSEKEEPING = re.compile(
+    r"(?:^CONNECT |^[A-Z]+ https?://)[\w.-]+\.(?:google|googleapis|gvt1|gstatic)\.com[:/]"
 )
 """What Chromium itself asks for, whatever page it shows: who is signed in to it, its updates, its push service. No page
-of ours names these, and were one to, the windows would record it."""
+of ours names these, and were one to, its window would have it in its own record."""
 
 
 def is_loopback(url: str) -> bool:
@@ -115,7 +113,7 @@ class Chromium:
         return context
 
     def _listen(self, page: Page, name: str) -> None:
-        page.on("pageerror", lambda error: self.faults.append(Fault(name, f"{error}")))
+        page.on("pageerror", lambda error: self.faults.append(Fault(name, f"{error.stack or error}")))
         page.on("websocket", lambda socket: self.requests.append(socket.url))
 
         def said(message: Any) -> None:
@@ -127,7 +125,7 @@ class Chromium:
     def left_loopback(self) -> list[str]:
         """All that was asked for elsewhere."""
         seen = [url for url in self.requests if not is_loopback(url)]
-        seen += [line for line in self.proxy.asked if not any(name in line for name in HOUSEKEEPING)]
+        seen += [line for line in self.proxy.asked if not HOUSEKEEPING.match(line)]
         return [one for one in seen if not any(name in one for name in self.allowed)]
 
 

@@ -124,6 +124,24 @@ class Person(Resident):
     def sees(self, text: str) -> None:
         expect(self.log).to_contain_text(text)
 
+    def item(self, name: str | re.Pattern[str]) -> Locator:
+        """An entry of the menu that is open."""
+        return self.page.get_by_role("menuitem", name=name, exact=isinstance(name, str))
+
+    def bubble(self, text: str) -> Locator:
+        """The newest message with this in its text."""
+        return self.log.get_by_role("article").filter(has_text=text).last
+
+    def act(self, text: str, name: str) -> None:
+        """Choose an action from the menu of a message."""
+        self.bubble(text).click(button="right")
+        self.item(name).click()
+
+    def chat_act(self, chat: str, name: str) -> None:
+        """Choose an action from the menu of a chat in the list."""
+        self.chats.get_by_role("listitem").filter(has_text=chat).first.click(button="right")
+        self.item(name).click()
+
     def secret(self) -> str:
         """The second secret, as only the page has it: seen where it leaves the page."""
         with self.page.expect_request(lambda request: "x-whimbrel" in request.headers) as asked:

@@ -126,7 +126,7 @@ def message(chat: str, n: int, text: str = "", who: str = "Bo", **more: Any) -> 
         "from": who,
         "person": ident(who),
         "mine": mine,
-        "at": at(more.pop("ago", 60 - n)),
+        "at": at(more.pop("ago", max(1, 24 - n))),
         "text": text,
         "files": [],
         "reply_to": None,
@@ -154,7 +154,7 @@ def event(chat: str, n: int, what: str, who: str = "Bo", **more: Any) -> Item:
         "from": who,
         "person_id": ident(who),
         "mine": who == "Ada",
-        "at": at(more.pop("ago", 60 - n)),
+        "at": at(more.pop("ago", max(1, 24 - n))),
     } | more
     return checked(shapes.EventItem, base)
 
@@ -400,14 +400,15 @@ class Stage:
         yield self.home.groups[group]
 
     async def _verify(self, name: str, **_: Any) -> AsyncIterator[Item]:
+        names = {person["id"]: person["name"] for person in self.home.contacts}
         number = " ".join(f"{int(ident(name)[i : i + 4], 16):05d}" for i in range(0, 48, 4))
         item = {
-            "name": name,
+            "name": names.get(name, name),
             "safety_number": number,
             "verified": False,
             "code": f"whimbrel-safety:{ident(name)}",
         }
-        yield {key: value for key, value in item.items() if key in shapes.VerifyItem.__annotations__}
+        yield checked(shapes.VerifyItem, item)
 
     async def _invite(self, open: bool = False, **_: Any) -> AsyncIterator[Item]:
         yield checked(shapes.InviteItem, {"invite": "whimbrel:i1" + ident("invite") + ident("more"), "reach": "anywhere"})  # fmt: skip

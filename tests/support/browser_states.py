@@ -193,7 +193,10 @@ def home(rows: list[Item] | None = None, bo: Item | None = None, **more: Any) ->
     others, messages = neighbours()
     talked = talk() if rows is None else rows
     first = chat("Bo", talked[-1] if talked else None, verified=True) | (bo or {})
-    contacts = [contact(name) for name in ("Bo", "Cleo", "Dan", PERSIAN, RUSSIAN, LONG_NAME)]
+    contacts = [
+        contact(name, verified=name in ("Bo", "Cleo"))
+        for name in ("Bo", "Cleo", "Dan", PERSIAN, RUSSIAN, LONG_NAME)
+    ]
     pictures = {ident(f"file {name} here"): (data, "image/png") for name, data in PICTURES.items()}
     return Home(
         chats=[others[1], first, *others[:1], *others[2:]],
@@ -369,7 +372,7 @@ STATES: tuple[State, ...] = (
     State("contact", home, f"chat/{BO}/-/contact/{ident('Bo')}"),
     State("compare", home, f"chat/{BO}/-/verify/{ident('Bo')}"),
     State("group details", home, f"chat/{WALK}/-/group/{WALK}"),
-    State("search", lambda: home(found=talk()[2:9]), f"chat/{BO}/-/search", lambda page: page.locator("input").first.fill("bench")),
+    State("search", lambda: home(found=talk()[2:9]), f"chat/{BO}/-/search", lambda page: page.get_by_label("Search chats, people and messages").fill("bench")),
     State("settings", home, "-/settings"),
     *(State(f"settings: {name}", home, f"-/settings/{name}") for name in ("look", "write", "notify", "privacy", "relay", "lock", "kept", "truth", "keys", "about")),
     State("locked", lambda: home(status=status(locked=True, key_place="passphrase"))),
