@@ -119,6 +119,12 @@ def test_what_others_wrote_cannot_speak_to_the_terminal() -> None:
         "group show x",
         {"id": BO, "name": hostile, "members": [{"name": hostile, "role": "member", "present": True}]},
     )
+    text += shown("block x", {"name": hostile})
+    text += shown("timer x off", GROUP | {"name": hostile})
+    text += shown(
+        "read Bo --events",
+        {"event": "called", "chat": BO, "at": MESSAGE["at"], "before": hostile, "name": hostile},
+    )
     text += shown(
         "read Bo --events",
         {"event": "joined", "chat": BO, "at": MESSAGE["at"], "person": hostile, "from": hostile},
@@ -134,6 +140,21 @@ def test_what_others_wrote_cannot_speak_to_the_terminal() -> None:
         ({"event": "removed", "person": "Cleo", "from": "Ada", "mine": True}, "Cleo was removed by you"),
         ({"event": "promoted", "person": "Cleo", "from": "Bo"}, "Cleo is an admin now, by Bo"),
         ({"event": "renamed", "name": "Rowers", "from": "Bo"}, "Bo gave it the name Rowers"),
+        ({"event": "called", "name": "Robert", "before": "Bo"}, "Bo is called Robert now"),
+        (
+            {"event": "timer", "seconds": 86_400, "from": "Bo"},
+            "Bo set the timer: new messages vanish 1 day after reading",
+        ),
+        (
+            {"event": "timer", "seconds": 0, "mine": True},
+            "you switched the timer off: new messages stay",
+        ),
+        ({"event": "picture", "picture": "ab" * 32, "from": "Bo"}, "Bo changed the picture"),
+        ({"event": "picture", "picture": None, "from": "Bo"}, "Bo took the picture away"),
+        (
+            {"event": "rights", "post": "admins", "add": "everybody", "from": "Bo"},
+            "Bo changed who may do what: admins may write, everybody may let people in",
+        ),
         ({"event": "from-a-newer-version"}, "from-a-newer-version"),
         ({"event": "{who}", "person": "{name}"}, "{who}"),
         ({"event": "joined", "person": "{event}"}, "{event} came in, brought by somebody"),
@@ -144,6 +165,43 @@ def test_events_are_sentences(event: dict[str, Any], line: str) -> None:
         shown("read Bo --events", {"chat": BO, "at": MESSAGE["at"], **event}).splitlines()[-1]
         == f"21:04  · {line}"
     )
+
+
+GROUP = {
+    "id": ROWING,
+    "name": "Rowing",
+    "members": [{"name": "Ada", "role": "admin", "present": True}],
+    "post": "everybody",
+    "add": "admins",
+    "change": "admins",
+    "timer": 0,
+    "picture": None,
+}
+
+
+def test_of_a_group_only_what_is_particular_is_said() -> None:
+    assert shown("group show Rowing", GROUP).splitlines() == ["Rowing  6060606060", "  Ada  admin"]
+    particular = GROUP | {"post": "admins", "add": "everybody", "timer": 7 * 86_400, "picture": "ab" * 32}
+    assert shown("group set Rowing --name Rowing", particular).splitlines() == [
+        "Rowing  6060606060",
+        "  Only admins may write.",
+        "  Everybody may let people in.",
+        "  Messages vanish 7 days after reading.",
+        "  It has a picture.",
+        "  Ada  admin",
+    ]
+    assert "vanish 7 days after reading" in shown("timer Rowing 7d", particular)
+    assert shown("timer Rowing off", GROUP) == "New messages in Rowing stay.\n"
+
+
+def test_blocked_people_are_listed_apart() -> None:
+    bo = {"id": BO, "name": "Bo", "kind": "pair", "unread": 0, "last": None, "standing": "contact"}
+    mal = bo | {"id": ROWING, "name": "Mal", "standing": "blocked"}
+    assert "Mal" not in shown("contacts", bo, mal)
+    assert "Bo" in shown("contacts", bo, mal)
+    assert "Bo" not in shown("contacts --blocked", bo, mal)
+    assert "Mal" in shown("contacts --blocked", bo, mal)
+    assert shown("contacts --blocked", bo) == "Nobody is blocked.\n"
 
 
 def test_what_became_of_a_message_stands_beside_it() -> None:

@@ -4,13 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from whimbrel.cli import account, chats, completion, deeds, keeping, messages, moves, people, programs, safety
+from whimbrel.cli import (
+    account,
+    chats,
+    completion,
+    deeds,
+    keeping,
+    messages,
+    moves,
+    nearness,
+    people,
+    programs,
+    safety,
+)
 from whimbrel.cli.command import Command
 from whimbrel.cli.trouble import wrong_use
 
 SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
     ("Start", (programs.APP, account.INIT, account.STATUS, account.SET_RELAY)),
-    ("People", (people.INVITE, people.ACCEPT, people.REQUESTS, people.CONTACTS, people.VERIFY)),
+    (
+        "People",
+        (
+            people.INVITE,
+            people.ACCEPT,
+            people.REQUESTS,
+            people.CONTACTS,
+            people.VERIFY,
+            nearness.BLOCK,
+            nearness.UNBLOCK,
+            nearness.RENAME,
+        ),
+    ),
     (
         "Messages",
         (
@@ -25,6 +49,7 @@ SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             deeds.FORWARD,
             deeds.NOTE,
             deeds.CLEAR,
+            chats.TIMER,
             moves.MOVE,
         ),
     ),
@@ -37,6 +62,7 @@ SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             chats.GROUP_REMOVE,
             chats.GROUP_PROMOTE,
             chats.GROUP_DEMOTE,
+            chats.GROUP_SET,
             chats.GROUP_LEAVE,
         ),
     ),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from whimbrel.cli.command import Ask, Words
 from whimbrel.cli.foreign import fit, in_one_line
+from whimbrel.cli.keeping import span as time_span
 from whimbrel.cli.output import Item, Paper
-from whimbrel.cli.times import day_and_clock
+from whimbrel.cli.times import day_and_clock, span
+from whimbrel.cli.trouble import wrong_use
 
 
 class Chats:
@@ -17,12 +20,16 @@ class Chats:
 
     def __init__(self, paper: Paper, words: Words) -> None:
         self._paper = paper
-        self._nothing = "No chats yet." if words.command == "chats" else "No contacts yet."
+        self._chats = words.command == "chats"
+        self._blocked = not self._chats and words.blocked
+        self._nothing = "No chats yet." if self._chats else "No contacts yet."
         self._rows: list[list[str]] = []
         self._archived_too = words.command != "chats" or words.archived
         self._archived = 0
 
     def item(self, item: Item) -> None:
+        if not self._chats and (item.get("standing") == "blocked") != self._blocked:
+            return
         if item.get("archived") and not self._archived_too:
             self._archived += 1
             return
@@ -43,6 +50,8 @@ class Chats:
             self._paper.line(
                 self._paper.dim(f"{self._archived} archived: `whimbrel chats --archived` shows them, too.")
             )
+        elif not self._rows and self._blocked:
+            self._paper.line("Nobody is blocked.")
         elif not self._rows:
             self._paper.line(
                 f"{self._nothing} `whimbrel invite` makes a text for somebody; they type `whimbrel accept`."
@@ -66,8 +75,12 @@ def _last(last: Any) -> str:
     return day_and_clock(last) if isinstance(last, str) and last else ""
 
 
+_USUAL = {"post": "everybody", "add": "admins", "change": "admins"}
+RIGHTS = {"post": "write", "add": "let people in", "change": "change name, picture and timer"}
+
+
 class Group:
-    """A group and who is in it."""
+    """A group, what is particular about it, and who is in it."""
 
     def __init__(self, paper: Paper, words: Words) -> None:
         self._paper = paper
@@ -75,6 +88,13 @@ class Group:
     def item(self, item: Item) -> None:
         paper = self._paper
         paper.line(f"{paper.bold(in_one_line(item['name']))}  {paper.dim(item['id'][:10])}")
+        for right, what in RIGHTS.items():
+            if item.get(right) and item[right] != _USUAL[right]:
+                paper.line(f"  {'Everybody' if item[right] == 'everybody' else 'Only admins'} may {what}.")
+        if item.get("timer"):
+            paper.line(f"  Messages vanish {span(item['timer'])} after reading.")
+        if item.get("picture"):
+            paper.line("  It has a picture.")
         paper.table(
             [
                 "  " + in_one_line(member["name"]),
@@ -83,6 +103,22 @@ class Group:
             ]
             for member in item.get("members", ())
         )
+
+    def end(self) -> None: ...
+
+
+class Timer:
+    """After what time the messages of a chat vanish."""
+
+    def __init__(self, paper: Paper, words: Words) -> None:
+        self._paper = paper
+
+    def item(self, item: Item) -> None:
+        name, seconds = in_one_line(item["name"]), item["timer"]
+        if seconds:
+            self._paper.line(f"New messages in {name} vanish {span(seconds)} after reading, for everybody.")
+        else:
+            self._paper.line(f"New messages in {name} stay.")
 
     def end(self) -> None: ...
 
@@ -174,3 +210,62 @@ GROUP_PROMOTE = _member_command("promote", "make a member an admin")
 GROUP_DEMOTE = _member_command("demote", "make an admin a member again")
 GROUP_LEAVE = _group_command("leave", "leave a group", Left)
 GROUP_SHOW = _group_command("show", "who is in a group", Group)
+
+
+def _define_set(parser: argparse.ArgumentParser) -> None:
+    _of_group(parser)
+    parser.add_argument("--name", metavar="NEW", help="what it is called from now on")
+    for right, what in RIGHTS.items():
+        parser.add_argument(f"--{right}", choices=("everybody", "admins"), help=f"who may {what}")
+    parser.add_argument(
+        "--picture", metavar="FILE", help="PNG, JPEG, WebP or GIF, at most 256 KB; none takes it away"
+    )
+
+
+def _set(words: Words) -> dict[str, Any]:
+    rights = {right: getattr(words, right) for right in RIGHTS}
+    wished = {"name": words.name, **rights}
+    if words.picture == "none":
+        wished["picture"] = ""
+    elif words.picture is not None:
+        wished["picture_file"] = str(Path.cwd() / words.picture)
+    if all(value is None for value in wished.values()):
+        raise wrong_use(
+            "What of the group is to be otherwise?", "Give --name, --post, --add, --change or --picture."
+        )
+    return {"group": words.group, **wished}
+
+
+GROUP_SET = Ask(
+    name="group set",
+    summary="what a group is called and looks like, and who may do what",
+    examples=(
+        'whimbrel group set "Tuesday rowing" --name "Thursday rowing"',
+        "whimbrel group set News --post admins --picture gull.png",
+        "whimbrel group set Friends --add everybody --change everybody",
+    ),
+    method="group_set",
+    view=Group,
+    define=_define_set,
+    parameters=_set,
+)
+
+
+def _define_timer(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("chat", metavar="CHAT", help="its name, or the beginning of its id")
+    parser.add_argument("time", metavar="TIME", type=_timer, help="5m to 90d (as 30m, 8h, 7d), or off")
+
+
+def _timer(text: str) -> int:
+    return 0 if text == "off" else time_span(text)
+
+
+TIMER = Ask(
+    name="timer",
+    summary="let new messages of a chat vanish after reading",
+    examples=("whimbrel timer Bo 1d", 'whimbrel timer "Tuesday rowing" off'),
+    method="timer",
+    view=Timer,
+    define=_define_timer,
+    parameters=lambda words: {"chat": words.chat, "seconds": words.time},
+)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
+from whimbrel.cli.chats import RIGHTS
 from whimbrel.cli.command import Ask, Words, count, seconds
 from whimbrel.cli.foreign import fit, in_lines, in_one_line
 from whimbrel.cli.output import Item, Paper
@@ -27,6 +28,12 @@ _EVENTS = {
     "promoted": "{whom} is an admin now, by {who}",
     "demoted": "{whom} is no admin any more, by {who}",
     "renamed": "{who} gave it the name {name}",
+    "called": "{before} is called {name} now",
+    "timer": "{who} set the timer: new messages vanish {span} after reading",
+    "timer off": "{who} switched the timer off: new messages stay",
+    "picture": "{who} changed the picture",
+    "picture off": "{who} took the picture away",
+    "rights": "{who} changed who may do what: {rights}",
     "moved": "{who} moved the conversation to a new log; it goes on there",
     "move-offered": "{who} moved the conversation, with others in it or without some: {whom}. `whimbrel move --agree`",
     "re-added": "{whom} was let in again by {who}",
@@ -132,10 +139,14 @@ def _happened(item: Item) -> str:
         "whom": item.get("person") or "somebody",
         "name": item.get("name") or "another one",
         "text": item.get("text") or "",
+        "before": item.get("before") or "somebody",
+        "span": span(item.get("seconds") or 0),
+        "rights": ", ".join(f"{item[right]} may {what}" for right, what in RIGHTS.items() if right in item),
     }
-    return _EVENTS.get(item["event"], "{event}").format_map(
-        {name: in_one_line(fact) for name, fact in facts.items()}
-    )
+    event = item["event"]
+    if (event == "timer" and not item.get("seconds")) or (event == "picture" and not item.get("picture")):
+        event += " off"
+    return _EVENTS.get(event, "{event}").format_map({name: in_one_line(fact) for name, fact in facts.items()})
 
 
 class Sent:

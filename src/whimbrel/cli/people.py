@@ -159,6 +159,12 @@ def _requests(words: Words) -> dict[str, Any]:
     return {"action": words.action, "name": words.name}
 
 
+def _define_contacts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--blocked", action="store_true", help="those whom you blocked (with --json all come)"
+    )
+
+
 def _define_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="a contact")
     parser.add_argument("--confirm", action="store_true", help="the numbers are equal, remember it")
@@ -206,9 +212,10 @@ REQUESTS = Ask(
 CONTACTS = Ask(
     name="contacts",
     summary="the people you talk to",
-    examples=("whimbrel contacts",),
+    examples=("whimbrel contacts", "whimbrel contacts --blocked"),
     method="contacts",
     view=Chats,
+    define=_define_contacts,
 )
 
 VERIFY = Ask(
