@@ -223,6 +223,27 @@ async def test_requests_and_their_answers_are_told(street: Neighbours, tmp_path:
     assert not any("no_chat" in item for item in one.all)
 
 
+async def test_a_chat_is_told_again_only_when_it_looks_otherwise(street: Neighbours) -> None:
+    chat = next(c for c in street.bo.person().chats.values() if c.name == "Rope")
+    async with window(street.bo) as one:
+        for _ in range(3):
+            await street.bo.shell.do(lambda person, now, fx: fx.save(chat.save()))
+            await one.caught_up()
+        told = [item["chat"]["name"] for item in one.all if "chat" in item]
+        assert told.count("Rope") == 1
+
+
+async def test_who_is_called_otherwise_is_so_in_every_chat(street: Neighbours) -> None:
+    await ask(street.ada, "send", chat="Rope", text="it is me")
+    await until(lambda: street.texts(street.bo, "Rope"))
+    async with window(street.bo) as one:
+        await ask(street.ada, "rename", name="Adelaide")
+        await one.until("chat", lambda chat: chat["name"] == "Adelaide")
+        listed = [chat for chat in await ask(street.bo, "chats") if chat["kind"] == "group"]
+        [message] = [m for m in await ask(street.bo, "messages", chat="Rope") if m.get("text") == "it is me"]
+        assert (message["sender"], listed[0]["preview"]["sender"]) == ("Adelaide", "Adelaide")
+
+
 async def test_a_way_that_goes_down_is_told(street: Neighbours) -> None:
     async with window(street.bo) as one:
         await street.relay.close()

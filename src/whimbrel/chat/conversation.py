@@ -101,6 +101,9 @@ POSTS = {
 """The outbox kinds that are posted; all others are commits."""
 
 
+_STANDING = (Standing.FOUNDING, Standing.OPEN)
+
+
 class Surroundings(Protocol):
     """What a conversation needs of the account around it."""
 
@@ -186,7 +189,10 @@ class Conversation:
     @property
     def line(self) -> Line | None:
         """The line that is written to: of those that stand the highest generation, then the lower log id."""
-        standing = [line for line in self.lines if line.state.standing in (Standing.FOUNDING, Standing.OPEN)]
+        if len(self.lines) == 1:  # nearly always, and it is asked for often
+            only = self.lines[0]
+            return only if only.state.standing in _STANDING else None
+        standing = [line for line in self.lines if line.state.standing in _STANDING]
         return min(standing, key=lambda line: (-line.state.generation, line.state.log), default=None)
 
     @property
@@ -199,6 +205,8 @@ class Conversation:
     def offered(self) -> Line | None:
         """Where the conversation would go on, once the person agrees."""
         lines = [line for line in self.lines if line.state.standing is Standing.OFFERED]
+        if not lines:
+            return None
         return min(lines, key=lambda line: (-line.state.generation, line.state.log), default=None)
 
     @property

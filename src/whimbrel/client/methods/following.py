@@ -12,7 +12,7 @@ from whimbrel.client.chat_views import chat_items
 from whimbrel.client.message_views import row_items
 from whimbrel.client.methods.account import status_item
 from whimbrel.client.settings import settings_of
-from whimbrel.client.shapes import ChangeItem, EventItem, StatusItem
+from whimbrel.client.shapes import ChangeItem, ChatItem, EventItem, StatusItem
 from whimbrel.client.views import milliseconds, request_item
 from whimbrel.crypto.accounts import pair_id
 
@@ -55,6 +55,7 @@ class _Watch:
         self._service = service
         self._status: StatusItem | None = None
         self._asking = set(self._requests())
+        self._chats_told: dict[str, ChatItem] = {}
         self._muted = dict(service.shell.home.database.reading.muted_for_a_while())
         self.locked = False
 
@@ -70,6 +71,7 @@ class _Watch:
         service = self._service
         if not service.locked and service.shell.person is not None:
             if changed.anew:
+                self._chats_told.clear()
                 yield {"ready": True}
             async for item in self._rows(changed):
                 yield item
@@ -103,8 +105,9 @@ class _Watch:
 
     def _people(self, changed: Changed) -> Iterator[ChangeItem]:
         person = self._service.person()
-        for account in changed.people:
+        for account in changed.people:  # they may be called otherwise
             changed.chats[pair_id(person.identity.account, account)] = None
+            changed.chats.update((chat, None) for chat in self._groups_of(account))
         if not changed.people and not changed.anew:
             return
         asking = self._requests()
@@ -127,10 +130,18 @@ class _Watch:
             self._muted.pop(id, None)
             if item["muted_until"] is not None:
                 self._muted[id] = milliseconds(item["muted_until"])
-            yield {"chat": item}
+            if self._chats_told.get(item["id"]) != item:
+                self._chats_told[item["id"]] = item
+                yield {"chat": item}
         for chat in changed.chats:
             if chat not in there and chat not in self._pairs_to_be():
                 yield {"no_chat": chat.hex()}
+
+    def _groups_of(self, account: bytes) -> Iterator[bytes]:
+        for chat in self._service.person().chats.values():
+            glance = chat.remembered if chat.kind == "group" else None
+            if glance is not None and account in glance.accounts:
+                yield chat.id
 
     def _pairs_to_be(self) -> set[bytes]:
         """Chats that there would be with people who are none of the contacts."""
