@@ -28,12 +28,19 @@ const ADDRESS = /https?:\/\/[^\s<>"`\p{Cc}\p{Cf}\u2800\u3164]+/iuy;
 const ENDS_A_SENTENCE = new Set(Array.from(".,;:!?'’”»…"));
 const BRACKETS: Record<string, string> = { ")": "(", "]": "[", "}": "{" };
 const OVERRIDES = /[\u202a-\u202e]/;
+/** What a text has that is more than letters: marks, code, an address, a character that turns the order. */
+const ANYTHING = /[*_~`\u202a-\u202e]|https?:/i;
+const LETTERS_FIRST = /^(?:\p{L}|[\p{N}\p{P}](?![\ufe0f\u20e3]))/u;
+const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 
 export function read(
   text: string,
   mentions: readonly MentionItem[] = [],
   found: readonly string[] = [],
 ): Piece[] {
+  // Most texts have nothing of all this, and hundreds of them come while one scrolls.
+  if (mentions.length === 0 && found.length === 0 && !ANYTHING.test(text))
+    return text ? [{ kind: "text", text }] : [];
   const atoms = atomsOf(text, placed(text, mentions));
   const pieces = new Emphasis(text, atoms).pieces(0, text.length, 0);
   return withFound(pieces, wordsPattern(found));
@@ -58,9 +65,9 @@ export function plain(pieces: readonly Piece[]): string {
 /** How many emoji a text has that is nothing else; 0 for every other text. */
 export function onlyEmoji(text: string): number {
   const shown = text.trim();
-  if (shown === "" || shown.length > 64) return 0;
+  if (shown === "" || shown.length > 64 || LETTERS_FIRST.test(shown)) return 0;
   let count = 0;
-  for (const { segment } of new Intl.Segmenter(undefined, { granularity: "grapheme" }).segment(shown)) {
+  for (const { segment } of graphemes.segment(shown)) {
     if (/^\s+$/.test(segment)) continue;
     if (!isEmoji(segment)) return 0;
     count += 1;

@@ -35,6 +35,10 @@ export const UNPLACED = -1e6;
 
 const SEEN_AFTER_MS = 150;
 let locals = 0;
+const PORTION = 10;
+/** Hidden windows have no frames. */
+const nextFrame = () =>
+  new Promise<void>((go) => (document.hidden ? setTimeout(go) : requestAnimationFrame(() => go())));
 
 export class Conversation {
   stretch = $state.raw<Stretch>(EMPTY);
@@ -121,14 +125,27 @@ export class Conversation {
     if (!edge || (way === "older" ? first : last)) return Promise.resolve();
     this.#loading ??= (async () => {
       const fresh = await this.#answer(way === "older" ? { before: edge.n } : { after: edge.n });
-      const end = fresh.length < PAGE;
-      this.stretch =
-        way === "older" ? withOlder(this.stretch, fresh, end) : withNewer(this.stretch, fresh, end);
-      if (way === "newer" && end) this.newer = 0;
+      await this.#inPortions(way, fresh);
     })()
       .catch(sayError)
       .finally(() => (this.#loading = null));
     return this.#loading;
+  }
+
+  /** So few at a time that no frame is late by them; what is nearest comes first. */
+  async #inPortions(way: "older" | "newer", fresh: Item[]): Promise<void> {
+    const end = fresh.length < PAGE;
+    for (let done = 0; done < fresh.length || (done === 0 && end); done += PORTION) {
+      if (done > 0) await nextFrame();
+      const whole = end && done + PORTION >= fresh.length;
+      if (way === "older") {
+        const part = fresh.slice(Math.max(0, fresh.length - done - PORTION), fresh.length - done);
+        this.stretch = withOlder(this.stretch, part, whole);
+      } else {
+        this.stretch = withNewer(this.stretch, fresh.slice(done, done + PORTION), whole);
+        if (whole) this.newer = 0;
+      }
+    }
   }
 
   /** A new stretch in place of the old one: the end, or around a message. */
