@@ -145,6 +145,8 @@ def test_any_order_of_the_same_deeds_ends_in_the_same(
             one.read(order[:size])
             order = order[size:]
         assert one.sees() == expected(one.id, deeds, chat)
+        if one.database.is_gone(one.id):
+            assert one.database.deeds_to(one.id) == []
 
 
 # ------------------------------------------------------------------------------------ people on a real relay
@@ -200,6 +202,8 @@ class Run:
         match what:
             case "step":
                 one.step()
+            case "rest":
+                self.village.settle(patience=100)
             case "lost":
                 one.ask_one(n, "lost")
             case "late":
@@ -304,12 +308,12 @@ class Run:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
-@given(steps=st.lists(step, min_size=5, max_size=60))
-def test_all_devices_end_in_the_same_state(steps: list[tuple[str, str, int]]) -> None:
+@given(timed=st.booleans(), steps=st.lists(step, min_size=5, max_size=60))
+def test_all_devices_end_in_the_same_state(timed: bool, steps: list[tuple[str, str, int]]) -> None:
     with tempfile.TemporaryDirectory(prefix="whimbrel-same-end-") as folder:
         run = Run(Path(folder) / "village")
         try:
-            for who, what, n in steps:
+            for who, what, n in [("Ada", "timer", 1), ("Ada", "rest", 0)] * timed + steps:
                 run.take(who, what, n)
             run.village.settle(patience=3 * HOUR)
             run.all_see_the_same()
