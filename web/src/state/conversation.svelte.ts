@@ -54,9 +54,11 @@ export class Conversation {
   /** Is shown at once when one comes back. */
   position: Position = "end";
 
-  readonly items = $derived<readonly Item[]>(
-    this.stretch.last && this.pending.length ? [...this.stretch.items, ...this.pending] : this.stretch.items,
-  );
+  /** No `$derived`: it would belong to the component that asked for this conversation first, and stop when that one goes. */
+  get items(): readonly Item[] {
+    const { items, last } = this.stretch;
+    return last && this.pending.length ? [...items, ...this.pending] : items;
+  }
 
   #loading: Promise<void> | null = null;
   /** What the stream said lately: newer than an answer that was under way then. */
