@@ -14,6 +14,7 @@ export function eventInWords(event: EventItem): string {
     people: list(people),
     count: people.length,
     name: event.name ?? "",
+    before: event.before ?? "",
     time: event.seconds ? duration(event.seconds) : "",
   };
   // The one whom it is about and the one who did it may be the same, and either may be oneself.
