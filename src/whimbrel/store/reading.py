@@ -17,6 +17,7 @@ AT_ONCE: Final = 1_000
 # Characters of a text that a list of chats shows at most.
 GLIMPSE: Final = 200
 
+_ON_DISK: Final = "('here', 'going', 'coming')"
 _LAST: Final = (
     "m.chat, m.id, m.n, m.at, m.sender, m.mine, m.event, m.deleted, m.state,"
     f" substr(m.text, 1, {GLIMPSE}), CASE WHEN m.event IS NULL THEN x'' ELSE m.content END"
@@ -165,21 +166,32 @@ class Reading:
         """Counts and bytes; how large messages are is what the others leave of the database's file."""
         (texts,) = self._ask("SELECT count(*) FROM messages INDEXED BY messages_of_chat WHERE chat > x''")
         oldest = self._ask("SELECT at FROM messages ORDER BY n LIMIT 1")
-        (files,) = self._ask(
-            "SELECT count(*), min(m.at) FROM files AS f JOIN messages AS m ON m.id = f.message"
-            " WHERE f.state IN ('here', 'going', 'coming')"
-        )
+        (files,) = self._ask(f"SELECT count(*) FROM files WHERE state IN {_ON_DISK}")
         (contacts,) = self._ask("SELECT count(*), sum(length(state) + length(name)) FROM contacts")
         (secrets,) = self._ask("SELECT count(*), sum(length(value)) FROM mls")
         (facts,) = self._ask("SELECT sum(length(value)) FROM facts")
         (drafts,) = self._ask("SELECT count(*), sum(length(draft)) FROM chat_settings WHERE draft <> ''")
         return {
             "messages": Kept(texts[0], 0, oldest[0][0] if oldest else 0),
-            "files": Kept(files[0], 0, files[1] or 0),
+            "files": Kept(files[0], 0, self._oldest_file(files[0])),
             "contacts": Kept(contacts[0], contacts[1] or 0),
             "keys": Kept(secrets[0], (secrets[1] or 0) + (facts[0] or 0)),
             "drafts": Kept(drafts[0], drafts[1] or 0),
         }
+
+    def _oldest_file(self, count: int) -> int:
+        """When the oldest message with a file on this disk was sent; of many files one of the first messages has one."""
+        if count > AT_ONCE:
+            found = self._ask(
+                "SELECT m.at FROM messages AS m WHERE EXISTS"
+                f" (SELECT 1 FROM files WHERE message = m.id AND state IN {_ON_DISK}) ORDER BY m.n LIMIT 1"
+            )
+        else:
+            found = self._ask(
+                "SELECT min(m.at) FROM files AS f JOIN messages AS m ON m.id = f.message"
+                f" WHERE f.state IN {_ON_DISK}"
+            )
+        return (found[0][0] if found else 0) or 0
 
     def vanishing(self) -> int:
         """How many messages go by themselves at a time that is known."""
