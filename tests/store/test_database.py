@@ -185,7 +185,7 @@ def test_a_chat_knows_its_newest_message_and_how_many_are_unread(database: Datab
 def test_reading_marks_up_to_a_message_and_not_the_later_ones(database: Database) -> None:
     database.commit([AddMessage(message(number, mine=number == 3)) for number in range(1, 6)])
     assert database.unread_messages(PAIR, 4) == [message_id(1), message_id(2), message_id(4)]
-    database.commit([MarkRead(PAIR, 4)])
+    database.commit([MarkRead(PAIR, 4, 1_000)])
     assert database.unread_messages(PAIR, 5) == [message_id(5)]
     states = [row.state for row in database.messages(PAIR)]
     assert states == ["read", "read", "queued", "read", "delivered"]
