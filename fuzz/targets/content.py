@@ -12,7 +12,7 @@ import sqlcipher3
 from fuzz.target import Shape, target
 from fuzz.targets._seeds import vectors
 from support.people import ADA, secret
-from whimbrel.chat import composing, content, receipts_report
+from whimbrel.chat import composing, content, extensions, receipts_report
 from whimbrel.chat.content import ContentError, MultiPart
 from whimbrel.cli import foreign
 from whimbrel.crypto.files import FILE_MAX
@@ -58,7 +58,7 @@ def _depth(nested: content.NestedPart) -> int:
     return 1 + max(map(_depth, nested.part.parts), default=0) if isinstance(nested.part, MultiPart) else 1
 
 
-@target("chat-content", "chat.content.decode", "chat.composing.text_of", "chat.composing.attachments_of", seeds=_messages, shape=Shape.CBOR, longest=65536)  # fmt: skip
+@target("chat-content", "chat.content.decode", "chat.composing.text_of", "chat.composing.attachments_of", "chat.extensions.unpack_mentions", seeds=_messages, shape=Shape.CBOR, longest=65536)  # fmt: skip
 def message(data: bytes) -> bool:
     """MIMI content, and whatever is read of it: one encoding for each value, and every reader total."""
     try:
@@ -70,7 +70,10 @@ def message(data: bytes) -> bool:
     assert _depth(found.body) <= content.DEPTH_MAX
     assert len(composing.text_of(found).encode()) <= 3 * len(data) + content.PARTS_MAX
     assert len(composing.reaction_of(found)) <= composing.REACTION_MAX
-    composing.act_of(found)
+    assert composing.takes_back(found) <= composing.is_reaction(found)
+    mentions = extensions.mentions_of(found, composing.text_of(found))
+    assert extensions.unpack_mentions(extensions.pack_mentions(mentions)) == mentions
+    extensions.is_forwarded(found)
     composing.shows_all(found)
     at = composing.sent_at(found)
     assert at is None or 0 < at < 1 << 53
@@ -78,8 +81,28 @@ def message(data: bytes) -> bool:
         assert (len(file.relay), len(file.blob), len(file.key), len(file.hash)) == (32, 32, 32, 32)
         assert 0 <= file.size <= FILE_MAX
         assert len(file.type) <= composing.TYPE_MAX
+        item = extensions.media_as_json(file.media).decode()
+        assert not item or extensions.media_from_json(item).voice == file.media.voice
         _is_safe(composing.safe_file_name(file.name))
     assert len(composing.id_of(data, ADA.account.public, secret("chat"))) == 32
+    return True
+
+
+@target("chat-media-json", "chat.extensions.media_from_json", seeds=lambda: [b'{"width":1280,"height":720,"thumbhash":"AAEC","voice":true}', b'{"duration_ms":4200,"waveform":[0,255]}'], shape=Shape.TEXT, longest=4096, words=(b'"width":', b"[", b"-1", b"1e9", b"null"))  # fmt: skip
+def media_json(data: bytes) -> bool:
+    """What the page says of a file: it fits an extension, and comes out of it as it went in."""
+    try:
+        found = extensions.media_from_json(data.decode("utf-8", "replace"))
+    except ValueError:
+        return False
+    value = extensions.media_extension({7: found})
+    if value is None:
+        assert found == extensions.UNKNOWN
+        return True
+    message = content.MimiContent(
+        bytes(16), None, b"", None, None, (("media", value),), content.NestedPart(1, "", content.NullPart())
+    )
+    assert extensions.media_of(content.decode(content.encode(message))) == {7: found}
     return True
 
 

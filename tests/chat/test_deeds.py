@@ -110,7 +110,9 @@ def test_edits_that_wait_become_one(village: Village, two: list[Villager]) -> No
         act(ada, "edit", id, words, ())
     assert act(ada, "edit", id, "four", ()) is None
     village.settle()
-    assert ada.chat("Bo").line.state.seq == before + 2, "the first was on its way, the second gave way to the third"
+    assert ada.chat("Bo").line.state.seq == before + 2, (
+        "the first was on its way, the second gave way to the third"
+    )
     assert text(bo, id) == "four"
 
 

@@ -34,6 +34,24 @@ def seal(key, content):
     return [AESGCM(key).encrypt(*pair, LABEL + b"chunk") for pair in zip(nonces, pieces, strict=True)]
 
 
+def check_extensions(extensions):
+    """Mentions, media and forwarding, read as "Our own extensions" has them."""
+    ((start, length, account),) = extensions["a text that names somebody"]["mentions"]
+    assert ("Hello @Bo"[start : start + length], len(account)) == ("@Bo", 32)
+    width, height, duration, waveform, thumbhash, voice = range(1, 7)
+    for what in ("a picture of which something is known", "an edit of a message with a file"):
+        ((part, known),) = extensions[what]["media"].items()
+        assert part == 2, "the whole is part 0, the text part 1"
+        assert (known[width], known[height], len(known[thumbhash]), voice in known) == (1280, 960, 25, False)
+    spoken = extensions["a voice note, forwarded"]
+    assert spoken["forwarded"] is True
+    assert (spoken["media"][0][duration], len(spoken["media"][0][waveform]), spoken["media"][0][voice]) == (
+        4200,
+        32,
+        True,
+    )
+
+
 def main(content_path, files_path):
     content, files = json.loads(Path(content_path).read_text()), json.loads(Path(files_path).read_text())
     for message in content["messages"]:
@@ -41,6 +59,8 @@ def main(content_path, files_path):
         assert cbor2.dumps(cbor2.loads(encoded), canonical=True) == encoded, message["what"]
         place = raw(content["account"]), raw(content["conversation"])
         assert message_id(encoded, *place).hex() == message["id"], message["what"]
+    extensions = {message["what"]: cbor2.loads(raw(message["encoded"]))[5] for message in content["messages"]}
+    check_extensions(extensions)
     report = [[message.hex(), status] for message, status in cbor2.loads(raw(content["report"]["encoded"]))]
     assert report == content["report"]["value"]
     for size in files["sizes"]:

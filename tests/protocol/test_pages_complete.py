@@ -12,6 +12,7 @@ import pytest
 from whimbrel.chat import (
     content,
     conversation,
+    extensions,
     healing,
     line,
     person,
@@ -21,7 +22,7 @@ from whimbrel.chat import (
     ways_back,
     welcomes,
 )
-from whimbrel.chat.composing import CHUNKED_AES_256_GCM, REACTION_MAX
+from whimbrel.chat.composing import CHUNKED_AES_256_GCM, REACTION_MAX, SENT_AT
 from whimbrel.chat.contacts import KEY_PACKAGE_AGE
 from whimbrel.chat.content import Disposition
 from whimbrel.chat.inbox import GRANT_ENTRIES, GRANT_SIZE, KEEP_EVERY, OPEN_ENTRIES, OPEN_SIZE
@@ -146,6 +147,15 @@ def test_dispositions_are_on_the_page() -> None:
         assert f"{int(disposition)} {disposition.name.lower()}" in text, disposition
 
 
+def test_own_extensions_are_on_the_page() -> None:
+    text = page("content")
+    for key in (SENT_AT, extensions.FORWARDED, extensions.MENTIONS, extensions.MEDIA):
+        assert f"| `{key}` |" in text, key
+    for known in extensions._Key:
+        words = "true: a voice note" if known.name == "VOICE" else known.name.lower()
+        assert f"{int(known)} {words}" in text.lower().replace("[", ""), known
+
+
 def kib(size: int) -> str:
     unit, name = (1024 * 1024, "MiB") if size % (1024 * 1024) == 0 else (1024, "KiB")
     assert size % unit == 0
@@ -187,6 +197,10 @@ LIMITS = [
     ("content", f"| topic id | {content.TOPIC_MAX:,} bytes |"),
     ("content", f"{content.EXTENSION_NAME_MAX} bytes or ±(2^53 - 1); {content.EXTENSION_MAX:,} bytes"),
     ("content", f"at most {receipts_report.PAIRS_MAX:,} pairs and {kib(receipts_report.REPORT_MAX)}"),
+    ("content", f"none over another, at most {extensions.MENTIONS_MAX}."),
+    ("content", f"4 waveform (loudness, at most {extensions.WAVEFORM_MAX} bytes"),
+    ("content", f"(at most {extensions.THUMBHASH_MAX} bytes)"),
+    ("content", f"not fit {content.EXTENSION_MAX:,} bytes is left out"),
     ("content", f"encAlg 0x{CHUNKED_AES_256_GCM:X}"),
     ("content", f"at most {REACTION_MAX} bytes"),
     ("conversation", f"{GRANT_ENTRIES} entries and {kib(GRANT_SIZE)} each, {OPEN_ENTRIES:,} and {kib(OPEN_SIZE)}"),

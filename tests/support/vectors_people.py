@@ -18,6 +18,7 @@ from typing import Any
 from support.people import ADA, BO, DAY, MALLORY, secret, stuff
 from whimbrel.chat.composing import Attachment, dated, delete, edit, id_of, react, say
 from whimbrel.chat.content import Disposition, Expiration, MimiContent, encode
+from whimbrel.chat.extensions import Media, Mention
 from whimbrel.chat.receipts_report import MessageStatus, encode_report
 from whimbrel.crypto.accounts import make_credential, pair_id, safety_number, sign_device_list
 from whimbrel.crypto.cards import seal_card
@@ -212,7 +213,9 @@ def recorded_or_new() -> dict[str, str]:
 
 def messages() -> list[tuple[str, MimiContent]]:
     """One message of each sort that Whimbrel writes."""
-    salt, first = secret("salt")[:16], secret("first message")
+    salt, first, second = secret("salt")[:16], secret("first message"), secret("reaction")
+    picture = Media(width=1280, height=960, thumbhash=secret("thumbhash")[:25])
+    voice = Media(duration=4_200, waveform=secret("waveform"), voice=True)
     photo = Attachment(secret("relay"), secret("blob"), secret("file key"), 123_456, secret("file hash"), "photo.jpg", "image/jpeg", "On the roof")  # fmt: skip
     return [
         ("a text", say(salt, "Are you there?")),
@@ -230,7 +233,14 @@ def messages() -> list[tuple[str, MimiContent]]:
         ("an edit", edit(salt, first, "Are you here?")),
         ("a delete", delete(salt, first)),
         ("a reaction", react(salt, first, "❤️")),
-        ("a reaction taken back", delete(salt, first, Disposition.REACTION)),
+        ("a reaction taken back", delete(salt, second, Disposition.REACTION, in_reply_to=first)),
+        ("a text that names somebody", say(salt, "Hello @Bo", mentions=[Mention(6, 3, BO.account.public)])),
+        ("a picture of which something is known", say(salt, "Look!", [replace(photo, media=picture)])),
+        ("a voice note, forwarded", say(salt, "", [replace(photo, media=voice)], forwarded=True)),
+        (
+            "an edit of a message with a file",
+            edit(salt, first, "Look here!", attachments=[replace(photo, media=picture)]),
+        ),
     ]
 
 
