@@ -128,7 +128,7 @@ def test_files_with_processes_come_last(tmp_path: Path) -> None:
     assert re.findall(r"test_(?:slow|quick)", ran.stdout) == ["test_quick", "test_slow"]
 
 
-NEEDED_BY_TOOLS = ("bash", "id", "uname", "cut", "sort", "head", "printf", "env", "dirname")
+NEEDED_BY_TOOLS = ("bash", "id", "uname", "cut", "sort", "head", "printf", "env", "dirname", "tr")
 
 
 def tools(tmp_path: Path, *present: str) -> subprocess.CompletedProcess[str]:
@@ -146,10 +146,16 @@ def tools(tmp_path: Path, *present: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_setup_names_the_command_for_what_is_missing(tmp_path: Path) -> None:
-    without_rust = tools(tmp_path, "python3", "cc")
+    without_rust = tools(tmp_path, "python3", "cc", "node", "npm")
     assert without_rust.returncode == 1
     assert "Rust 1.91" in without_rust.stderr
     assert "sh.rustup.rs" in without_rust.stderr
+
+
+def test_the_setup_names_what_builds_the_page_when_it_is_missing(tmp_path: Path) -> None:
+    without_node = tools(tmp_path, "python3", "cc")
+    assert without_node.returncode == 1
+    assert "Node.js, which builds the page, is missing." in without_node.stderr
 
 
 def test_the_setup_names_python_when_it_is_missing(tmp_path: Path) -> None:
