@@ -186,6 +186,21 @@ async def test_what_vanished_is_told_by_its_id(street: Neighbours) -> None:
         assert await one.until("ready")
 
 
+async def test_with_what_was_said_otherwise_its_quotes_are_told(street: Neighbours) -> None:
+    [said] = await ask(street.ada, "send", chat="Bo", text="at noon")
+    await until(lambda: street.texts(street.bo, "Ada") == ["at noon"])
+    [answer] = await ask(street.bo, "send", chat="Ada", text="fine", reply_to=said["id"])
+    async with window(street.bo) as one:
+        await ask(street.ada, "edit", message=said["id"], text="at one")
+        quoting = await one.until(
+            "message", lambda m: m["id"] == answer["id"] and m["quote"]["text"] == "at one"
+        )
+        assert quoting["quote"]["what"] == "text"
+        assert one.messages[said["id"]]["text"] == "at one"
+        await ask(street.ada, "delete", message=said["id"], everyone=True)
+        await one.until("message", lambda m: m["id"] == answer["id"] and m["quote"]["what"] == "deleted")
+
+
 async def test_a_chat_that_is_heard_again_is_told(
     street: Neighbours, monkeypatch: pytest.MonkeyPatch
 ) -> None:

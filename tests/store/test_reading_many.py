@@ -96,6 +96,7 @@ def test_no_question_looks_through_all_messages_or_files(database: Database) -> 
     reading.overviews([PAIR, GROUP])
     reading.messages_by_id([message_id(1)])
     reading.files_of([message_id(1)])
+    reading.answers_to([message_id(1)])
     reading.place_of(PAIR, message_id(1))
     reading.settings_of(PAIR)
     assert len(plans) > 10

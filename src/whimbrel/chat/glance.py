@@ -11,7 +11,6 @@ from typing import Any
 from whimbrel.chat.line import Line
 from whimbrel.crypto.leaf import EVERYBODY
 
-
 ACCOUNTS_MAX = 100
 """Of a larger group the members are not remembered one by one: a chat is saved with everything that comes in it."""
 

@@ -55,6 +55,8 @@ class Changed:
     """Ids of what is other than before, each once, in the order of their first change."""
 
     messages: dict[bytes, None] = field(default_factory=dict)
+    said: dict[bytes, None] = field(default_factory=dict)
+    """Messages that say something else, or nothing any more: with them what quotes them is another."""
     moving: dict[bytes, None] = field(default_factory=dict)
     """Messages of which only the progress of a file is another."""
     chats: dict[bytes, None] = field(default_factory=dict)
@@ -75,12 +77,12 @@ class Changed:
         match save:
             case AddMessage(row):
                 self.messages[row.id] = self.chats[row.chat] = None
-            case SetMessageState(id) | EditMessage(id) | HideMessage(id) | EmptyMessage(id):
+            case SetMessageState(id) | BeginVanishing(id):
                 self.messages[id] = None
-            case BeginVanishing(id):
-                self.messages[id] = None
+            case EditMessage(id) | HideMessage(id) | EmptyMessage(id):
+                self.messages[id] = self.said[id] = None
             case ForgetMessage(id, chat):
-                self.messages[id] = self.chats[chat] = None
+                self.messages[id] = self.said[id] = self.chats[chat] = None
             case PutDeed(row):
                 self.messages[row.target] = None
             case DropDeed(_, target):
@@ -123,6 +125,7 @@ class Changed:
             self.anew = True
         if self.anew:
             self.messages.clear()
+            self.said.clear()
             self.moving.clear()
             self.chats.clear()
             self.people.clear()

@@ -146,6 +146,11 @@ class Reading:
         found = self._ask("SELECT n FROM messages WHERE id = ? AND chat = ?", id, chat)
         return found[0][0] if found else None
 
+    def answers_to(self, messages: Iterable[bytes]) -> list[bytes]:
+        """Ids of the newest messages that answer one of these; so many at most."""
+        newest = f" ORDER BY n DESC LIMIT {AT_ONCE}"
+        return [id for (id,) in self._in("SELECT id FROM messages WHERE reply_to", messages, newest)]
+
     def files_of(self, messages: Iterable[bytes]) -> dict[bytes, list[FileRow]]:
         """The files of each message, in their order."""
         found: dict[bytes, list[FileRow]] = {}

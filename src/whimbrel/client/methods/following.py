@@ -86,7 +86,8 @@ class _Watch:
     async def _rows(self, changed: Changed) -> AsyncIterator[ChangeItem]:
         """Messages and events; those that are not there any more are told by their ids."""
         shell = self._service.shell
-        ids = [*changed.messages, *(id for id in changed.moving if id not in changed.messages)]
+        answers = shell.home.database.reading.answers_to(changed.said)
+        ids = [*dict.fromkeys([*changed.messages, *answers, *changed.moving])]
         for start in range(0, len(ids), AT_ONCE):
             if self._service.locked:
                 return
