@@ -121,6 +121,8 @@ CUT = """() => {
     for (let at = element; at && at !== document.documentElement; at = at.parentElement) {
       const style = getComputedStyle(at), box = at.getBoundingClientRect();
       if (style.clipPath !== "none" || (box.width <= 1 && box.height <= 1)) { hidden = true; break; }
+      // One line of what may be long (what happened last): the rest of it is shown to who waits over it.
+      if (style.textOverflow === "ellipsis" && at.title.includes(text)) { hidden = true; break; }
       if (style.overflowX !== "visible" && (rect.right > box.right + 1 || rect.left < box.left - 1)) cut ||= `cut by ${at.tagName} ${at.className}`;
       const scrolls = /auto|scroll/.test(style.overflowY);
       if (scrolls && (rect.bottom > box.bottom + 1 || rect.top < box.top - 1)) { hidden = true; break; }
