@@ -62,8 +62,10 @@ def why_not_added(contact: Contact) -> WhyNotAdded | None:
     """Why somebody cannot be brought into a group now, as far as that is known without trying."""
     if contact.standing == "asked" or contact.standing == "blocked":
         return contact.standing
+    if contact.stock:
+        return None
     card = contact.opened_card()
-    return "no-key-package" if card is None or not (contact.stock or card.key_packages) else None
+    return None if card is not None and card.key_packages else "no-key-package"
 
 
 def request_item(contact: Contact) -> RequestItem:

@@ -69,6 +69,7 @@ async def contacts(service: Service) -> AsyncIterator[ContactItem]:
     for contact in sorted(people, key=lambda contact: contact.name.casefold()):
         chat_id = pair_id(person.identity.account, contact.account)
         yield contact_item(contact, rows.get(chat_id), together.get(contact.account, []))
+        await asyncio.sleep(0)  # a card may have to be opened for each
 
 
 def _members(chat: Conversation) -> Sequence[bytes]:
