@@ -106,7 +106,7 @@ def faults_of(page: Page) -> list[str]:
 # cut by what it stands in, leave the window, or lie under something else.
 CUT = """() => {
   const marked = /[\\[\\u202e]/;
-  const top = [...document.querySelectorAll('[role=dialog], [role=alertdialog], dialog[open]')].at(-1) ?? document.body;
+  const top = [...document.querySelectorAll('[role=dialog], [role=alertdialog], dialog[open], [role=menu]')].at(-1) ?? document.body;
   const found = [];
   const walk = document.createTreeWalker(top, NodeFilter.SHOW_TEXT);
   for (let node = walk.nextNode(); node; node = walk.nextNode()) {
