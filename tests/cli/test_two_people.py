@@ -148,6 +148,50 @@ def test_search_finds_words_here_and_there(two: Two) -> None:
         assert home.say("search", "lighthouse") == "Nothing found.\n"
 
 
+def test_messages_are_edited_reacted_to_forwarded_and_deleted(two: Two, tmp_path: Path) -> None:
+    photo = tmp_path / "pier.jpg"
+    photo.write_bytes(os.urandom(70_000))
+    words = ("send", "Bo", "see you at eight, @Bo", "--mention", "Bo")
+    id = two.ada.run(*words, "--file", str(photo), "--caption", "the pier").one["id"]
+    came = two.bo.wait_for_text("Ada", "see you at eight, @Bo")
+    assert [(one["start"], one["length"]) for one in came["mentions"]] == [(18, 3)]
+    assert [file["description"] for file in came["files"]] == ["the pier"]
+    assert "--mention" in two.ada.run("send", "Bo", "hello", "--mention", "Bo").failed(2)["do"]
+
+    assert two.bo.run("react", id[:10], "\N{THUMBS UP SIGN}").one == {"message": id, "state": "sent"}
+    assert two.bo.say("react", id[:10], "\N{THUMBS UP SIGN}").startswith("Nothing to do")
+    assert two.bo.run("react", id[:10], "yes").failed(1)["error"] == "emoji"
+    assert two.ada.say("edit", id[:10], "see you at nine").startswith("Edited (")
+    assert "who wrote" in two.bo.run("edit", id[:10], "see you never").failed(1)["message"]
+    edited = two.bo.wait_for_text("Ada", "see you at nine")
+    assert (edited["id"], edited["edited"], edited["files"][0]["name"]) == (id, True, "pier.jpg")
+    liked = two.ada.wait_for(lambda: two.ada.run("read", "Bo").all[0], lambda line: line["reactions"])
+    assert [(one["emoji"], one["mine"]) for one in liked["reactions"]] == [("\N{THUMBS UP SIGN}", False)]
+    assert "edited" in two.ada.say("read", "Bo")
+
+    assert two.bo.run("note", "for later").one["state"] == "sent"
+    handed = two.bo.run("forward", id[:10], "Note to self", "Ada").all
+    assert [line["name"] for line in handed] == ["Note to self", "Ada"]
+    note = two.bo.run("read", "Note to self").all[-1]
+    assert (note["text"], note["forwarded"]) == ("see you at nine", True)
+    two.bo.run("save", note["id"], str(tmp_path)).ok()
+    assert (tmp_path / "pier (2).jpg").read_bytes() == photo.read_bytes()
+
+    two.bo.run("react", id[:10]).ok()
+    assert "react" not in two.ada.wait_for(
+        lambda: two.ada.say("read", "Bo"), lambda text: "\N{THUMBS UP SIGN}" not in text
+    )
+    assert two.ada.say("delete", id[:10], "--everyone").startswith("Deleted for everyone")
+    gone = two.bo.wait_for(lambda: two.bo.run("read", "Ada").all[0], lambda line: line["deleted"])
+    assert (gone["id"], gone["text"], gone["files"]) == (id, "", [])
+    assert two.bo.run("forward", id[:10], "Note to self").failed(2)["error"] == "no-message"
+    assert two.bo.say("delete", id[:10]).startswith("Deleted here")
+    assert id not in {line["id"] for line in two.bo.run("read", "Ada").all}
+    assert "gone from this home" in two.bo.say("clear", "Ada")
+    assert two.bo.run("read", "Ada").all == []
+    assert len(two.ada.run("read", "Bo").all) == 2
+
+
 def test_a_group_of_two_grows_shrinks_and_changes_hands(two: Two) -> None:
     made = two.ada.run("group", "new", "Tuesday rowing", "Bo").one
     assert made["name"] == "Tuesday rowing"
@@ -329,3 +373,34 @@ def test_hostile_names_are_refused_or_harmless(two: Two, tmp_path: Path) -> None
     [saved] = two.bo.run("save", came["id"], str(folder)).all
     assert Path(saved["path"]).parent == folder
     assert not re.search("[\x00-\x1f\u202e]", Path(saved["path"]).name)
+
+
+def test_how_a_chat_is_kept_stays_and_nobody_else_learns_of_it(two: Two) -> None:
+    assert two.bo.run("pin", "Ada").one["pinned"]
+    muted = two.bo.run("mute", "Ada", "--for", "8h").one
+    assert muted["muted"]
+    assert muted["muted_until"] is not None
+    assert two.bo.run("archive", "Ada").one["archived"]
+    [chat] = two.bo.run("chats").all
+    assert (chat["pinned"], chat["muted"], chat["archived"]) == (True, True, True)
+    two.ada.run("send", "Bo", "still put away").ok()
+    two.bo.wait_for_text("Ada", "still put away")
+    assert two.bo.run("chats").one["archived"]
+    two.bo.run("unmute", "Ada").ok()
+    two.ada.run("send", "Bo", "back again").ok()
+    two.bo.wait_for_text("Ada", "back again")
+    assert not two.bo.run("chats").one["archived"]
+    assert not two.bo.run("unpin", "Ada").one["pinned"]
+    [chat] = two.ada.run("chats").all
+    assert not chat["pinned"]
+    assert not chat["muted"]
+
+
+def test_settings_and_what_is_kept_are_told(two: Two) -> None:
+    assert two.bo.run("settings").one["receipts"] is True
+    assert two.bo.run("settings", "receipts", "off").one["receipts"] is False
+    assert two.bo.run("settings").one["receipts"] is False
+    assert two.bo.run("settings", "list-width", "5").failed(2)["error"] == "setting"
+    kept = {item["what"]: item for item in two.bo.run("kept").all}
+    assert kept["contacts"]["count"] == 1
+    assert kept["messages"]["bytes"] > 0

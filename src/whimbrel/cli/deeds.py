@@ -82,7 +82,12 @@ def _define_edit(parser: argparse.ArgumentParser) -> None:
 
 def _edit(words: Words) -> dict[str, Any]:
     text = text_of(words) or ""
-    return {"message": words.message, "text": text, "mentions": [*mentions(text, words.mention)] or None}
+    return {
+        "message": words.message,
+        "text": text,
+        "mentions": [*mentions(text, words.mention)] or None,
+        "wait": words.wait,
+    }
 
 
 def _define_delete(parser: argparse.ArgumentParser) -> None:
@@ -140,7 +145,7 @@ DELETE = Ask(
     method="delete",
     view=Done,
     define=_define_delete,
-    parameters=lambda words: {"message": words.message, "everyone": words.everyone},
+    parameters=lambda words: {"message": words.message, "everyone": words.everyone, "wait": words.wait},
 )
 
 REACT = Ask(
@@ -151,7 +156,7 @@ REACT = Ask(
     method="react",
     view=Done,
     define=_define_react,
-    parameters=lambda words: {"message": words.message, "emoji": words.emoji},
+    parameters=lambda words: {"message": words.message, "emoji": words.emoji, "wait": words.wait},
 )
 
 FORWARD = Ask(
@@ -162,7 +167,7 @@ FORWARD = Ask(
     method="forward",
     view=Forwarded,
     define=_define_forward,
-    parameters=lambda words: {"message": words.message, "chats": words.chats},
+    parameters=lambda words: {"message": words.message, "chats": words.chats, "wait": words.wait},
 )
 
 NOTE = Ask(

@@ -607,7 +607,7 @@ export interface Methods {
   };
   /** Hand a message on to other chats: its text and its files, each sealed anew under another key for each chat. */
   forward: {
-    params: { message: string; chats: string[] };
+    params: { message: string; chats: string[]; wait?: number | null };
     item: ForwardedItem;
   };
   /** The chat with oneself, made at the first time. */
@@ -615,19 +615,19 @@ export interface Methods {
     params: Record<string, never>;
     item: ChatItem;
   };
-  /** Have an own message say something else. Its files stay. */
+  /** Have an own message say something else. Its files stay. `wait`: seconds for it to leave. */
   edit: {
-    params: { message: string; text: string; mentions?: string[] | null };
+    params: { message: string; text: string; mentions?: string[] | null; wait?: number | null };
     item: DoneItem;
   };
   /** Remove a message from this home; with `everyone` an own one from everybody's. */
   delete: {
-    params: { message: string; everyone?: boolean };
+    params: { message: string; everyone?: boolean; wait?: number | null };
     item: DoneItem;
   };
   /** React to a message with an emoji, in place of what one's reaction was; without one it is taken back. */
   react: {
-    params: { message: string; emoji?: string };
+    params: { message: string; emoji?: string; wait?: number | null };
     item: DoneItem;
   };
   /** Forget the messages of a chat here; a group that one is not in any more goes as a whole. Others keep theirs. */

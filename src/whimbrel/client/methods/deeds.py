@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
 
 async def edit(
-    service: Service, message: str, text: str, mentions: list[str] | None = None
+    service: Service,
+    message: str,
+    text: str,
+    mentions: list[str] | None = None,
+    wait: float | None = None,
 ) -> AsyncIterator[DoneItem]:
-    """Have an own message say something else. Its files stay."""
+    """Have an own message say something else. Its files stay. `wait`: seconds for it to leave."""
     person = service.person()
     row = find_message(person, message)
     chat = person.chats[row.chat]
@@ -28,10 +32,12 @@ async def edit(
     id = await service.shell.do(
         lambda person, now, fx: person.acts.edit(person.chats[row.chat], row, text, named, now, fx)
     )
-    yield {"message": row.id.hex(), "state": await _until_done(service, id, "same")}
+    yield {"message": row.id.hex(), "state": await _until_done(service, id, "same", wait)}
 
 
-async def delete(service: Service, message: str, everyone: bool = False) -> AsyncIterator[DoneItem]:
+async def delete(
+    service: Service, message: str, everyone: bool = False, wait: float | None = None
+) -> AsyncIterator[DoneItem]:
     """Remove a message from this home; with `everyone` an own one from everybody's."""
     row = find_message(service.person(), message)
 
@@ -42,16 +48,18 @@ async def delete(service: Service, message: str, everyone: bool = False) -> Asyn
         return None
 
     id = await service.shell.do(deed)
-    yield {"message": row.id.hex(), "state": await _until_done(service, id, "gone")}
+    yield {"message": row.id.hex(), "state": await _until_done(service, id, "gone", wait)}
 
 
-async def react(service: Service, message: str, emoji: str = "") -> AsyncIterator[DoneItem]:
+async def react(
+    service: Service, message: str, emoji: str = "", wait: float | None = None
+) -> AsyncIterator[DoneItem]:
     """React to a message with an emoji, in place of what one's reaction was; without one it is taken back."""
     row = find_message(service.person(), message)
     id = await service.shell.do(
         lambda person, now, fx: person.acts.react(person.chats[row.chat], row, emoji, now, fx)
     )
-    yield {"message": row.id.hex(), "state": await _until_done(service, id, "same")}
+    yield {"message": row.id.hex(), "state": await _until_done(service, id, "same", wait)}
 
 
 async def erase_chat(service: Service, chat: str) -> AsyncIterator[ErasedChatItem]:
@@ -69,12 +77,12 @@ async def erase_chat(service: Service, chat: str) -> AsyncIterator[ErasedChatIte
 
 
 async def _until_done(
-    service: Service, id: bytes | None, otherwise: Literal["same", "gone"]
+    service: Service, id: bytes | None, otherwise: Literal["same", "gone"], wait: float | None
 ) -> Literal["queued", "sent", "same", "gone"]:
     """Wait until a deed left. `otherwise`: what is told when there was nothing to be sent."""
     if id is None:
         return otherwise
-    waited = asyncio.get_running_loop().time() + service.wait
+    waited = asyncio.get_running_loop().time() + (service.wait if wait is None else wait)
     while (row := service.shell.desk.deed(id)) is not None and row.state == "queued":
         left = waited - asyncio.get_running_loop().time()
         if left <= 0:

@@ -91,7 +91,9 @@ async def note(
         yield item
 
 
-async def forward(service: Service, message: str, chats: list[str]) -> AsyncIterator[ForwardedItem]:
+async def forward(
+    service: Service, message: str, chats: list[str], wait: float | None = None
+) -> AsyncIterator[ForwardedItem]:
     """Hand a message on to other chats: its text and its files, each sealed anew under another key for each chat."""
     person = service.person()
     row = find_message(person, message)
@@ -120,7 +122,7 @@ async def forward(service: Service, message: str, chats: list[str]) -> AsyncIter
             return person.send(person.chats[to], row.text, copies, None, now, fx, forwarded=True)
 
         id = await service.shell.do(deed)
-        state = await _until_taken(service, to, id, None)
+        state = await _until_taken(service, to, id, wait)
         yield {"chat": to.id.hex(), "name": to.name, "id": id.hex(), "state": state}
 
 
