@@ -39,8 +39,6 @@ class Person(Resident):
 
     def start(self) -> None:
         words = [*APP_WORDS, *(() if self.own_relay else ("--no-relay",))]
-        if self.own_relay:
-            words += ["--relay-listen", "127.0.0.1:0"]
         self.app = self.home.app(*words)
 
     def open(self, page: Page | None = None) -> Page:
@@ -167,6 +165,6 @@ def at_their_pages(
         yield people
     finally:
         for person in people:
+            person.context.close()  # before the app: a window complains of an app that goes
             if person.app is not None and person.app.process.poll() is None:
                 person.kill()
-            person.context.close()
