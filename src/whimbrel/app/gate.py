@@ -82,7 +82,7 @@ class Gate:
 
 _GOES_ON = """<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><title>Whimbrel</title><meta http-equiv="refresh" content="0;url=/#{}"></head>
+<head><meta charset="utf-8"><title>Whimbrel</title><link rel="icon" href="/icon.svg"><meta http-equiv="refresh" content="0;url=/#{}"></head>
 <body></body>
 </html>
 """

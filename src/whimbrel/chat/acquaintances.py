@@ -38,16 +38,16 @@ class Acquaintances:
         person.inbox.rename(person.identity, person.next_n, now, fx)
         for chat in person.chats.values():
             if chat.line is not None and chat.kind != "self":
-                self._tell(chat, fx)
+                self.tell_card(chat, fx, chat.kind == "group")
 
-    def _tell(self, chat: Conversation, fx: Effects) -> None:
-        """The new card goes to all who are there; and who comes into a group later finds it by our leaf."""
+    def tell_card(self, chat: Conversation, fx: Effects, leaf: bool) -> None:
+        """The new card goes to all who are there. With `leaf` our leaf says it, too: who comes into a group later finds it there."""
         flight = chat.line.state.flight if chat.line is not None else None
         flying = flight.rows if flight is not None else ()
         waiting = {row.kind for row in chat.outbox if row.n not in flying}
         if "card" not in waiting:
             chat.put(OutboxRow(chat.id, "card", b""), fx)
-        if chat.kind == "group" and "new-leaf" not in waiting:
+        if leaf and "new-leaf" not in waiting:
             chat.put(OutboxRow(chat.id, "new-leaf", cbor.encode([])), fx)
 
     def heard(

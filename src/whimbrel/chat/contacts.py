@@ -87,13 +87,19 @@ class Contact:
         except Malformed:
             raise NoKeyPackage(self.name) from None
         stock = self.stock
-        for package in (*stock, *card.key_packages):
-            rest = tuple(p for p in stock if p != package)
-            stock = rest
+        fitting: list[tuple[bytes, Joiner]] = []
+        for package in (*self.stock, *card.key_packages):
             joiner = self._fits(package, card, now)
-            if joiner is not None:
-                return joiner, replace(self, stock=rest)
-        raise NoKeyPackage(self.name)
+            if joiner is None:
+                stock = tuple(p for p in stock if p != package)
+            else:
+                fitting.append((package, joiner))
+        if not fitting:
+            raise NoKeyPackage(self.name)
+        # Those from before they moved to another relay come last: what leads there may not be reached from here.
+        lives_at = {way.inbox for way in card.reach}
+        package, joiner = min(fitting, key=lambda one: one[1].inbox not in lives_at)
+        return joiner, replace(self, stock=tuple(p for p in stock if p != package))
 
     def _fits(self, package: bytes, card: Card, now: int) -> Joiner | None:
         try:

@@ -39,6 +39,8 @@ OPEN_ENTRIES, OPEN_SIZE = 2_000, 32 * 1024 * 1024
 """What the token in an open invite is good for: half of what an inbox holds, so that contacts' letters have room."""
 OLD_CARDS = 8
 """Cards of former names that are kept alive."""
+LEFT = "inboxes-left"
+"""The fact that has the inboxes on relays where this account lived before."""
 KEEP_EVERY = 7 * 24 * 3600
 """Seconds after which blobs that must live on are kept again."""
 
@@ -66,6 +68,13 @@ class InboxState:
     """The one in the body that the inbox was made with; the first homes did not keep it."""
     old_cards: tuple[bytes, ...] = ()
     """Cards of other names, which leaves and invites of before still lead to."""
+
+    @staticmethod
+    def unpack(packed: list[Any]) -> InboxState:
+        relay, routes, *rest = packed
+        state = InboxState(relay, tuple(routes), *rest)
+        state.old_cards = tuple(state.old_cards)
+        return state
 
     def pack(self) -> list[Any]:
         return [
@@ -99,7 +108,7 @@ class OwnKeyPackage:
 
 
 class Inbox:
-    """Makes and reads this account's inbox. One relay, one inbox, for now."""
+    """Makes and reads this account's inbox; and those that it has left for another relay, for as long as they are there."""
 
     def __init__(self, identity: Identity, engine: mls.Engine, errands: Errands, chance: Chance) -> None:
         self._identity = identity
@@ -109,14 +118,15 @@ class Inbox:
         self._grants: list[Grant] = []
         self._packages: dict[bytes, OwnKeyPackage] = {}
         self.state: InboxState | None = None
+        self.left: list[InboxState] = []
+        """Inboxes on relays where this account lived before: letters may still come there."""
 
     # -------------------------------------------------------------------------------------- remembering
 
     def restore(self, facts: dict[str, bytes]) -> None:
         if "inbox" in facts:
-            relay, routes, *rest = cbor.decode(facts["inbox"])
-            self.state = InboxState(relay, tuple(routes), *rest)
-            self.state.old_cards = tuple(self.state.old_cards)
+            self.state = InboxState.unpack(cbor.decode(facts["inbox"]))
+        self.left = [InboxState.unpack(packed) for packed in cbor.decode(facts.get(LEFT, b"\x80"))]
         for name, value in facts.items():
             if name.startswith("kp:"):
                 log_key, token, last_resort = cbor.decode(value)
@@ -125,6 +135,9 @@ class Inbox:
     def save(self, fx: Effects) -> None:
         assert self.state is not None
         fx.save(PutFact("inbox", cbor.encode(self.state.pack())))
+
+    def save_left(self, fx: Effects) -> None:
+        fx.save(PutFact(LEFT, cbor.encode([state.pack() for state in self.left])))
 
     def here(self) -> InboxState:
         assert self.state is not None, "an account has an inbox from its first moment on"
@@ -159,6 +172,30 @@ class Inbox:
             nonce,
         )
         self._errands.add(fx, n, log, relay, Create(body, admission), "inbox")
+
+    def leave(
+        self, relay: bytes, routes: Sequence[str], admission: bytes, n: int, now: int, fx: Effects
+    ) -> None:
+        """Make another inbox on this relay, for the same key, and go on reading the one before: others have its tokens until
+        they hear of the new one."""
+        before = self.here()
+        self.make(relay, routes, admission, n, now, fx)
+        self.here().key_private, self.here().key_public = before.key_private, before.key_public
+        self.left.append(before)
+        self.save_left(fx)
+
+    def left_on(self, relay: bytes, log: bytes) -> InboxState | None:
+        """The inbox that was left with this log."""
+        return next((state for state in self.left if (state.relay, state.log) == (relay, log)), None)
+
+    def forget_left(self, state: InboxState, fx: Effects) -> None:
+        """The relay does not have it any more."""
+        self.left.remove(state)
+        self.save_left(fx)
+
+    def logs(self) -> set[bytes]:
+        """The logs of all of them."""
+        return {self.here().log, *(state.log for state in self.left)}
 
     def make_again(self, admission: bytes, next_n: Callable[[], int], fx: Effects) -> None:
         """Make the same inbox again, on a relay that does not know it any more."""
@@ -295,6 +332,10 @@ class Inbox:
 
     # ------------------------------------------------------------------------------------ key packages
 
+    def reach(self) -> Reach:
+        """A way to reach us, with a token granted for it; `send_grants` tells the relay."""
+        return self._reach(self.grant(GRANT_ENTRIES, GRANT_SIZE))
+
     def _reach(self, token: bytes) -> Reach:
         state = self.here()
         return Reach(state.relay, state.routes, state.log, token, state.card_id, state.card_key)
@@ -379,9 +420,10 @@ class Inbox:
 
     # ------------------------------------------------------------------------------------------ letters
 
-    def watching(self) -> Watching:
-        state = self.here()
-        return Watching(state.relay, state.log, state.read, state.seq)
+    def watching(self) -> list[Watching]:
+        """The inbox, once it is made, and those that were left."""
+        states = [*([self.here()] if self.is_made() else []), *self.left]
+        return [Watching(state.relay, state.log, state.read, state.seq) for state in states]
 
     def follow(self, record: Record) -> bool:
         """Go on to the next record. False: it does not follow what was read; then the relay's word is taken for it."""

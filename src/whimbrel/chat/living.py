@@ -7,9 +7,11 @@ from typing import Protocol
 
 from whimbrel.chat.effects import Effects
 from whimbrel.chat.inbox import Inbox
-from whimbrel.chat.person import Person
+from whimbrel.chat.person import STOCK, Person
 from whimbrel.chat.refusal import CannotDo
 from whimbrel.chat.relays import Relay
+from whimbrel.chat.troubles import text_of
+from whimbrel.crypto.cards import decode_card
 
 
 class Resident(Protocol):
@@ -36,14 +38,27 @@ def renew_ways(person: Resident, relay: Relay, fx: Effects) -> None:
 
 
 def live_on(person: Person, relay: Relay, now: int, fx: Effects) -> None:
-    """Move the inbox to this relay. Raises CannotDo when that would leave people behind who know the one we have."""
+    """Have our inbox on this relay from now on, and make new chats there. The one before is read on for as long as it is there:
+    contacts are told where we live now inside the chats with them, and groups by our leaf. Raises CannotDo."""
+    if person.retired:
+        raise CannotDo("retired", text_of("retired"), "Go on in the other copy.")
     person.add_relay(relay, fx)
+    place = person.relays[relay.identity]
     if person.inbox.here().relay == relay.identity:
         return
-    if person.contacts or any(chat.kind != "self" for chat in person.chats.values()):
-        raise CannotDo(
-            "has-contacts",
-            "Your contacts know the relay that you have now, and would not find you on another one.",
-            "Move single chats there with `whimbrel move`, or make another account for it.",
-        )
-    person.move_in(relay.identity, now, fx)
+    if place.admission is None:
+        raise CannotDo("no-place", "That relay did not give you a place.", "Ask its owner for an address.")
+    person.inbox.send_grants(person.next_n, fx)  # those for the one before
+    before = decode_card(person.inbox.here().card).made_at
+    person.inbox.leave(place.identity, place.routes, place.admission, person.next_n(), now, fx)
+    # Of two cards the newer counts, by whole seconds: this one is newer than any that was made until now.
+    person.inbox.publish_card(person.next_n, max(now, before * 1000) + 1000, fx)
+    person.inbox.send_grants(person.next_n, fx)
+    person.doors.invites.forget_open(fx)
+    for chat in person.chats.values():
+        if chat.line is not None:
+            if chat.kind != "self":
+                person.acquaintances.tell_card(chat, fx, leaf=True)
+            if chat.kind == "pair":
+                person.give_stock(chat, STOCK, now, fx)
+    fx.watch_changed = True

@@ -26,7 +26,7 @@ from whimbrel.chat.errands import KIND, PATIENCE_ENDS, Errand, Errands
 from whimbrel.chat.extensions import Mention, pack_mentions
 from whimbrel.chat.founding import found
 from whimbrel.chat.identity import Chance, Identity
-from whimbrel.chat.inbox import Inbox, letter
+from whimbrel.chat.inbox import Inbox, InboxState, letter
 from whimbrel.chat.line import Closed, LetIn, Line, Removed
 from whimbrel.chat.line_state import Joiner, LineState, Standing
 from whimbrel.chat.moving import move_of
@@ -156,7 +156,7 @@ class Person:
         lives_alone = self.relays[self.inbox.here().relay].embedded and not self.contacts and not self.chats
         if place.admission is None or not lives_alone:
             return
-        self.inbox.make(relay, place.routes, place.admission, self.next_n(), now, fx)
+        self.inbox.leave(relay, place.routes, place.admission, self.next_n(), now, fx)
         self.inbox.publish_card(self.next_n, now, fx)
         self.inbox.send_grants(self.next_n, fx)
         self.doors.invites.forget_open(fx)
@@ -287,7 +287,7 @@ class Person:
     def met(self, chat: Conversation, line: Line, fx: Effects, anew: Sequence[bytes] = ()) -> None:
         """Learn the names of members that nobody introduced, from the cards that their leaves name. `anew`: accounts whose
         cards are asked for though we may have one: their device may be another one now."""
-        self.pictures.look(chat, line, fx)
+        self.looks(chat, line, fx)
         for member in line.members:
             account, known = member.account, self.contacts.get(member.account)
             if account == self.identity.account or not member.leaf.reach:
@@ -308,17 +308,23 @@ class Person:
     def picture(self, id: bytes) -> bytes | None:
         return self.pictures.data(id)
 
+    def looks(self, chat: Conversation, line: Line, fx: Effects) -> None:
+        self.pictures.look(chat, line, fx)
+
     def own_card(self) -> bytes:
         return self.inbox.here().card
 
     def own_leaf(self, before: LeafExtension) -> bytes:
-        """Our leaf extension with the card that we have now."""
+        """Our leaf extension with the card that we have now, and the inbox where we live now."""
         here = self.inbox.here()
-        reach = tuple(
-            replace(way, card=here.card_id, card_key=here.card_key) if way.inbox == here.log else way
-            for way in before.reach
-        )
-        return encode_leaf(replace(before, reach=reach))
+        moved = {state.log for state in self.inbox.left}
+        reach = []
+        for way in before.reach:
+            if way.inbox == here.log:
+                reach.append(replace(way, card=here.card_id, card_key=here.card_key))
+            else:
+                reach.append(self.inbox.reach() if way.inbox in moved else way)
+        return encode_leaf(replace(before, reach=tuple(reach)))
 
     def heard_card(
         self, chat: Conversation, line: Line, account: bytes, body: bytes, seq: int, now: int, fx: Effects
@@ -367,7 +373,7 @@ class Person:
         """Every log to be watched, on whichever relay."""
         if self.retired:
             return []
-        logs = [*([self.inbox.watching()] if self.inbox.is_made() else []), *self.doors.invites.watching()]
+        logs = [*self.inbox.watching(), *self.doors.invites.watching()]
         for chat in self.chats.values():
             if chat.id not in self.aside:
                 logs += chat.watching()
@@ -385,6 +391,8 @@ class Person:
         inbox = self.inbox.here()
         if log == inbox.log and relay == inbox.relay:
             self._letters(what, now, fx)
+        elif (left := self.inbox.left_on(relay, log)) is not None:
+            self._letters_to_where_we_lived(left, what, now, fx)
         elif log in self.doors.invites.logs():
             self.doors.invites.records(log, what, now, fx)
         elif (found := self._line(relay, log)) is not None:
@@ -434,6 +442,32 @@ class Person:
                     continue
                 self.doors.welcomes.letter(data, now, fx)
         self.inbox.save(fx)
+
+    def _letters_to_where_we_lived(
+        self, left: InboxState, what: Fetched | Failure, now: int, fx: Effects
+    ) -> None:
+        if isinstance(what, Failure):
+            if what.status is Status.EXPIRED and what.first is not None and what.first > left.seq:
+                left.seq = what.first - 1
+                self.inbox.save_left(fx)
+                fx.watch_changed = True
+            elif what.status is Status.DENIED:
+                self.inbox.forget_left(left, fx)
+                fx.watch_changed = True
+            return
+        for record in what.records:
+            if record.seq <= left.seq:
+                continue
+            self.doing = (left.log, record.seq)
+            left.seq, left.h = record.seq, record.h
+            if record.entry is not None and self.doing not in self.aside:
+                try:
+                    data = self.inbox.open(record.entry, left.log)
+                except (WireError, CryptoError) as error:
+                    fx.tell("ignored", seq=record.seq, why=str(error))
+                    continue
+                self.doors.welcomes.letter(data, now, fx)
+        self.inbox.save_left(fx)
 
     def answer(self, tag: Tag, answer: Answer, now: int, fx: Effects) -> None:
         """The relay's answer to what was asked with this tag."""
@@ -598,6 +632,7 @@ class Person:
                 self.errands.pump(lane, now, fx)
         self.doing = None
         self.doors.pump(now, fx)
+        self.inbox.send_grants(self.next_n, fx)  # of leaves that were made in this turn
 
     def next_time(self) -> int | None:
         """When something is due next (milliseconds)."""

@@ -111,7 +111,7 @@ class Welcomes:
     def _asks(self, request: ContactRequest, now: int, fx: Effects) -> None:
         card = decode_card(request.card)
         known = self._person.contacts.get(card.account)
-        if card.account == self._person.identity.account or request.to != self._person.inbox.here().log:
+        if card.account == self._person.identity.account or request.to not in self._person.inbox.logs():
             raise Refused("a request that is not for this inbox")
         if known is not None and known.standing in ("contact", "blocked", "refused"):
             return
@@ -289,6 +289,8 @@ class Welcomes:
         if chat is None:
             peer = card.account if envelope.kind == "pair" else None
             chat = Conversation(person, envelope.conversation, envelope.kind, name, peer)
+        elif chat.kind == "group" and standing is Standing.OPEN:  # it may have got another one meanwhile
+            chat.name = name
         at = envelope.position
         state = LineState(
             envelope.log,
@@ -334,7 +336,7 @@ class Welcomes:
         if envelope.generation > GENERATION_MAX:
             raise Refused("a generation that leaves no room for the next")
         lines = [line for chat in person.chats.values() for line in chat.lines if line is not before]
-        taken = {person.inbox.here().log, *self._ready_logs(), *(line.state.log for line in lines)}
+        taken = {*person.inbox.logs(), *self._ready_logs(), *(line.state.log for line in lines)}
         chat = person.chats.get(envelope.conversation)
         if chat is not None and (there := chat.line_on(envelope.log)) is not None and there is not before:
             raise Refused("a Welcome that came after a later one")
