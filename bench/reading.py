@@ -1,7 +1,7 @@
 """How quick does a home with 100,000 messages and 2,000 chats answer the page: its list of chats, a window of messages?
 
 The home is that of the page's own bench (see _page_store.py), opened as an app has it, with its relay beside it. Every tenth
-message of the large chat answers another one, has a reaction or a file. Timed is a whole call, from its parameters to the
+message of the large chat has a reaction and a file. Timed is a whole call, from its parameters to the
 lines of JSON, in the one process that also has everything else to do; each figure is the middle one of several.
 """
 
@@ -68,7 +68,7 @@ async def measured(folder: Path, messages: int, chats: int) -> list[Figure]:
 
 
 def adorn(path: Path) -> None:
-    """Quotes, reactions and files as a lively chat has them; drafts and pins among the others."""
+    """Reactions and files as a lively chat has them; drafts and pins among the others."""
     chance = random.Random(7)
     with open_home(path, create=False, find_keyring=lambda interactive: None) as home:
         store = home.database
