@@ -4,7 +4,7 @@
 const HERE_MS = 10_000;
 
 class Windows {
-  #channel = new BroadcastChannel("whimbrel-windows");
+  #channel = new BroadcastChannel("whimbrel-others");
   #own = crypto.randomUUID();
   #heard = new Map<string, number>();
   /** How many others there are. */
