@@ -1,5 +1,11 @@
 """Messages as people write and read them."""
 
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cbor2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +25,7 @@ from whimbrel.chat.composing import (
     delete,
     edit,
     id_of,
+    is_emoji,
     react,
     reaction_of,
     room_uri,
@@ -33,15 +40,31 @@ from whimbrel.chat.composing import (
 from whimbrel.chat.content import (
     ContentError,
     Disposition,
+    ExtensionValue,
     ExternalPart,
     MimiContent,
     MultiPart,
     NestedPart,
     NullPart,
+    Opaque,
     PartSemantics,
     SinglePart,
     decode,
     encode,
+)
+from whimbrel.chat.extensions import (
+    DURATION_MAX,
+    SIDE_MAX,
+    THUMBHASH_MAX,
+    WAVEFORM_MAX,
+    Media,
+    Mention,
+    is_forwarded,
+    media_as_json,
+    media_extension,
+    media_from_json,
+    media_of,
+    mentions_of,
 )
 from whimbrel.crypto.files import FILE_MAX
 
@@ -292,3 +315,150 @@ def test_any_name_becomes_one_that_stays_in_its_folder(name: str) -> None:
     assert not safe.startswith((".", " "))
     assert not safe.endswith((".", " "))
     assert safe_file_name(safe) == safe
+
+
+# ------------------------------------------------------------------------------------------------- our own
+
+
+@pytest.mark.parametrize(
+    "emoji",
+    [
+        "\N{THUMBS UP SIGN}",
+        "\N{THUMBS UP SIGN}\N{EMOJI MODIFIER FITZPATRICK TYPE-5}",
+        "\N{HEAVY BLACK HEART}\ufe0f",
+        "\N{MAN}\u200d\N{WOMAN}\u200d\N{GIRL}",
+        "3\ufe0f\u20e3",
+        "#\ufe0f\u20e3",
+        "\U0001f1ea\U0001f1fa",
+        "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+        "\u303d\ufe0f",
+        "\u203c\ufe0f",
+        "\u2139\ufe0f",
+        "\u2194\ufe0f",
+        "\U0001fbff",
+    ],
+)
+def test_what_is_an_emoji(emoji: str) -> None:
+    assert is_emoji(emoji)
+    assert reaction_of(read(react(SALT, OTHER, emoji))) == emoji
+
+
+def test_all_emoji_that_the_page_offers_are_emoji() -> None:
+    data = Path(__file__).parents[2] / "web" / "node_modules" / "emojibase-data" / "en" / "data.json"
+    if not data.exists():
+        pytest.skip("the page's packages are not installed")
+    offered = [
+        one["emoji"] for each in json.loads(data.read_text()) for one in (each, *each.get("skins", ()))
+    ]
+    assert len(offered) > 1800
+    assert [emoji for emoji in offered if not is_emoji(emoji) or len(emoji.encode()) > REACTION_MAX] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a", "1", " ", "\ufe0f", "\u200d", "\u20e3a", "\u202e\N{BIRD}", "<3", "\N{BIRD}\n"]
+)
+def test_what_is_none(text: str) -> None:
+    assert not is_emoji(text)
+
+
+media = st.builds(
+    Media,
+    st.integers(0, SIDE_MAX),
+    st.integers(0, SIDE_MAX),
+    st.integers(0, DURATION_MAX),
+    st.binary(max_size=WAVEFORM_MAX),
+    st.binary(max_size=THUMBHASH_MAX),
+    st.booleans(),
+)
+
+
+@given(given=st.dictionaries(st.integers(0, 1024), media, max_size=4))
+def test_what_is_known_of_parts_comes_out_as_it_went_in(given: dict[int, Media]) -> None:
+    value = media_extension(given)
+    known = {index: one for index, one in given.items() if one != Media()}
+    assert media_of(with_extension("media", value) if value else say(SALT, "a")) == known
+
+
+@given(one=media)
+def test_what_the_page_is_told_of_a_picture_is_what_it_may_say_of_one(one: Media) -> None:
+    told = media_as_json(one)
+    if not (one.width and one.height):
+        one = replace(one, width=0, height=0)
+    assert (media_from_json(told.decode()) if told else Media()) == one
+
+
+def test_what_does_not_fit_is_left_out_from_the_end() -> None:
+    full = Media(1, 2, 3, bytes(WAVEFORM_MAX), bytes(THUMBHASH_MAX), True)
+    value = media_extension(dict.fromkeys(range(100), full))
+    assert value is not None
+    found = media_of(with_extension("media", value))
+    assert 30 < len(found) < 100
+    assert found == dict.fromkeys(range(len(found)), full)
+
+
+def with_extension(name: str, value: ExtensionValue) -> MimiContent:
+    return read(replace(say(SALT, "Hello @Bo"), extensions=((name, value),)))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        True,
+        b"\xa1\x01\xa1\x01\x05",
+        {1: [5]},
+        {"a": {1: 5}},
+        {1: {1: 1 << 16}},
+        {1: {4: bytes(WAVEFORM_MAX + 1)}},
+        {1: {5: bytes(THUMBHASH_MAX + 1)}},
+        {1: {6: 1}},
+        {1: {1: "5"}},
+        {-1: {1: 5}},
+    ],
+)
+def test_media_that_do_not_hold_say_nothing(value: Any) -> None:
+    content = with_extension(
+        "media", value if isinstance(value, bool | bytes) else Opaque(cbor2.dumps(value))
+    )
+    assert media_of(content) == {}
+
+
+def test_what_a_later_version_says_of_a_part_is_passed_over() -> None:
+    value = {1: {1: 5, 7: "new", "x": [1]}}
+    assert media_of(with_extension("media", Opaque(cbor2.dumps(value)))) == {1: Media(5)}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [[0, 5]],
+        [[0, 5, b"short"]],
+        [[5, 0, bytes(32)]],
+        [[5, 5, bytes(32)]],
+        [[3, 3, bytes(32)], [0, 2, bytes(32)]],
+        [[0, 3, bytes(32)], [2, 2, bytes(32)]],
+        [[-1, 3, bytes(32)]],
+        [[0, 1, bytes(32)]] * 65,
+        {0: 1},
+        "Bo",
+    ],
+)
+def test_mentions_that_do_not_stand_in_the_text_name_nobody(value: Any) -> None:
+    content = with_extension("mentions", value if isinstance(value, str) else Opaque(cbor2.dumps(value)))
+    assert mentions_of(content, text_of(content)) == ()
+
+
+def test_mentions_are_counted_in_code_points() -> None:
+    named = (Mention(2, 3, OTHER), Mention(6, 1, SALT * 2))
+    content = read(say(SALT, "\U0001f426 @Bo \U0001f426", mentions=named))
+    assert mentions_of(content, text_of(content)) == named
+    with pytest.raises(ContentError, match="mentions"):
+        say(SALT, "@Bo", mentions=[Mention(0, 4, OTHER)])
+
+
+def test_an_edit_names_the_files_again_with_what_is_known_of_them() -> None:
+    known = Media(4, 3, thumbhash=b"t")
+    changed = read(edit(SALT, OTHER, "better", attachments=[replace(photo(), media=known)]))
+    assert act_of(changed) is Act.EDIT
+    assert attachments_of(changed) == (replace(photo(part=2), media=known),)
+    assert is_forwarded(read(say(SALT, "a", forwarded=True)))
+    assert not is_forwarded(with_extension("forwarded", 1))

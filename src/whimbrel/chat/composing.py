@@ -296,7 +296,10 @@ def _is_picture(sign: str) -> bool:
     return not sign.isascii() and unicodedata.category(sign) in ("So", "Sm")
 
 
-_OTHER_EMOJI = "\N{DOUBLE EXCLAMATION MARK}\N{EXCLAMATION QUESTION MARK}\N{WAVY DASH}\N{INFORMATION SOURCE}"
+_OTHER_EMOJI = (
+    "\N{DOUBLE EXCLAMATION MARK}\N{EXCLAMATION QUESTION MARK}\N{WAVY DASH}\N{INFORMATION SOURCE}"
+    "\N{PART ALTERNATION MARK}"
+)
 # What joins and varies them: variation selectors, the zero-width joiner, the keycap, and the tags of flags.
 _JOINING = frozenset(("\ufe0e", "\ufe0f", "\u200d", "\u20e3", *map(chr, range(0xE0020, 0xE0080))))
 
