@@ -10,6 +10,7 @@ export const PARTIES = [
   "contact",
   "member",
   "thief",
+  "guest",
   "site",
   "user",
   "open",
