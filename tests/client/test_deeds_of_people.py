@@ -244,3 +244,55 @@ async def test_windows_are_told_what_became_of_messages(street: Neighbours) -> N
         await until(lambda: any(c.get("no_message") == sent["id"] for c in told))
     finally:
         task.cancel()
+
+
+async def test_what_vanishes_leaves_the_disk_and_the_windows(street: Neighbours) -> None:
+    await ask(street.ada, "timer", chat="Bo", seconds=300)
+    await until(lambda: all(s.person().chats[c.id].timer == 300 for s, c in both(street)))
+    [sent] = await ask(
+        street.ada,
+        "send",
+        chat="Bo",
+        text="not for long",
+        uploads=[await upload(street.ada, b"x" * 70_000)],
+        wait=20.0,
+    )
+    came = await comes(street.bo, "Ada", id=sent["id"])
+    assert (came["expires"], came["vanishes"]) == (300, None)
+    await ask(street.bo, "fetch_file", file=came["files"][0]["id"])
+    await until(
+        lambda: street.bo.shell.home.database.file(bytes.fromhex(came["files"][0]["id"])).state == "here"
+    )
+    await ask(street.bo, "seen", chat="Ada", n=came["n"])
+    for service, chat in ((street.ada, "Bo"), (street.bo, "Ada")):
+        (item,) = await shown(service, chat)
+        assert item["vanishes"] is not None
+        assert len(copies(service)) == 1
+    gone: list[str] = []
+
+    async def follow() -> None:
+        async for change in street.bo.call("follow", {}):
+            gone.append(change.get("no_message", ""))
+
+    task = asyncio.create_task(follow())  # noqa: TID251 - a window that looks on
+    try:
+        await until(lambda: gone)
+        clock = street.bo.shell._clock
+        street.bo.shell._clock = lambda: clock() + 299
+        await street.bo.shell.nudge()
+        assert len(await shown(street.bo, "Ada")) == 1
+        assert street.bo.shell._rest() < 2.0, "the next turn comes by itself when it is time"
+        street.bo.shell._clock = lambda: clock() + 301
+        await until(lambda: sent["id"] in gone)
+        assert await shown(street.bo, "Ada") == []
+        assert copies(street.bo) == []
+    finally:
+        task.cancel()
+
+
+def both(street: Neighbours) -> list[tuple[Service, Any]]:
+    """The chat of the two, as each has it."""
+    return [
+        (service, next(chat for chat in service.person().chats.values() if chat.kind == "pair"))
+        for service in (street.ada, street.bo)
+    ]
