@@ -217,8 +217,12 @@ async def test_a_chat_is_cleared_here_alone_and_a_group_that_was_left_goes(stree
     assert len(await shown(street.bo, "Rope")) == 1
     await ask(street.bo, "group_leave", group="Rope")
     await until(lambda: next(c for c in street.bo.person().chats.values() if c.name == "Rope").line is None)
+    group = next(c for c in street.bo.person().chats.values() if c.name == "Rope").lines[0].state.group
+    database = street.bo.shell.home.database
+    assert database.mls_rows(group)
     [done] = await ask(street.bo, "erase_chat", chat="Rope")
     assert done["dropped"] is True
+    assert database.mls_rows(group) == [], "its keys are gone, too"
     assert all(chat.name != "Rope" for chat in street.bo.person().chats.values())
 
 

@@ -68,9 +68,12 @@ async def erase_chat(service: Service, chat: str) -> AsyncIterator[ErasedChatIte
     dropped = found.kind == "group" and found.line is None and found.lost is None and found.offered is None
 
     def deed(person: Person, now: int, fx: Effects) -> None:
-        person.acts.clear(person.chats[found.id], now, fx)
+        chat = person.chats[found.id]
+        person.acts.clear(chat, now, fx)
         if dropped:
-            person.forget(person.chats[found.id], fx)
+            for line in chat.lines:
+                person.forget_group(line.state.group)
+            person.forget(chat, fx)
 
     await service.shell.do(deed)
     yield {"chat": found.id.hex(), "name": found.name, "dropped": dropped}
