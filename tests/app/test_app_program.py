@@ -139,6 +139,21 @@ def test_windows_stay_in_over_a_restart_of_the_app(ada: Home) -> None:
         assert again.call("status")[-1] == {"end": True}
 
 
+def test_a_window_that_follows_does_not_hold_up_the_end(ada: Home) -> None:
+    app = ada.app()
+    ada.make_account("Ada")
+    browser = Browser(app.url)
+    connection = http.client.HTTPConnection(browser.host, timeout=30)
+    connection.request("GET", "/api/follow", headers={"Cookie": browser.cookie, "X-Whimbrel": browser.secret})
+    response = connection.getresponse()
+    assert json.loads(response.readline().removeprefix(b"data: ")) == {"item": {"ready": True}}
+    began = time.monotonic()
+    assert app.end() == 0
+    assert time.monotonic() - began < 10
+    response.read()
+    connection.close()
+
+
 def test_a_port_that_somebody_else_has_by_now_costs_the_windows_that_were_open_there(ada: Home) -> None:
     """Whoever listens there may have been told their secrets."""
     with ada.app() as app:

@@ -18,6 +18,7 @@ from whimbrel.app.file_routes import OTHER, OutOfRange, headers_of, range_of
 from whimbrel.chat.attachments import STAGED
 from whimbrel.client import uploads
 from whimbrel.client.errors import ServiceError
+from whimbrel.client.files import opened
 from whimbrel.client.service import Service
 from whimbrel.crypto.files import sealed_size
 
@@ -241,6 +242,33 @@ async def test_what_waited_when_the_program_ended_is_swept_at_the_next_start(tmp
 )
 async def test_a_type_is_kept_if_it_is_one(window: Window, said: str, name: str, kept: str) -> None:
     assert (await window.put(b"x", name, said))[1]["item"]["type"] == kept
+
+
+async def test_what_came_in_is_sent_with_its_message_and_comes_out_at_the_other_side(window: Window) -> None:
+    data = os.urandom(150_000)
+    chat = next(c.id.hex() for c in window.service.person().chats.values() if c.name == "Bo")
+    ids = [
+        (await window.put(data, name, "image/png", chat=chat))[1]["item"]["upload"]
+        for name in ("a.png", "b.png")
+    ]
+    assert len(window.staged()) == 2
+    await ask(window.service, "send", chat=chat, text="two pictures", uploads=ids)
+    assert window.staged() == []
+    assert window.service.uploads._waiting == {}
+    bo = window.street.bo
+    await until(lambda: window.street.texts(bo, "Ada") == ["two pictures"])
+    [message] = [row for row in bo.shell.home.database.messages() if row.text == "two pictures"]
+    for file in bo.shell.home.database.files_of(message.id):
+        await ask(bo, "fetch_file", file=file.id.hex())
+        await until(lambda id=file.id: _state(bo, id) == "here")  # type: ignore[misc]
+        stored = bo.shelf.stored(file.id.hex())
+        assert b"".join(opened(stored.sealed, stored.key, stored.size, 0, stored.size)) == data
+    # One's own is looked at from the copy that went up.
+    [own] = [row for row in window.service.shell.home.database.messages() if row.text == "two pictures"]
+    for file in window.service.shell.home.database.files_of(own.id):
+        assert (await window.get(f"/files/{file.id.hex()}"))[2] == data
+    with pytest.raises(ServiceError):
+        await ask(window.service, "send", chat=chat, uploads=ids)
 
 
 # ----------------------------------------------------------------------------------------------------- out
