@@ -55,7 +55,7 @@ def chat_item(person: Person, row: Overview, files: dict[bytes, list[FileRow]], 
         "kind": chat.kind,
         "unread": row.unread,
         "last": last,
-        "preview": preview_item(person, row.last, files) if row.last is not None else None,
+        "preview": preview_item(person, row, row.last, files, last) if row.last is not None else None,
         "person": chat.peer.hex() if chat.peer is not None else None,
         "verified": peer is not None and peer.verified,
         "standing": standing,
@@ -112,11 +112,14 @@ def is_muted(settings: ChatSettingsRow, now: int) -> bool:
     return settings.muted and (not settings.muted_until or now < settings.muted_until)
 
 
-def preview_item(person: Person, row: Last, files: dict[bytes, list[FileRow]]) -> PreviewItem:
+def preview_item(
+    person: Person, chat: Overview, row: Last, files: dict[bytes, list[FileRow]], at: str | None
+) -> PreviewItem:
+    """`at`: when the chat's newest message was sent, in words; nearly always that is this one."""
     item: PreviewItem = {
         "id": row.id.hex(),
         "n": row.n,
-        "at": moment(row.at) or "",
+        "at": (at if row.at == chat.last_at else moment(row.at)) or "",
         "sender": name_in(person, row.sender),
         "mine": bool(row.mine),
         "text": "" if row.deleted else row.text,

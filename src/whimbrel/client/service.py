@@ -135,6 +135,8 @@ class Service:
         self.windows = Windows(shell.home.database, shell.home.id)
         self.shelf = Shelf(self)
         self.lock = Lock(shell, lambda: self.lock_after, self._lock_changed)
+        self.listed: set[bytes] = set()
+        """Chats that were listed since the start: what a list says of them is noted beside them."""
         self.lock_after = 0
         """As in the settings."""
         self.over = asyncio.Event()

@@ -12,7 +12,7 @@ from whimbrel.chat.composing import TEXT_MAX
 from whimbrel.chat.conversation import Conversation
 from whimbrel.chat.effects import Effects
 from whimbrel.chat.person import Person
-from whimbrel.chat.records import ChatSettingsRow, PutChatSettings
+from whimbrel.chat.records import ChatSettingsRow, FileRow, PutChatSettings
 from whimbrel.client.chat_views import chat_item, chat_items, files_of_last, told
 from whimbrel.client.errors import WRONG_USE, ServiceError
 from whimbrel.client.lookup import find_chat
@@ -20,6 +20,7 @@ from whimbrel.client.shapes import ChatItem, ContactItem
 from whimbrel.client.views import contact_item, milliseconds
 from whimbrel.crypto.accounts import pair_id
 from whimbrel.store.errors import StoreError
+from whimbrel.store.reading import Overview, Reading
 
 if TYPE_CHECKING:
     from whimbrel.client.service import Service
@@ -31,11 +32,9 @@ AT_ONCE = 200
 async def chats(service: Service) -> AsyncIterator[ChatItem]:
     """All chats, also archived ones: pinned ones first, then the newest."""
     person = service.person()
-    if fresh := [chat.id for chat in person.chats.values() if not chat.hidden and not chat.is_glanced]:
-        await _remember(service, fresh)
+    await _remember(service, [chat for chat in person.chats.values() if chat.id not in service.listed])
     reading, now = service.shell.home.database.reading, service.shell.now()
-    rows = told(await asyncio.to_thread(reading.overviews))
-    files = await asyncio.to_thread(files_of_last, reading, rows)
+    rows, files = await asyncio.to_thread(_listed, reading)
     for start in range(0, len(rows), AT_ONCE):
         person = service.person()
         for row in rows[start : start + AT_ONCE]:
@@ -44,16 +43,24 @@ async def chats(service: Service) -> AsyncIterator[ChatItem]:
         await asyncio.sleep(0)
 
 
-async def _remember(service: Service, chats: list[bytes]) -> None:
-    """What a home of before has not noted beside its chats is asked of MLS once, and kept."""
+def _listed(reading: Reading) -> tuple[list[Overview], dict[bytes, list[FileRow]]]:
+    rows = told(reading.overviews())
+    return rows, files_of_last(reading, rows)
+
+
+async def _remember(service: Service, chats: list[Conversation]) -> None:
+    """What is not noted beside chats (of homes of before, say) is asked of MLS once, and kept."""
+    fresh = [chat.id for chat in chats if not chat.hidden and not chat.is_glanced]
 
     def deed(person: Person, now: int, fx: Effects) -> None:
-        for id in chats:
+        for id in fresh:
             if (chat := person.chats.get(id)) is not None and chat.glance() is not None:
                 fx.save(chat.save())
 
-    with suppress(StoreError):  # the list is shown all the same
-        await service.shell.do(deed)
+    if fresh:
+        with suppress(StoreError):  # the list is shown all the same
+            await service.shell.do(deed)
+    service.listed.update(chat.id for chat in chats)
 
 
 async def contacts(service: Service) -> AsyncIterator[ContactItem]:
