@@ -116,6 +116,45 @@ def test_messages_and_receipts(village: Village, how: str) -> None:
 
 
 @HOW
+def test_edits_deletions_and_reactions(village: Village, how: str) -> None:
+    ada, bo = village.friends("Ada", "Bo")
+    ids: list[bytes] = []
+
+    def act(one: Villager, deed: str, id: bytes, *what: object) -> None:
+        row = one.home.database.message(id)
+        assert row is not None
+        one.do(
+            lambda person, now, fx: getattr(person.acts, deed)(person.chats[row.chat], row, *what, now, fx)
+        )
+
+    def flow(run: int, mishap: Mishap) -> None:
+        new = [ada.send("Bo", f"{run} {n}") for n in range(3)]
+        village.settle()
+        act(ada, "edit", new[0], f"{run} edited", ())
+        act(bo, "react", new[0], "\N{BIRD}")
+        act(ada, "edit", new[1], f"{run} never seen", ())
+        act(ada, "delete", new[1])
+        act(bo, "react", new[2], "\N{BIRD}")
+        mishap.drive(ada, bo)
+        act(bo, "react", new[2], "")
+        mishap.drive(ada, bo)
+        ids.extend(new)
+
+    at_every_step(village, how, flow)
+    for one in (ada, bo):
+        reactions = one.home.database.reactions_to(ids)
+        for n, id in enumerate(ids):
+            row = one.home.database.message(id)
+            assert row is not None
+            run, which = divmod(n, 3)
+            assert (row.text, row.deleted) == ((f"{run} edited", False), ("", True), (f"{run} 2", False))[
+                which
+            ]
+            assert [deed.text for deed in reactions.get(id, [])] == (["\N{BIRD}"] if which == 0 else [])
+        assert one.home.database._rows("SELECT count(*) FROM deeds WHERE state = 'queued'") == [(0,)]
+
+
+@HOW
 def test_a_post_too_large_for_an_entry(village: Village, how: str) -> None:
     ada, bo = village.friends("Ada", "Bo")
 
