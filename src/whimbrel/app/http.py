@@ -29,7 +29,7 @@ HEARTBEAT_S = 15.0
 _STUCK_S = 60.0
 
 _NOBODY = (
-    "accelerometer bluetooth display-capture geolocation gyroscope hid magnetometer midi payment"
+    "accelerometer display-capture geolocation gyroscope hid magnetometer midi payment"
     " publickey-credentials-get screen-wake-lock serial usb xr-spatial-tracking"
 )
 _HEADERS = {
