@@ -115,6 +115,54 @@ def test_who_opens_an_open_invite_asks_and_is_let_in_or_not(
         assert [c["name"] for c in ada.ask("contacts") if c["standing"] == "contact"] == ["Bo"]
 
 
+def test_an_invite_that_cannot_be_opened_says_why(three: Sequence[Person]) -> None:
+    ada, bo, cleo = three
+    invite = ada.invite()
+    box = ada.box("Paste an invite")
+    for pasted, answer in (
+        ("https://example.org/nothing-of-the-kind", "This is not an invite."),
+        (invite[:-20], "A part of this invite is missing."),
+        (invite[:-3] + ("aaa" if invite[-3:] != "aaa" else "bbb"), "This invite is damaged"),
+        (invite, "This is an invite of your own."),
+    ):
+        box.fill(pasted)
+        ada.button("Open invite").click()
+        expect(ada.dialog.get_by_role("alert").last).to_contain_text(answer)
+    bo.ask("accept", invite=invite)
+    cleo.button("New chat").first.click()
+    cleo.box("Paste an invite").fill(invite)
+    cleo.button("Open invite").click()
+    expect(cleo.dialog.get_by_role("alert").last).to_contain_text("This invite was opened already.")
+
+
+def test_new_chat_asks_where_the_friend_is_and_anywhere_takes_a_relay(
+    browser: Chromium, relay: RelayProcess, tmp_path: Path
+) -> None:
+    ada = Person("Ada", tmp_path, browser, own_relay=True)
+    try:
+        ada.start()
+        ada.open()
+        ada.first_start()
+        ada.button("New chat").first.click()
+        expect(ada.dialog).to_contain_text("Until you choose, this invite works on this computer only.")
+        ada.page.get_by_role("radio", name="Anywhere").check()
+        expect(ada.button("Copy invite")).to_have_count(0)
+        ada.box("Address of a relay").fill(relay.address[:40])
+        ada.button("Use this relay").click()
+        expect(ada.dialog.get_by_role("alert").first).to_contain_text(
+            "This is not the whole address of a relay."
+        )
+        ada.box("Address of a relay").fill(relay.address)
+        ada.button("Use this relay").click()
+        expect(ada.dialog).to_contain_text("This invite works from anywhere.")
+        expect(ada.button("Copy invite")).to_be_visible()
+        [status] = ada.ask("status")
+        assert status["relay"] == "elsewhere"
+    finally:
+        ada.context.close()
+        ada.kill()
+
+
 def test_a_group_with_a_picture_is_made_named_anew_and_its_members_change(
     three: Sequence[Person], tmp_path: Path
 ) -> None:

@@ -242,6 +242,7 @@ def contact(name: str, **more: Any) -> Item:
         "standing": "contact",
         "verified": False,
         "came": "came by your invite of 2026-11-02",
+        "cannot_be_added": None,
         "groups": [],
     }
     return checked(shapes.ContactItem, base | more)
