@@ -477,3 +477,33 @@ async def test_a_file_is_stopped_where_it_stands_and_goes_on_from_there(
 def _state(service: Service, file: bytes) -> str:
     row = service.shell.home.database.file(file)
     return row.state if row is not None else ""
+
+
+# ----------------------------------------------------------------------------------------------- of groups
+
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360f8cf50"
+    "0f0003860180c5340d860000000049454e44ae426082"
+)
+
+
+async def test_the_picture_of_a_group_is_given_to_its_members_windows(window: Window) -> None:
+    upload = (await window.put(PIXEL, "rope.png", "image/png"))[1]["item"]["upload"]
+    await ask(window.service, "group_set", group="Rope", picture=upload)
+    bo = window.street.bo
+    rope = next(chat.id for chat in bo.person().chats.values() if chat.name == "Rope")
+
+    async def picture(service: Service) -> str | None:
+        found = [chat["picture"] for chat in await ask(service, "chats") if chat["id"] == rope.hex()]
+        return found[0]
+
+    async with asyncio.timeout(20):
+        while (id := await picture(window.service)) is None or await picture(bo) != id:
+            await asyncio.sleep(0.05)
+    status, headers, body = await window.get(f"/files/picture/{id}")
+    assert (status, body, headers["Content-Type"]) == (200, PIXEL, "image/png")
+    assert headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    for wrong in ("0f" * 32, "x", ""):
+        assert (await window.get(f"/files/picture/{wrong}"))[0] in (404, 403)
+    assert await window.bare(f"/files/picture/{id}") == 403
