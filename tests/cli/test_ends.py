@@ -223,7 +223,7 @@ def test_completion_knows_commands_options_files_and_the_chats_of_a_running_app(
         return ada.run("completion", "words", "--", *typed, as_json=False).out.splitlines()
 
     assert "send" in words("")
-    assert words("group", "sh") == ["add", "demote", "leave", "new", "promote", "remove", "show"]
+    assert words("group", "sh") == ["add", "demote", "leave", "new", "promote", "remove", "set", "show"]
     assert "--reply-to" in words("send", "--")
     assert words("send", "Bo", "--file", "") == [":files"]
     assert words("requests", "") == ["accept", "refuse"]
