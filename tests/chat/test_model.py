@@ -26,18 +26,30 @@ from whimbrel.chat.effects import Effects
 from whimbrel.chat.line_state import Standing
 from whimbrel.chat.person import Person
 from whimbrel.chat.records import MessageRow
+from whimbrel.chat.rules import may_post
+from whimbrel.crypto.leaf import encode_roles
 
 NAMES = ("Ada", "Bo", "Cy", "Di")
 GROUP = "birds"
 LEAVERS = ("Cy", "Di")
+MONTH = 30 * 24 * 3600
+"""Longer than any run: what was said stays, and can be counted."""
 HOUR, DAY = 3_600_000, 86_400_000
 PAUSES = (100, 100, 2_500, 2_500, 61_000, HOUR)
 
 people = st.sampled_from(NAMES)
 chats = st.sampled_from((GROUP, GROUP, *NAMES))
 words = st.lists(st.tuples(people, chats), min_size=1, max_size=6)
-change = st.sampled_from(("add", "add", "remove", "promote", "demote", "name", "update", "leave"))
+change = st.sampled_from(
+    (
+        *("add", "add", "remove", "promote", "demote", "update", "leave"),
+        *("name", "timer", "picture", "may_post", "may_add", "may_change"),
+    )
+)
 changes = st.lists(st.tuples(people, change, people), min_size=1, max_size=4)
+deed = st.sampled_from(("edit", "delete", "react", "react", "take back"))
+deeds = st.lists(st.tuples(people, chats, deed, st.integers(0, 9)), min_size=1, max_size=4)
+REACTIONS = ("\N{THUMBS UP SIGN}", "\N{PARTY POPPER}")
 event = st.sampled_from(
     (
         *("step",) * 8,
@@ -72,6 +84,8 @@ class Conversations(RuleBasedStateMachine):
         self.group = self.one("Ada").chat(GROUP).id
         self.said: dict[tuple[str, str], list[str]] = defaultdict(list)
         """What was answered as saved, by sender and chat, in its order."""
+        self.first: dict[bytes, str] = {}
+        """What each message said when it was sent, whatever became of it."""
         self.n = 0
 
     def one(self, name: str) -> Weathered:
@@ -102,6 +116,29 @@ class Conversations(RuleBasedStateMachine):
             )
             if id is not None:
                 self.said[who, chat].append(text)
+                self.first[id] = text
+
+    @rule(deeds=deeds)
+    def people_do_things_to_messages(self, deeds: list[tuple[str, str, str, int]]) -> None:
+        for who, chat, what, which in deeds:
+            rows = self.rows(who, chat)
+            if rows:
+                row = rows[-1 - which % len(rows)]
+                if what != "delete" or row.state not in ("queued", "failed"):  # else it was never said
+                    self.n += 1
+                    self.one(who).wish(partial(self._do_to, what, row))
+
+    def _do_to(self, what: str, row: MessageRow, person: Person, now: int, fx: Effects) -> None:
+        chat, acts = person.chats[row.chat], person.acts
+        match what:
+            case "edit":
+                acts.edit(chat, row, f"edited {self.n}", (), now, fx)
+            case "delete":
+                acts.delete(chat, row, now, fx)
+            case "react":
+                acts.react(chat, row, REACTIONS[self.n % 2], now, fx)
+            case _:
+                acts.react(chat, row, "", now, fx)
 
     @rule(changes=changes)
     def people_change_the_group(self, changes: list[tuple[str, str, str]]) -> None:
@@ -126,7 +163,13 @@ class Conversations(RuleBasedStateMachine):
             case "update":
                 person.intend(chat, "update", [], fx)
             case "name":
-                person.intend(chat, "roles", ["name", f"birds {self.n}"], fx)
+                person.change_group(chat, {"name": f"birds {self.n}"}, fx)
+            case "timer":
+                person.change_group(chat, {"timer": self.n % 3 * MONTH}, fx)
+            case "picture":
+                person.pictures.set(chat, f"a bird {self.n}".encode() if self.n % 4 else None, fx)
+            case "may_post" | "may_add" | "may_change":
+                person.change_group(chat, {what: self.n % 2}, fx)
             case _:
                 person.intend(chat, "roles", [what, account], fx)
 
@@ -168,6 +211,7 @@ class Conversations(RuleBasedStateMachine):
         for one in self.village.people.values():
             self.is_at_rest(one)
         self.all_agree()
+        self.all_see_the_same()
         self.nothing_is_lost_or_doubled()
 
     def teardown(self) -> None:
@@ -197,7 +241,7 @@ class Conversations(RuleBasedStateMachine):
                 line.group.epoch_authenticator(),
                 tuple(names[account] for account in line.accounts()),
                 tuple(names[account] for account in line.roles.admins),
-                line.roles.name,
+                encode_roles(line.roles),
                 (line.state.seq, line.state.turn, line.state.h, line.state.n, line.state.read),
             )
             for line in lines.values()
@@ -214,6 +258,32 @@ class Conversations(RuleBasedStateMachine):
             assert there.line is not None
             assert here.line.group.epoch_authenticator() == there.line.group.epoch_authenticator()
 
+    def all_see_the_same(self) -> None:
+        """Who is in the group has its picture, and none that it had before; and knows it by its name."""
+        for name in NAMES:
+            chat = self.chat(name, GROUP)
+            if chat is not None and chat.line is not None:
+                picture = chat.line.roles.picture
+                here = self.one(name).home.database.pictures(chat.id)
+                assert here == ([picture.hash] if picture is not None else []), name
+                assert chat.name == chat.line.roles.name
+
+    def words(self, rows: list[MessageRow]) -> list[str]:
+        """What these messages said at first."""
+        return [self.first.get(row.id, row.text) for row in rows]
+
+    def seen(self, name: str, chat: str) -> dict[bytes, Any]:
+        """What each message that left is by now, for this person."""
+        rows = [row for row in self.rows(name, chat) if row.state != "failed"]
+        reactions = self.one(name).home.database.reactions_to([row.id for row in rows])
+        found = {id: sorted((one.sender, one.text) for one in given) for id, given in reactions.items()}
+        return {row.id: (row.text, row.edit, row.deleted, found.get(row.id)) for row in rows}
+
+    def messages_are_the_same_for_both(self, one: str, other: str, chats: tuple[str, str]) -> None:
+        here, there = self.seen(one, chats[0]), self.seen(other, chats[1])
+        for id in here.keys() & there.keys():
+            assert here[id] == there[id], (one, other, chats)
+
     def rows(self, name: str, chat: str) -> list[MessageRow]:
         there = self.chat(name, chat)
         return self.one(name).home.database.messages(there.id) if there is not None else []
@@ -223,16 +293,22 @@ class Conversations(RuleBasedStateMachine):
             for other in NAMES:
                 if who != other:
                     said = self.said[who, other]
-                    assert [row.text for row in self.rows(who, other) if row.mine] == said
-                    assert [row.text for row in self.rows(other, who) if not row.mine] == said
+                    assert self.words([row for row in self.rows(who, other) if row.mine]) == said
+                    assert self.words([row for row in self.rows(other, who) if not row.mine]) == said
         # In the group: who was never out has all that anybody said and that was not told to have failed.
+        for who in NAMES:
+            for other in NAMES:
+                if who != other:
+                    self.messages_are_the_same_for_both(who, other, (other, who))
+                if not self.was_out(who) and not self.was_out(other):
+                    self.messages_are_the_same_for_both(who, other, (GROUP, GROUP))
         kept = {
-            who: [row.text for row in self.rows(who, GROUP) if row.mine and row.state != "failed"]
+            who: self.words([row for row in self.rows(who, GROUP) if row.mine and row.state != "failed"])
             for who in NAMES
         }
         for who in NAMES:
-            assert [row.text for row in self.rows(who, GROUP) if row.mine] == self.said[who, GROUP]
-        orders = {who: log_order(self.rows(who, GROUP)) for who in NAMES}
+            assert self.words([row for row in self.rows(who, GROUP) if row.mine]) == self.said[who, GROUP]
+        orders = {who: self.words(log_order(self.rows(who, GROUP))) for who in NAMES}
         stayed = [who for who in ("Ada", "Bo", "Cy") if not self.was_out(who)]
         whole = max(orders.values(), key=len) if not stayed else orders[stayed[0]]
         for who in stayed:
@@ -259,9 +335,9 @@ class Conversations(RuleBasedStateMachine):
         return sum(event in ("removed", "left") for event in events)
 
 
-def log_order(rows: list[MessageRow]) -> list[str]:
-    """Texts in the order of the log. Own messages that went together have the place of their last one."""
-    return [row.text for row in sorted(rows, key=lambda row: (row.seq, row.n)) if row.state != "failed"]
+def log_order(rows: list[MessageRow]) -> list[MessageRow]:
+    """Messages in the order of the log. Own messages that went together have the place of their last one."""
+    return [row for row in sorted(rows, key=lambda row: (row.seq, row.n)) if row.state != "failed"]
 
 
 class SetBack(Conversations):
@@ -321,7 +397,7 @@ class SetBack(Conversations):
             one = self.one(name)
             self.outs[name] = self.was_out(name)
             for chat in one.person.chats.values():
-                self.kept[name, chat.id] = [row.text for row in one.home.database.messages(chat.id)]
+                self.kept[name, chat.id] = self.words(one.home.database.messages(chat.id))
 
     @rule()
     @precondition(lambda self: self.n)
@@ -332,7 +408,7 @@ class SetBack(Conversations):
         self.village.settle(patience=3 * DAY)
         self.all_agree_to_moves()
         for (name, chat), kept in self.kept.items():
-            texts = [row.text for row in self.one(name).home.database.messages(chat)]
+            texts = self.words(self.one(name).home.database.messages(chat))
             assert texts[: len(kept)] == kept, f"{name} lost something at home"
             assert len(texts) == len(set(texts)), f"{name} has something twice"
         for name, chat in self.ahead:
@@ -361,14 +437,15 @@ class SetBack(Conversations):
         for who in NAMES:
             for other in NAMES:
                 if who != other and self.hit not in (who, other):
-                    there = sorted(row.text for row in self.rows(other, who) if not row.mine)
+                    there = sorted(self.words([row for row in self.rows(other, who) if not row.mine]))
                     assert there == sorted(self.said[who, other]), (who, other)
+                    self.messages_are_the_same_for_both(who, other, (other, who))
 
     def all_is_heard_again(self) -> None:
         """Everybody can write everywhere, and is read."""
         self.n += 1
         inside = [name for name in NAMES if (chat := self.chat(name, GROUP)) and chat.line]
-        ways = [(who, GROUP, inside) for who in inside]
+        ways = [(who, GROUP, inside) for who in inside if self.may_write(who)]
         ways += [(who, other, [other]) for who in NAMES for other in NAMES if who != other]
         for who, chat, _ in ways:
             self.people_say(who, chat, f"{who} again {self.n} {chat}")
@@ -380,6 +457,12 @@ class SetBack(Conversations):
                     for row in self.rows(reader, GROUP if chat == GROUP else who if reader != who else chat)
                 ]
                 assert texts.count(f"{who} again {self.n} {chat}") == 1, (who, chat, reader)
+
+    def may_write(self, who: str) -> bool:
+        chat = self.chat(who, GROUP)
+        assert chat is not None
+        assert chat.line is not None
+        return may_post(chat.line.roles, self.one(who).person.identity.account)
 
 
 DEEP = os.environ.get("SOAK") == "true"

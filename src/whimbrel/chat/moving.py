@@ -222,6 +222,7 @@ class Moves:
         if line is None:
             raise CannotDo("nothing-offered", f"Nobody offers to move {chat.name}.")
         line.state.standing = Standing.OPEN
+        chat.name = line.roles.name or chat.name
         chat.note(line, "moved", self._person.identity.account, [], now, fx)
         self._took_over(chat, line, before, fx)
 
