@@ -66,7 +66,7 @@ class Route {
 
   /** To a chat (at a message of it); what lay over it is gone. */
   openChat(chat: string, at: string | null = null): void {
-    const next: Place = { chat, at, panel: null };
+    const next: Place = { chat, at, panel: at ? this.#besideThat() : null };
     // From chat to chat is no step: back leads to the list where that is a place of its own, not through all chats.
     if (this.#place.chat === null && !this.#place.panel) this.#go(next);
     else this.#replace(next);
@@ -98,6 +98,13 @@ class Route {
   /** The message was shown: a reload need not go there again. */
   arrived(): void {
     if (this.#place.at) this.#replace({ ...this.#place, at: null });
+  }
+
+  /** What was searched for stays beside what was found, where there is room for both. */
+  #besideThat(): Place["panel"] {
+    const panel = this.#place.panel;
+    if (panel?.[0] !== "search") return null;
+    return matchMedia(panel.length > 1 ? "(min-width: 1100px)" : "(min-width: 720px)").matches ? panel : null;
   }
 
   #go(place: Place): void {
