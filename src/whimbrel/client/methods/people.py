@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -23,12 +23,20 @@ from whimbrel.client.shapes import (
 )
 from whimbrel.client.views import request_item
 from whimbrel.crypto.accounts import pair_id, safety_number
-from whimbrel.wire.errors import TextError
+from whimbrel.wire.errors import NotOurText, OtherText, TextAltered, TextCut, TextError, TextNewer
 from whimbrel.wire.texts import parse_invite
 
 if TYPE_CHECKING:
     from whimbrel.client.service import Service
 
+_NOT_OPENED: Mapping[type[TextError], str] = {
+    NotOurText: "invite-not",
+    TextCut: "invite-cut",
+    TextAltered: "invite-damaged",
+    TextNewer: "invite-newer",
+    OtherText: "invite-other",
+}
+"""Why a pasted text is no invite that can be opened, for programs."""
 ACCEPT_WAIT = 10.0
 """Seconds that `accept` waits for the relay at least: opening an invite takes a few exchanges."""
 
@@ -64,7 +72,8 @@ async def accept(service: Service, invite: str, text: str = "") -> AsyncIterator
     try:
         parsed = parse_invite(invite)
     except TextError as error:
-        raise ServiceError("invite", str(error), "Copy the whole invite, or ask for a new one.") from None
+        code = _NOT_OPENED.get(type(error), "invite")
+        raise ServiceError(code, str(error), "Copy the whole invite, or ask for a new one.") from None
     await service.shell.do(lambda person, now, fx: person.doors.accept(parsed, text, now, fx))
     key = key_of(parsed)
 
