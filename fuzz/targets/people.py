@@ -289,12 +289,12 @@ def leaf_extension(data: bytes) -> bool:
 @target(
     "people-roles",
     "crypto.leaf.decode_roles",
-    seeds=lambda: [leaf.encode_roles(ROLES)],
+    seeds=lambda: [leaf.encode_roles(ROLES), leaf.encode_roles(leaf.Roles(ROLES.admins))],
     shape=Shape.CBOR,
     longest=42_000,
 )
 def roles(data: bytes) -> bool:
-    """The roles of a group, and its name."""
+    """The roles of a group, its name, timer and picture."""
     return _comes_back(leaf.decode_roles, leaf.encode_roles, data, Newer)
 
 

@@ -19,10 +19,12 @@ from support.mischief import append, entry, sealed_post
 from support.vectors_people import LETTERS, PAYLOADS
 from support.village import Village
 from whimbrel.chat.inbox import letter
+from whimbrel.chat.records import KeepPicture
 from whimbrel.crypto.envelopes import encode_letter
+from whimbrel.crypto.files import seal_part, sealed_size
 from whimbrel.crypto.padding import pad
 from whimbrel.crypto.payload import Payload, encode_payload
-from whimbrel.wire.answers import Appended
+from whimbrel.wire.answers import Appended, Chunk
 
 ROUND = 300
 """Inputs for one village; the next one is fresh."""
@@ -105,6 +107,37 @@ def any_plaintext(data: bytes) -> bool:
     place.village.settle(patience=0)
     assert place.bo.chat("birds").lines[-1].state.seq > before
     return True
+
+
+PICTURE = bytes(range(256))
+
+
+@target(
+    "chat-picture",
+    "chat.pictures",
+    seeds=lambda: [b"\x00" + PICTURE],
+    shape=Shape.BYTES,
+    skip=1,
+    longest=2_000,
+)
+def picture(data: bytes) -> bool:
+    """What a relay gives as a group's picture, as it is or sealed by the right key: none but the true one is ever kept."""
+    place = _place()
+    line = place.bo.chat("birds").lines[-1]
+    if line.roles.picture is None:
+        place.ada.do(lambda person, now, fx: person.pictures.set(place.ada.chat("birds"), PICTURE, fx))
+        place.village.settle()
+    named, chat = line.roles.picture, place.bo.chat("birds").id
+    assert named is not None
+    part = data[1:]
+    if data[:1] == b"\x00" and len(part) == named.size:
+        part = seal_part(named.key, named.size, 0, part)
+    place.bo.home.database.commit([KeepPicture(chat, None)])
+    chunk = Chunk(part, sealed_size(named.size))
+    place.bo.do(lambda person, now, fx: person.pictures.fetched(chat, named.blob, [], chunk, now, fx))
+    here = place.bo.home.database.picture(named.hash)
+    assert here in (None, PICTURE)
+    return here is not None
 
 
 def _letters() -> Iterator[bytes]:

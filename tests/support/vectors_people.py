@@ -133,6 +133,7 @@ PAYLOADS = (
     Payload(PayloadKind.LEFT, 3, secret("h"), b""),
     Payload(PayloadKind.MOVE, 3, secret("h"), encode_letter(MOVE)),
     Payload(PayloadKind.RE_ADD, 3, secret("h"), encode_letter(RE_ADD)),
+    Payload(PayloadKind.CARD, 3, secret("h"), ADA.signed_card),
     Payload(99, 3, secret("h"), b"of a later version"),
 )
 _LIST = sign_device_list(ADA.account.private, ADA.devices)
