@@ -27,6 +27,11 @@ export function shownAs(file: FileItem): Shown {
   return "file";
 }
 
+/** A name as it may be shown: without what turns letters round or breaks lines, so that what ends with "exe" looks like it. */
+export function shownName(name: string): string {
+  return name.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, "");
+}
+
 /** "pdf", "tar.gz": what is written on the sign of a file; at most five letters. */
 export function endingOf(name: string): string {
   const match = /\.((?:tar\.)?[\p{L}\p{N}]{1,5})$/u.exec(name);
