@@ -9,9 +9,11 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Callable, MutableMapping
+from contextlib import suppress
 from typing import Protocol
 
 from whimbrel.chat.records import PutFact, Save
+from whimbrel.store.errors import StoreError
 
 COOKIE, HEADER, PORT = "page:cookie", "page:header", "page:port"
 """Facts of the home."""
@@ -45,10 +47,13 @@ class Windows:
         self.thrown_out: list[Callable[[], None]] = []
         """Called when all windows lose their secrets: what still goes on for one of them ends."""
         if not (self._cookie and self._header):
-            self._make_secrets()
+            try:
+                self._make_secrets()
+            except StoreError:  # a full disk, say: they hold for this run
+                self._cookie, self._header = _two_secrets()
 
     def _make_secrets(self) -> None:
-        cookie, header = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+        cookie, header = _two_secrets()
         self._facts.commit([PutFact(COOKIE, cookie.encode()), PutFact(HEADER, header.encode())])
         self._cookie, self._header = cookie, header
 
@@ -82,7 +87,10 @@ class Windows:
         return int(text) if text.isdigit() and int(text) < 1 << 16 else 0
 
     def keep_port(self, port: int) -> None:
-        self._facts.commit([PutFact(PORT, str(port).encode())])
+        """For the next run; a disk that is full keeps nothing."""
+        if port != self.port():
+            with suppress(StoreError):
+                self._facts.commit([PutFact(PORT, str(port).encode())])
 
     # -------------------------------------------------------------------------------------- links, tickets
 
@@ -130,3 +138,7 @@ def _equal(one: str, other: str) -> bool:
     return hmac.compare_digest(
         one.encode("utf-8", "surrogateescape"), other.encode("utf-8", "surrogateescape")
     )
+
+
+def _two_secrets() -> tuple[str, str]:
+    return secrets.token_urlsafe(32), secrets.token_urlsafe(32)
