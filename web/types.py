@@ -4,9 +4,10 @@ The source is Python: the item types of `whimbrel.client.shapes`, and the signat
 Run `.venv/bin/python web/types.py --write` after a change to either; a test fails while the file is stale.
 """
 
+# ruff: noqa: E402
 from __future__ import annotations
 
-import sys  # ruff: noqa: E402
+import sys
 
 # A folder with a file called types.py must not be where the standard library is looked for.
 sys.path = [path for path in sys.path if not path.endswith("/web")]
