@@ -94,6 +94,7 @@ async def make_chats(home: Path, relay: str, name: str, friend: Path, chats: int
                 break
             except ServiceError:  # the friend's keys are on their way
                 await service.shell.until(lambda: False, 0.2)
+        await call(service, "chat_set", chat=LARGE, pinned=True)  # it stands first, whatever came last
         await service.shell.settle(60)
 
 
@@ -113,7 +114,9 @@ def fill(home: Path, messages: int, others: int = 3) -> None:
             chat = large if number < messages else small[number % len(small)]
             mine = chance.random() < 0.45
             batch.append(
-                AddMessage(_message(chat, me if mine else contact.account, mine, number, started, chance))
+                AddMessage(
+                    _message(chat, me if mine else contact.account, mine, number % messages, started, chance)
+                )
             )
             if len(batch) == BATCH:
                 database.commit(batch)

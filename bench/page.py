@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,9 @@ def large(
     folder: Path, relay: RelayProcess, browser: Chromium, given: argparse.Namespace
 ) -> Iterator[Figure]:
     """Everything that is asked of the home with 100,000 messages and 2,000 chats."""
-    asyncio.run(make_chats(folder / "ada", relay.address, "Ada", folder / "bo", given.chats - 2))
+    with ThreadPoolExecutor(1) as apart:  # Playwright has a loop of its own in this thread
+        making = make_chats(folder / "ada", relay.address, "Ada", folder / "bo", given.chats - 2)
+        apart.submit(asyncio.run, making).result()
     fill(folder / "ada", given.messages)
     ada, bo = Person("Ada", folder, browser), Person("Bo", folder, browser)
     try:

@@ -131,8 +131,8 @@ def test_the_name_and_the_words_of_a_request_are_text(
         ada.home.wait_for(lambda: ada.ask("requests"), bool)
         ada.open()
         ada.page.get_by_role("button", name=re.compile("asks? to write to you")).first.click()
-        expect(ada.page.get_by_text(MARKUP)).to_be_visible()
-        expect(ada.page.get_by_text(NAME).first).to_be_visible()
+        expect(ada.dialog.get_by_text(MARKUP)).to_be_visible()
+        expect(ada.dialog.get_by_text(NAME).first).to_be_visible()
 
 
 @pytest.mark.parametrize(

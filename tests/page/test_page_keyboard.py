@@ -171,6 +171,6 @@ def test_the_keys_that_everybody_expects(ada: Person, bo: Resident) -> None:
     # ? shows all.
     ada.bubble("three").focus()
     keys.press("?")
-    expect(ada.dialog.get_by_text("Go to any chat or command", exact=False).first).to_be_visible()
+    expect(ada.dialog.get_by_text("Go to a chat", exact=False).first).to_be_visible()
     keys.press("Escape")
     expect(ada.dialog).to_have_count(0)
