@@ -107,20 +107,12 @@ service.Shell = NotingShell  # type: ignore[attr-defined]
 service.open_home = partial(open_home, find_keyring=lambda interactive: None)  # type: ignore[attr-defined]
 
 
-# What no command does by itself, or not yet: an update of the own keys, and another name for a group.
+# What no command does by itself: an update of the own keys.
 
 
 async def update(client: Service, group: str) -> AsyncIterator[Item]:
     chat = find_group(client.person(), group)
     await client.shell.do(lambda person, now, fx: person.intend(person.chats[chat.id], "update", [], fx))
-    yield {}
-
-
-async def rename(client: Service, group: str, name: str) -> AsyncIterator[Item]:
-    chat = find_group(client.person(), group)
-    await client.shell.do(
-        lambda person, now, fx: person.intend(person.chats[chat.id], "roles", ["name", name], fx)
-    )
     yield {}
 
 
@@ -150,7 +142,7 @@ def _flight(line: Any) -> list[Any]:
     return [line.state.flight.kind.name, turn, line.state.turn, line.asked, line.caught_up]
 
 
-OWN: dict[str, Callable[..., AsyncIterator[Item]]] = {"update": update, "rename": rename, "stands": stands}
+OWN: dict[str, Callable[..., AsyncIterator[Item]]] = {"update": update, "stands": stands}
 
 
 async def serve(client: Service, n: int, method: str, params: Item) -> None:

@@ -10,7 +10,7 @@ from _crowd import Client, Told
 
 POINTLESS = frozenset(("not-found", "not-an-admin", "not-a-member", "last-admin", "no-key-package"))
 """Answers that a change may have when somebody else was faster."""
-CHANGES = ("group_add", "group_remove", "update", "rename", "group_promote", "group_demote")
+CHANGES = ("group_add", "group_remove", "update", "group_set", "group_promote", "group_demote")
 
 
 async def change(
@@ -23,7 +23,7 @@ async def change(
         params["person"] = guest
     elif what in ("group_promote", "group_demote"):
         params["person"] = member
-    elif what == "rename":
+    elif what == "group_set":
         params["name"] = f"Rowing {draw.randrange(1000)}"
     await ask_for(client, group, what, params, made)
 

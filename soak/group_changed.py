@@ -87,7 +87,7 @@ def _a_change(draw: random.Random, name: str, number: int) -> tuple[str, dict[st
         case "demote":  # the first five stay admins, so that there are always many who can change it
             return "group_demote", {"person": draw.choice(TEN[5:])}
         case "rename":
-            return "rename", {"name": f"Committee {number} of {name}"}
+            return "group_set", {"name": f"Committee {number} of {name}"}
         case "leave":
             return "group_leave", {"who": draw.choice(GUESTS)}
         case _:

@@ -242,7 +242,9 @@ def test_what_happened_cannot_be_edited(village: Village, birds: Any) -> None:
     ada, _bo, mal = birds
     promote(ada, "birds", mal)
     village.settle()
-    mal.do(lambda person, now, fx: person.intend(mal.chat("birds"), "roles", ["name", "words"], fx))
+    mal.do(
+        lambda person, now, fx: person.intend(mal.chat("birds"), "roles", ["set", [["name", "words"]]], fx)
+    )
     village.settle()
     events = [row for row in ada.rows("words", True) if row.event == "renamed"]
     assert [row.sender for row in events] == [mal.person.identity.account]
@@ -347,9 +349,16 @@ def test_key_packages_of_somebody_else_are_not_used_for_a_contact(village: Villa
 def test_a_pair_is_called_what_the_contact_is_called(village: Village) -> None:
     ada, _bo, mal = village.friends("Ada", "Bo", "Mal")
     roles = line_of(mal, "Ada").roles
-    mal.do(lambda person, now, fx: person.intend(mal.chat("Ada"), "roles", ["name", "Bo"], fx))
+    mal.do(lambda person, now, fx: person.intend(mal.chat("Ada"), "roles", ["set", [["name", "Bo"]]], fx))
     village.settle()
-    assert roles.name == ""
+    assert [news["why"] for news in mal.news if news["event"] == "refused"], (
+        "not even our own program does it"
+    )
+    body, _ = commit(mal, "Ada", roles=encode_roles(replace(roles, name="Bo")))
+    append(mal, "Ada", entry(body), advance=True)
+    village.settle()
+    assert line_of(ada, "Mal").roles == roles
+    assert ignored(ada) == ["a conversation of two with a name, a picture, or rights"]
     assert sorted(chat.name for chat in ada.person.chats.values()) == ["Bo", "Mal"]
 
 
@@ -488,8 +497,8 @@ def test_an_intention_that_cannot_be_is_refused_and_blocks_nothing(village: Vill
     for kind, value in (
         ("remove", [me]),
         ("remove", [me, bo.person.identity.account]),
-        ("roles", ["name", "x" * 5000]),
-        ("roles", ["name", "\u202e"]),
+        ("roles", ["set", [["name", "x" * 5000]]]),
+        ("roles", ["set", [["name", "\u202e"]]]),
         ("roles", ["demote", me]),
     ):
         ada.do(

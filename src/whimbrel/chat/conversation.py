@@ -1063,6 +1063,4 @@ def changed_roles(roles: Roles, value: Any, staying: Sequence[bytes]) -> Roles |
     if action == "step-down" and what in roles.admins:  # the last one hands it on
         heirs = () if lasting else tuple(a for a in staying if a not in roles.admins)[:1]
         return replace(roles, admins=(*others, *heirs)) if others or heirs else None
-    if action == "name" and what != roles.name:
-        return replace(roles, name=what)
     return None
