@@ -291,6 +291,8 @@ class RequestAnswerItem(TypedDict):
 class WayItem(TypedDict):
     relay: str
     embedded: bool
+    own: bool
+    """Where this account's inbox is."""
     up: bool
     way: str | None
     since: str | None

@@ -275,6 +275,8 @@ export interface RequestAnswerItem {
 export interface WayItem {
   relay: string;
   embedded: boolean;
+  /** Where this account's inbox is. */
+  own: boolean;
   up: boolean;
   way: string | null;
   since: string | null;

@@ -7,6 +7,7 @@ const NOW = 1_000_000;
 const way = (of: Partial<WayItem> = {}): WayItem => ({
   relay: "ab".repeat(32),
   embedded: false,
+  own: true,
   up: true,
   way: "wss://relay.example/secret-path",
   since: "2026-11-24T04:00:00.000Z",
@@ -68,13 +69,13 @@ describe("what the status line says", () => {
     ["a slow way", facts({ status: status({ ways: [way({ slow: true })] }) }), "quiet", "slow"],
     [
       "one relay of two",
-      facts({ status: status({ ways: [own(), way({ up: false })], relay: "this-network" }) }),
+      facts({ status: status({ ways: [own(), way({ own: false, up: false })], relay: "this-network" }) }),
       "quiet",
       "some",
     ],
     [
       "one's own relay of two",
-      facts({ status: status({ ways: [own(), way({ up: false })] }) }),
+      facts({ status: status({ ways: [own({ own: false }), way({ up: false })] }) }),
       "busy",
       "another_way",
     ],

@@ -69,7 +69,7 @@ export function says(facts: Facts): Says {
   if (facts.againSince !== null && facts.now - facts.againSince < AGAIN_MS) {
     return said("ok", "network.line.again", "network.means.again");
   }
-  const own = status.relay === "elsewhere" ? remote.some((way) => way.up) : up.length > 0;
+  const own = up.some((way) => way.own);
   if (status.ways.length > up.length && facts.downSince === null && !own) return unreached(facts);
   if (status.ways.length > up.length) return said("quiet", "network.line.some", "network.means.some");
   if ([...wrong].some((code) => LOST.has(code))) {

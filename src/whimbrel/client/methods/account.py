@@ -78,6 +78,7 @@ def status_item(service: Service) -> StatusItem:
             {
                 "relay": identity.hex(),
                 "embedded": relay is not None and relay.embedded,
+                "own": person is not None and identity == person.inbox.here().relay,
                 "up": state.up,
                 "way": state.route,
                 "since": moment(int(state.since * 1000)) if state.since else None,
