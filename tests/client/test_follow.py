@@ -321,6 +321,31 @@ async def test_while_the_app_is_locked_nothing_else_is_told(tmp_path: Path) -> N
             assert await one.until("ready")
 
 
+async def test_a_mute_that_ends_while_the_app_is_locked_is_told_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Service.open(tmp_path / "home", passphrase="correct horse", wait=0) as service:
+        await ask(service, "init", name="Ada")
+        await ask(service, "group_new", name="Birds")
+        now = service.shell.now()
+        clock = {"now": now}
+        monkeypatch.setattr(service.shell, "now", lambda: clock["now"])
+        async with window(service) as one:
+            await ask(service, "chat_set", chat="Birds", muted=True, muted_until=_rfc(now + 200))
+            assert (await one.until("chat", lambda chat: chat["muted"]))["name"] == "Birds"
+            service.lock.close()
+            assert await one.until("locked") is True
+            clock["now"] = now + 60_000
+            async with asyncio.TaskGroup() as tasks:  # it waits, and nobody has to wait for it
+                unlocked = tasks.create_task(one.until("locked"))
+                await asyncio.sleep(0.3)
+                assert not unlocked.done()
+                await service.lock.open("correct horse")
+            assert await one.until("ready")
+            [chat] = [chat for chat in await ask(service, "chats") if chat["name"] == "Birds"]
+            assert not chat["muted"]
+
+
 @asynccontextmanager
 async def window_of_locked(service: Service) -> AsyncIterator[Window]:
     items = cast(AsyncGenerator[Item, None], service.call("follow", {}))

@@ -181,6 +181,7 @@ class Follower:
                 break
             ends = min((at for at in (lazy, at_latest) if at is not None), default=None)
             if at_latest is not None and at_latest <= loop.time():
+                await asyncio.sleep(0)  # whoever asks again at once lets others go on
                 return Changed()
             self._wake.clear()
             try:

@@ -60,8 +60,8 @@ class _Watch:
         self.locked = False
 
     def next_look(self) -> float | None:
-        """When (of the loop's time) a chat may be heard again that was muted for a while."""
-        if not self._muted:
+        """When (of the loop's time) a chat may be heard again that was muted for a while; while locked nothing is told of it."""
+        if not self._muted or self._service.locked:
             return None
         left = max(0.0, (min(self._muted.values()) - self._service.shell.now()) / 1000)
         return asyncio.get_running_loop().time() + min(left, LOOK_EVERY)
