@@ -248,6 +248,19 @@ def test_all_windows_lock_together_and_open_with_the_passphrase_alone(three: Seq
         expect(page.get_by_role("list", name="Chats", exact=True)).to_contain_text("while you were away")
 
 
+def test_it_locks_by_itself_when_nobody_touches_it_and_not_before(three: Sequence[Person]) -> None:
+    ada, *_ = three
+    ada.ask("set_passphrase", new=SECRET)
+    ada.ask("set_settings", lock_after=4)
+    locked = ada.page.get_by_role("heading", name="Locked")
+    expect(ada.chats).to_be_visible()
+    for step in range(30):  # six seconds
+        ada.page.mouse.move(600 + step, 400)
+        ada.page.wait_for_timeout(200)
+        assert not locked.is_visible()
+    expect(locked).to_be_visible(timeout=15_000)
+
+
 def test_what_is_found_leads_to_its_place(three: Sequence[Person]) -> None:
     ada, *_ = three
     ada.open_chat("Bo")

@@ -9,7 +9,8 @@ export function watchTouches(): () => void {
   let last = 0;
   const touched = () => {
     const now = Date.now();
-    if (!session.settings.lock_after || session.locked || now - last < AT_MOST_EVERY_MS) return;
+    const { lock_after } = session.settings;
+    if (!lock_after || session.locked || now - last < Math.min(AT_MOST_EVERY_MS, lock_after * 250)) return;
     last = now;
     void call("touch", {}).catch(() => {});
   };
