@@ -113,6 +113,26 @@ def test_the_card_of_the_former_name_lives_on_for_who_was_told_of_it(village: Vi
     assert ada.contact("Bo").standing == "asking"
 
 
+def test_an_invite_that_was_made_before_brings_the_new_name_all_the_same(village: Village) -> None:
+    ada, bo, cy = village.person("Ada"), village.person("Bo"), village.person("Cy")
+    invite = ada.invite()
+    former = ada.do(lambda person, now, fx: person.doors.invites.make_open(now, fx))
+    village.settle()
+    rename(ada, "Adelaide")
+    village.settle()
+    assert bo.accept(invite) == "done"
+    village.settle()
+    assert bo.contact("Adelaide").account == ada.person.identity.account
+    open_now = ada.do(lambda person, now, fx: person.doors.invites.make_open(now, fx))
+    assert (former.name, open_now.name) == ("Ada", "Adelaide")
+    assert open_now.secret.token == former.secret.token
+    assert cy.accept(open_now) == "asked"
+    assert cy.contact("Adelaide").standing == "asked"
+    village.settle()
+    assert ada.contact("Cy").standing == "asking"
+    assert not ada.troubles() + bo.troubles() + cy.troubles()
+
+
 def test_a_card_of_somebody_else_or_an_older_one_changes_no_name(village: Village) -> None:
     ada, bo, cy = village.friends("Ada", "Bo", "Cy")
     ada.group("birds", "Bo", "Cy")

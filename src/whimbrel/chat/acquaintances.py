@@ -36,6 +36,7 @@ class Acquaintances:
         person.identity = replace(person.identity, name=name)
         fx.save(PutFact("identity", person.identity.encode()))
         person.inbox.rename(person.identity, person.next_n, now, fx)
+        person.doors.invites.renamed(fx)
         for chat in person.chats.values():
             if chat.line is not None and chat.kind != "self":
                 self.tell_card(chat, fx, chat.kind == "group")

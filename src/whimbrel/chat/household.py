@@ -14,6 +14,7 @@ from whimbrel.chat.line import LetIn, Line
 from whimbrel.chat.relays import Relay
 
 if TYPE_CHECKING:
+    from whimbrel.chat.doors import Doors
     from whimbrel.chat.pictures import Pictures
     from whimbrel.chat.ways_back import WaysBack
 
@@ -32,6 +33,8 @@ class Household(Surroundings, Founder, Protocol):
     def ways_back(self) -> WaysBack: ...
 
     def check_may_write(self, chat: Conversation, reacting: bool = False) -> None: ...
+    @property
+    def doors(self) -> Doors: ...
     @property
     def pictures(self) -> Pictures: ...
 

@@ -11,7 +11,7 @@ from whimbrel.chat.effects import Effects, Watching
 from whimbrel.chat.household import Household
 from whimbrel.chat.inbox import OPEN_ENTRIES, OPEN_SIZE
 from whimbrel.chat.invite_keys import key_of
-from whimbrel.chat.records import PutFact
+from whimbrel.chat.records import OutboxRow, PutFact
 from whimbrel.chat.rules import Refused
 from whimbrel.chat.welcomes import Welcomes, founded_change
 from whimbrel.crypto import mls
@@ -125,6 +125,16 @@ class Invites:
             fx.save(PutFact("open-invite", self._open.text.encode()))
         return self._open
 
+    def renamed(self, fx: Effects) -> None:
+        """This account is called otherwise: the open invite says so from now on. Those that were given away lead to the card
+        of before, which is kept."""
+        secret = self._open.secret if self._open is not None else None
+        if self._open is not None and isinstance(secret, Open):
+            inbox = self._person.inbox.here()
+            leads = replace(secret, card=inbox.card_id, card_key=inbox.card_key)
+            self._open = replace(self._open, name=short_name(self._person.identity.name), secret=leads)
+            fx.save(PutFact("open-invite", self._open.text.encode()))
+
     def open_token(self) -> bytes | None:
         """The token in the open invite, if there is one."""
         secret = self._open.secret if self._open is not None else None
@@ -174,6 +184,9 @@ class Invites:
             return
         day = day_of(door.made_at)
         self._welcomes.welcome_contact(card, envelope.card, f"came by your invite of {day}", chat, now, fx)
+        own = self._person.inbox.here()
+        if own.old_cards and door.made_at // 1000 <= decode_card(own.card).made_at:
+            chat.put(OutboxRow(chat.id, "card", b""), fx)  # the one behind the invite has a former name
 
     def _forget_door(self, door: Door, fx: Effects) -> None:
         del self._doors[door.log]

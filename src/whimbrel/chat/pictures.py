@@ -118,8 +118,9 @@ class Pictures:
 
     def next_time(self) -> int | None:
         """When something is due next (milliseconds)."""
-        due = [(id, time) for times in (self._wanted, self._keeps) for id, time in times.items()]
-        return min((time for id, time in due if id not in {*self._asked, *self._person.aside}), default=None)
+        aside = self._person.aside
+        due = ((id, time) for times in (self._wanted, self._keeps) for id, time in times.items())
+        return min((time for id, time in due if id not in self._asked and id not in aside), default=None)
 
     def _begin(self) -> None:
         """After a start: what is missing, and what is ours to keep, by what stands beside each chat."""
