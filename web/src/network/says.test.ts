@@ -59,6 +59,7 @@ describe("what the status line says", () => {
       "here",
     ],
     ["the app starts", facts({ status: undefined }), "busy", "reaching"],
+    ["no relay was asked yet", facts({ status: status({ ways: [] }) }), "busy", "reaching"],
     ["the first try", down(100, { hadWay: false }), "busy", "reaching"],
     ["the way was lost", down(100), "busy", "another_way"],
     ["no way for a while", down(PATIENCE_MS + 1), "quiet", "no_way"],
@@ -100,7 +101,10 @@ describe("what the status line says", () => {
 });
 
 test("the technical lines hold no name, no place of the home and no secret path", () => {
-  const lines = technical(status({ wrong: wrong("chain") }), { app: "there", online: true });
+  const lost = { code: "chain", text: "Harbour walk: another history", chat: "ef".repeat(32), at: null };
+  const lines = technical(status({ wrong: [lost, ...wrong("clock")] }), { app: "there", online: true });
+  expect(lines).toContain("chain in efefefef");
+  expect(lines).toContain("clock: clock in words");
   expect(lines).toContain("wss://relay.example/…");
-  for (const secret of ["secret-path", "Ada", "/home/ada"]) expect(lines).not.toContain(secret);
+  for (const secret of ["secret-path", "Ada", "/home/ada", "Harbour"]) expect(lines).not.toContain(secret);
 });

@@ -53,7 +53,8 @@ export function says(facts: Facts): Says {
   const { status } = facts;
   if (facts.app === "stranger") return said("act", "network.line.window", "network.means.window");
   if (facts.app === "away") return said("busy", "network.line.app", "network.means.app");
-  if (!status || status.name === null) return said("busy", "network.line.reaching", "network.means.reaching");
+  if (!status || status.name === null || status.ways.length === 0)
+    return said("busy", "network.line.reaching", "network.means.reaching");
 
   const wrong = new Set(status.wrong.map((entry) => entry.code));
   if (wrong.has("retired")) return said("act", "network.line.stopped", "network.means.stopped");
@@ -116,9 +117,9 @@ export function technical(status: StatusItem | undefined, facts: Pick<Facts, "ap
     if (way.trouble) lines.push(`  ${way.trouble_code ? `${way.trouble_code}: ` : ""}${way.trouble}`);
   }
   for (const entry of status.wrong) {
-    lines.push(
-      `${entry.at ?? ""} ${entry.code}${entry.chat ? ` in ${entry.chat.slice(0, 8)}` : ""}: ${entry.text}`.trim(),
-    );
+    // What is said of a chat begins with its name.
+    const what = entry.chat ? ` in ${entry.chat.slice(0, 8)}` : `: ${entry.text}`;
+    lines.push(`${entry.at ?? ""} ${entry.code}${what}`.trim());
   }
   return lines.join("\n");
 }
