@@ -41,14 +41,19 @@ TEXTS = [
 ]
 FILE_NAME = "confidential minutes of the regatta.txt"
 FILE_TEXT = "Present: nobody whom you would expect. Decided: everything. "
+PICTURE_TEXT = "a gull that sits on the bowsprit"
+OTHER_NAME = "Adelheid Featherstonehaugh"
+"""What the first of them is called later."""
 HOST = "127.83.157.211"
 """Where the apps come from, as the relay sees it."""
 
 
 def words() -> Iterator[bytes]:
     """Everything that was said, as it could be written."""
-    whole = [*NAMES, GROUP, *TEXTS, FILE_NAME, FILE_TEXT]
-    parts = [part for text in (*NAMES, GROUP, FILE_NAME) for part in text.split() if len(part) > 5]
+    whole = [*NAMES, OTHER_NAME, GROUP, *TEXTS, FILE_NAME, FILE_TEXT, PICTURE_TEXT]
+    parts = [
+        part for text in (*NAMES, OTHER_NAME, GROUP, FILE_NAME) for part in text.split() if len(part) > 5
+    ]
     parts += ["tangerine", "harbour", "boathouse", "clock at", HOST]
     for word in [*whole, *parts]:
         for text in (word, word.lower(), word.upper()):
@@ -114,6 +119,11 @@ class Story:
         eventually(lambda: bo.texts(GROUP) == TEXTS)
         ada.ask("group_promote", group=GROUP, person=bo.name)
         eventually(lambda: bo.members(GROUP)[bo.name] == "admin")
+        ada.ask("group_set", group=GROUP, add="everybody", change="everybody", picture_file=self.picture())
+        for person in (bo, cleo):
+            eventually(lambda: person.ask("group_show", group=GROUP)[0]["picture"])  # noqa: B023
+        cleo.ask("timer", chat=GROUP, seconds=90 * 24 * 3600)
+        eventually(lambda: ada.ask("group_show", group=GROUP)[0]["timer"])
         ada.ask("move", chat=bo.name)
         bo.ask("send", chat=ada.name, text=TEXTS[2])
         eventually(lambda: TEXTS[2] in ada.texts_from(bo.name, bo.name))
@@ -129,6 +139,13 @@ class Story:
         eventually(lambda: TEXTS[0] in ada.texts_from(GROUP, bo.name))
         bo.ask("group_leave", group=GROUP)
         eventually(lambda: set(ada.members(GROUP)) == {ada.name})
+        ada.ask("rename", name=OTHER_NAME)
+        eventually(lambda: OTHER_NAME in {contact["name"] for contact in bo.ask("contacts")})
+
+    def picture(self) -> str:
+        path = self.folder / "gull.png"
+        path.write_bytes(b"\x89PNG\r\n\x1a\n" + PICTURE_TEXT.encode() * 3000)
+        return str(path)
 
     def file(self) -> str:
         return str(self.folder / FILE_NAME)
