@@ -29,9 +29,11 @@ function visit(node, tell) {
       if (LETTERS.test(node.data)) tell(node, node.data);
       return;
     case "Comment":
+    case "StyleDirective":
       return;
     case "Attribute": {
       const parts = Array.isArray(node.value) ? node.value : [node.value];
+      if (node.name === "style") return;
       for (const part of parts) {
         if (part?.type === "Text") {
           if (HEARD.has(node.name) && LETTERS.test(part.data)) tell(part, `${node.name}="${part.data}"`);
