@@ -16,7 +16,7 @@ from playwright.sync_api import BrowserContext, Page, Route
 
 from support.browser import NARROW, WIDE, Chromium, until
 from support.browser_stage import NOW, Stage, staged
-from support.browser_states import LOOKS, REQUIRED, STATES, Look, State, settle
+from support.browser_states import LOOKS, REQUIRED, STATES, Look, State, name_of, settle
 from support.catalogue import WEB
 
 pytestmark = pytest.mark.processes
@@ -81,10 +81,6 @@ def turn(page: Page, stage: Stage, look: Look) -> None:
 def picture(page: Page, state: State, look: Look) -> None:
     OUT.mkdir(exist_ok=True)
     page.screenshot(path=OUT / name_of(state, look), animations="disabled", caret="hide")
-
-
-def name_of(state: State, look: Look) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", f"{state.name} {look.name}".lower()).strip("-") + ".png"
 
 
 def faults_of(page: Page) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 import struct
 import zlib
 from collections.abc import Callable
@@ -440,6 +441,11 @@ LOOKS: tuple[Look, ...] = (
 )
 
 
+def name_of(state: State, look: Look) -> str:
+    """The file of its picture."""
+    return re.sub(r"[^a-z0-9]+", "-", f"{state.name} {look.name}".lower()).strip("-") + ".png"
+
+
 def settle(page: Page) -> None:
     """Until nothing is under way: what was asked for has come, and was painted."""
     page.wait_for_load_state("networkidle") if False else None
@@ -454,4 +460,4 @@ def settle(page: Page) -> None:
     )
 
 
-__all__ = ["BY_NAME", "LOOKS", "REQUIRED", "STATES", "Look", "State", "at", "settle"]
+__all__ = ["BY_NAME", "LOOKS", "REQUIRED", "STATES", "Look", "State", "at", "name_of", "settle"]
