@@ -493,13 +493,11 @@ async def test_the_picture_of_a_group_is_given_to_its_members_windows(window: Wi
     bo = window.street.bo
     rope = next(chat.id for chat in bo.person().chats.values() if chat.name == "Rope")
 
-    async def picture(service: Service) -> str | None:
-        found = [chat["picture"] for chat in await ask(service, "chats") if chat["id"] == rope.hex()]
-        return found[0]
+    def pictures(service: Service) -> list[str]:
+        return [id.hex() for id in service.person().desk.pictures(rope)]
 
-    async with asyncio.timeout(20):
-        while (id := await picture(window.service)) is None or await picture(bo) != id:
-            await asyncio.sleep(0.05)
+    await until(lambda: pictures(window.service) and pictures(bo) == pictures(window.service))
+    [id] = pictures(window.service)
     status, headers, body = await window.get(f"/files/picture/{id}")
     assert (status, body, headers["Content-Type"]) == (200, PIXEL, "image/png")
     assert headers["Content-Security-Policy"] == "default-src 'none'; sandbox"

@@ -17,6 +17,7 @@ from whimbrel.app.answers import Calls
 from whimbrel.client.errors import CANNOT, ServiceError
 from whimbrel.client.service import Service
 from whimbrel.client.windows import Windows
+from whimbrel.store.errors import StoreError
 
 # What the app itself answers on the socket, beside the client's methods: a new link to its page.
 PAGE_METHOD = "page"
@@ -97,7 +98,8 @@ def _listen(windows: Windows, port: int | None) -> tuple[sockets.socket, int | N
     listening = http.listen(0)
     windows.keep_port(listening.getsockname()[1])
     # Whoever has the old port may have been told our secrets by a window that was open there.
-    windows.cut_off()
+    with contextlib.suppress(StoreError):
+        windows.cut_off()
     return listening, kept
 
 

@@ -47,15 +47,13 @@ class Windows:
         self.thrown_out: list[Callable[[], None]] = []
         """Called when all windows lose their secrets: what still goes on for one of them ends."""
         if not (self._cookie and self._header):
-            try:
-                self._make_secrets()
-            except StoreError:  # a full disk, say: they hold for this run
-                self._cookie, self._header = _two_secrets()
+            self._cookie, self._header = _two_secrets()
+            with suppress(StoreError):  # on a full disk, say: then they hold for this run
+                self._keep_secrets()
 
-    def _make_secrets(self) -> None:
-        cookie, header = _two_secrets()
-        self._facts.commit([PutFact(COOKIE, cookie.encode()), PutFact(HEADER, header.encode())])
-        self._cookie, self._header = cookie, header
+    def _keep_secrets(self) -> None:
+        cookie, header = self._cookie.encode(), self._header.encode()
+        self._facts.commit([PutFact(COOKIE, cookie), PutFact(HEADER, header)])
 
     @property
     def cookie(self) -> str:
@@ -72,12 +70,16 @@ class Windows:
         return _equal(value, self._header)
 
     def cut_off(self) -> None:
-        """Throw out all windows. Only a new link leads in again. Raises StoreError; then nothing has changed."""
-        self._make_secrets()
+        """Throw out all windows. Only a new link leads in again.
+
+        Raises StoreError when the new secrets could not be kept: then those of before come back with the next start.
+        """
+        self._cookie, self._header = _two_secrets()
         self._links.clear()
         self.close_files()
         for throw_out in [*self.thrown_out]:
             throw_out()
+        self._keep_secrets()
 
     # ------------------------------------------------------------------------------------------- the port
 
