@@ -104,7 +104,7 @@ class Reader:
             if one is None:
                 row = MessageRow(self.id, self.chat, ADA, False, 1, "first", self.body, "delivered", seq=1)
                 fx.save(AddMessage(row))
-                deeds.settle(self.id)
+                deeds.settle(self.id, 1)
             elif one[1] == "forget":
                 fx.save(ForgetMessage(self.id, self.chat, 1))
             else:

@@ -211,6 +211,17 @@ def test_a_new_timer_is_for_messages_that_are_sent_from_then_on(
     assert len(events) == 2, "what happened is not a message, and stays"
 
 
+def test_the_place_of_a_deleted_message_goes_as_well(village: Village, two: list[Villager]) -> None:
+    ada, bo = two
+    id = ada.send("Bo", "regretted")
+    village.settle(patience=SECOND)
+    ada.do(lambda person, now, fx: person.acts.delete(ada.chat("Bo"), ada.home.database.message(id), now, fx))
+    village.settle(patience=SECOND)
+    assert bo.home.database.message(id).deleted
+    after(village, (TIMER + 5) * SECOND)
+    assert ada.home.database.message(id) is bo.home.database.message(id) is None
+
+
 def test_many_go_at_once(village: Village, two: list[Villager]) -> None:
     ada, bo = two
     for n in range(450):

@@ -54,7 +54,7 @@ from whimbrel.chat.records import (
     SetMessageSeq,
     SetMessageState,
 )
-from whimbrel.chat.rules import Refused, may_add, may_change, may_post, seat_of
+from whimbrel.chat.rules import Refused, check_looks, may_add, may_change, may_post, seat_of
 from whimbrel.crypto import mls
 from whimbrel.crypto.errors import CryptoError
 from whimbrel.crypto.files import seal_whole
@@ -419,7 +419,7 @@ class Conversation:
         if files and self.around.desk.message(id) is None and not deeds.is_gone(id):
             fx.save(*attachments.offered(id, self.id, files, self.around.fetch_up_to))
         if deeds.to(id):
-            deeds.settle(id)
+            deeds.settle(id, now)
         delivered.append(id)
 
     def _as_row(
@@ -738,6 +738,8 @@ class Conversation:
         """An admin who leaves steps down first, and the last one hands that on: else two who go at once could leave a group
         without one. False: nobody is there, or this account is no admin."""
         me, roles = self.around.identity.account, line.roles
+        if self.kind != "group":
+            return False
         staying = [a for a in line.accounts() if a not in (me, *self.leaving)]
         after = changed_roles(roles, ["step-down", me], staying) if staying else None
         if after is not None:
@@ -840,6 +842,8 @@ class Conversation:
             if not may_add(roles, me):
                 raise Refused("only admins let people in here")
             joiners = tuple(j for j in map(Joiner.unpack, value) if j.account not in present)
+            if me not in roles.admins and any(j.account in roles.admins for j in joiners):
+                raise Refused("only admins let an admin in")
             if joiners:
                 line.commit((row.n,), self.around.chance(32), joiners)
             return not joiners
@@ -882,7 +886,7 @@ class Conversation:
             return True
         if not may_set(roles, self.around.identity.account, wishes):
             raise Refused("only admins change that here")
-        self._check_pair(after)
+        check_looks(roles, after, self.kind == "pair")
         beside: tuple[tuple[bytes, bytes], ...] = ()
         if after.picture is not None and after.picture != roles.picture:
             picture = replace(after.picture, relay=line.state.relay)
@@ -893,10 +897,6 @@ class Conversation:
             beside = ((picture.blob, b"".join(seal_whole(picture.key, data))),)
         line.commit((row.n,), self.around.chance(32), roles=after, beside=beside)
         return False
-
-    def _check_pair(self, after: Roles) -> None:
-        if self.kind == "pair" and after != Roles(after.admins, timer=after.timer):
-            raise Refused("a conversation of two has a timer, and nothing else of that kind")
 
     # --------------------------------------------------------------------------- the append under way
 

@@ -19,6 +19,7 @@ from whimbrel.chat.effects import Desk, Effects
 from whimbrel.chat.extensions import mentions_of, pack_mentions
 from whimbrel.chat.records import (
     AddMessage,
+    BeginVanishing,
     DeedKind,
     DeedRow,
     DropDeed,
@@ -121,13 +122,13 @@ class Deeds:
         if message is not None and row.kind != "reaction" and message.sender != row.sender:
             return "a message of somebody else"
         if all(row.id != one.id for one in known) and self._add(row, known):
-            self.settle(row.target)
+            self.settle(row.target, row.came)
         return None
 
     def do(self, row: DeedRow) -> None:
         """An own deed, on its way from now on."""
         self._add(row, self.to(row.target))
-        self.settle(row.target)
+        self.settle(row.target, row.came)
 
     def _add(self, row: DeedRow, known: Iterable[DeedRow]) -> bool:
         """Remember a deed, and of those in the log that it takes the place of none. False: another counts instead."""
@@ -157,14 +158,14 @@ class Deeds:
         self._drop(settled)
         self._fx.save(PutDeed(replace(row, state="sent" if row.state == "queued" else row.state, seq=seq)))
         if row.kind == "delete":
-            self.settle(row.target)
+            self.settle(row.target, row.came)
 
     def failed(self, id: bytes) -> None:
         """What waited cannot leave any more: perhaps it was an own deed, and then it was never done."""
         row = self._desk.deed(id)
         if row is not None and row.state == "queued":
             self._drop([row])
-            self.settle(row.target)
+            self.settle(row.target, row.came)
 
     def time_for(self, message: bytes, now: int) -> int:
         """The time of an own deed to a message: now, and later than that of each own deed to it before."""
@@ -173,7 +174,7 @@ class Deeds:
 
     # ---------------------------------------------------------------------------------------- settling
 
-    def settle(self, id: bytes) -> None:
+    def settle(self, id: bytes, now: int) -> None:
         """Let a message be what its deeds make of it, once it is here."""
         message = self.message(id)
         if message is None or not message.content:
@@ -184,7 +185,7 @@ class Deeds:
         own = [row for row in deeds if row.sender == message.sender]
         deletions = [row for row in own if row.kind == "delete"]
         if any(row.state != "queued" for row in deletions):
-            self._empty(message, deeds)
+            self._empty(message, deeds, now)
         elif deletions:
             if not message.deleted:
                 self._fx.save(HideMessage(id))
@@ -192,10 +193,11 @@ class Deeds:
             edits = [row for row in own if row.kind == "edit"]
             self._show(message, edits[-1] if edits else None)
 
-    def _empty(self, message: MessageRow, deeds: Iterable[DeedRow]) -> None:
+    def _empty(self, message: MessageRow, deeds: Iterable[DeedRow], now: int) -> None:
+        """What it said goes at once; its place, too, in its time, although nobody reads it any more."""
         forget_files(self._desk, self._fx, message.id)
         self._drop(row for row in deeds if row.kind != "delete" or not row.mine)
-        self._fx.save(EmptyMessage(message.id))
+        self._fx.save(EmptyMessage(message.id), BeginVanishing(message.id, now))
 
     def _show(self, message: MessageRow, edit: DeedRow | None) -> None:
         wanted = edit.content if edit is not None else None

@@ -45,7 +45,7 @@ from whimbrel.chat.records import (
 )
 from whimbrel.chat.refusal import CannotDo
 from whimbrel.chat.relays import Relay
-from whimbrel.chat.rules import Refused, Seat, may_add, may_post
+from whimbrel.chat.rules import Refused, Seat, check_looks, may_add, may_post
 from whimbrel.chat.set_back import SetBack
 from whimbrel.chat.troubles import text_of
 from whimbrel.chat.vanishing import Vanishing
@@ -882,7 +882,8 @@ class Person:
             raise self._not_an_admin(chat, roles)
         try:
             encode_roles(replace(roles, **wishes))
-        except ValueError as error:
+            check_looks(roles, replace(roles, **wishes), chat.kind == "pair")
+        except (ValueError, Refused) as error:
             raise CannotDo("group", f"A group cannot be so: {error}.") from None
         self.intend(chat, "roles", ["set", packed_wishes(wishes)], fx)
 

@@ -127,15 +127,20 @@ def check_commit(roles: Roles, members: Sequence[Seat], sender: int, info: Commi
         both = set(roles.admins)
         if any(leaf.account not in both for leaf in added) or after.admins != roles.admins:
             raise Refused("a third person in a conversation of two")
-        if after != replace(roles, timer=after.timer):
-            raise Refused("a conversation of two with a name, a picture, or rights")
-    elif after.name != roles.name and not after.name.strip():
-        raise Refused("a group without a name")
+    check_looks(roles, after, pair)
     if committer.account not in roles.admins:
         _check_no_admin(roles, after, members, committer.account, added, removed, info.roles is not None)
     gone = {leaf.index for leaf in removed}
     _check_roster(after, [*(member for member in members if member.index not in gone), *added])
     return after
+
+
+def check_looks(roles: Roles, after: Roles, pair: bool) -> None:
+    """What a group may become, whoever wishes it. Refused for anything else."""
+    if pair and after != replace(roles, timer=after.timer):
+        raise Refused("a conversation of two with a name, a picture, or rights")
+    if after.name != roles.name and not after.name.strip():
+        raise Refused("a group without a name")
 
 
 def _check_no_admin(
