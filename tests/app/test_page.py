@@ -468,6 +468,7 @@ async def test_scripts_and_styles_come_compressed_where_the_browser_takes_it(
         "/assets/..%2f..%2fsecret.txt",
         "/link.txt",
         "/.hidden",
+        "/" + "api" * 2000,
         "/assets",
     ],
 )

@@ -83,8 +83,11 @@ class PageFiles:
         return self._answer(name, accepted)
 
     def _find(self, name: str) -> Path | None:
-        path = (self._folder / name).resolve()
-        return path if path.is_relative_to(self._folder) and path.is_file() else None
+        try:
+            path = (self._folder / name).resolve()
+            return path if path.is_relative_to(self._folder) and path.is_file() else None
+        except OSError:  # a name that is longer than names are
+            return None
 
     def _answer(self, name: str, accepted: str) -> web.Response:
         path = self._folder / name
