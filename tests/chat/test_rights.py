@@ -196,7 +196,7 @@ def test_where_everybody_changes_name_and_timer_are_anybodys(village: Village, b
 
 
 @pytest.mark.parametrize(
-    "wishes", [{"timer": 299}, {"timer": 90 * DAY + 1}, {"name": "a\nb"}, {"name": "n" * 257}]
+    "wishes", [{"timer": 299}, {"timer": 90 * DAY + 1}, {"name": "a\nb"}, {"name": "n" * 257}, {"name": " "}]
 )
 def test_what_no_group_can_be_like_is_not_even_tried(birds: Any, wishes: dict[str, Any]) -> None:
     ada, *_ = birds
