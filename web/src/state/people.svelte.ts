@@ -24,6 +24,11 @@ class People {
     this.requests = requests as RequestItem[];
   }
 
+  /** What the app cannot say just now is read when its stream stands again. */
+  #again(): void {
+    this.load().catch(() => undefined);
+  }
+
   change(change: ChangeItem): void {
     if (change.request) {
       const { id } = change.request;
@@ -32,7 +37,7 @@ class People {
     const gone = change.no_request;
     if (gone) {
       this.requests = this.requests.filter((request) => request.id !== gone);
-      void this.load();
+      this.#again();
     }
     // A chat of two that is new or stands otherwise: the contact does, too.
     const chat = change.chat;
@@ -44,7 +49,7 @@ class People {
         known.verified !== chat.verified ||
         known.name !== chat.name
       ) {
-        void this.load();
+        this.#again();
       }
     }
   }
