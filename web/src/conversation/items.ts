@@ -29,9 +29,9 @@ export interface Stretch {
 export const EMPTY: Stretch = { items: [], first: false, last: false };
 
 /** So many are asked for at once; some screens full. */
-export const PAGE = 50;
+export const PAGE = 40;
 /** More are not kept, and not in the document: memory stays flat however far one scrolls. */
-export const MOST = 200;
+export const MOST = 120;
 
 /** Older ones in front; the newest go when there are too many. */
 export function withOlder(stretch: Stretch, older: readonly Item[], first: boolean): Stretch {

@@ -35,7 +35,7 @@ export const UNPLACED = -1e6;
 
 const SEEN_AFTER_MS = 150;
 let locals = 0;
-const PORTION = 10;
+const PORTION = 8;
 /** Hidden windows have no frames. */
 const nextFrame = () =>
   new Promise<void>((go) => (document.hidden ? setTimeout(go) : requestAnimationFrame(() => go())));
