@@ -85,7 +85,7 @@ def test_a_group_from_its_making_to_its_end(three: Sequence[Person], tmp_path: P
     # Who may write is for admins alone now: the others see it at their composer.
     details(ada)
     ada.button(re.compile("^Write Everybody")).click()
-    ada.page.get_by_role("menuitemcheckbox", name="Admins only").click()
+    ada.page.get_by_role("menuitemradio", name="Admins only").click()
     expect(bo.page.get_by_text("Only admins write here.")).to_be_visible()
     ada.write("announcements only")
     bo.sees("announcements only")
