@@ -21,7 +21,6 @@ FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 PICTURES = (
     ("page-light.png", "conversation", (1180, 720), "light", "en"),
     ("page-dark.png", "group details", (1180, 720), "dark", "en"),
-    ("page-narrow.png", "conversation", (390, 720), "light", "en"),
 )
 ON_FILES = re.compile(r"/files/([0-9a-f]+)")
 
