@@ -217,7 +217,10 @@ def test_a_message_is_found_in_all_chats_and_in_this_one(ada: Person, bo: Person
     here = ada.page.get_by_role("searchbox", name="Search in this chat")
     expect(here).to_be_focused()
     here.fill("lighthouse")
-    expect(ada.page.get_by_text(re.compile("1 of")).first).to_be_visible()
+    ada.page.get_by_role("button", name=re.compile("lighthouse keeper")).click()
+    expect(ada.bubble("the lighthouse keeper has a parrot")).to_be_in_viewport()
+    expect(here).to_have_value("lighthouse")  # what was searched for stays beside what was found
+    ada.page.keyboard.press("Escape")
 
 
 def test_who_has_a_message_is_told(ada: Person, bo: Person) -> None:
