@@ -79,6 +79,7 @@ def test_a_chat_is_marked_as_unread_until_it_is_opened(ada: Person) -> None:
 
 def test_a_note_to_self_is_for_one_alone(ada: Person) -> None:
     ada.page.keyboard.press("Control+k")
+    expect(ada.page.get_by_role("combobox")).to_be_focused()
     ada.page.keyboard.type("note to self")
     ada.page.keyboard.press("Enter")
     expect(ada.log).to_be_visible()

@@ -59,6 +59,8 @@ function setIcon(href: string, type: string, made: string | null): void {
   link.type = type;
   link.href = href;
   document.head.append(link);
-  if (url) URL.revokeObjectURL(url);
+  // The browser may still be fetching the one before.
+  const before = url;
+  if (before) setTimeout(() => URL.revokeObjectURL(before), 10_000);
   url = made;
 }
