@@ -122,3 +122,5 @@ class Notifier {
 
 export const notifier = new Notifier();
 session.join(notifier);
+// This file comes a moment after the chats have.
+if (session.loaded) notifier.load();
