@@ -46,6 +46,7 @@ def test_the_kinds_have_the_numbers_of_the_page() -> None:
         "LEFT": 5,
         "MOVE": 6,
         "RE_ADD": 7,
+        "CARD": 8,
     }
 
 

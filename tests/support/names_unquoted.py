@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from whimbrel.chat.composing import Attachment
 from whimbrel.cli.main import main
-from whimbrel.client.methods import messages
+from whimbrel.client.methods import sending
 
 
 def attachment(
@@ -15,5 +15,5 @@ def attachment(
     return Attachment(relay, blob, key, size, hash, "" if name == "%" else unquote(name), *rest)
 
 
-messages.Attachment = attachment  # type: ignore[assignment, misc]
+sending.Attachment = attachment  # type: ignore[assignment, misc]
 sys.exit(main(sys.argv[1:]))
