@@ -34,6 +34,8 @@ from support.browser_people import Person, at_their_pages
 from support.homes import RelayProcess
 
 LOADS, ROUNDS, TEXTS, SCROLL_S = 15, 3, 60, 30
+WHEEL, FLUNG = 240, 700
+"""Pixels for each frame: a wheel turned as fast as a finger does it (six notches in a tenth of a second), and three times that."""
 FRAME_MS = 50.0
 """A frame that took longer is one that people see."""
 
@@ -275,16 +277,23 @@ def scrolling(ada: Person, bo: Person, seconds: int) -> Iterator[Figure]:
     half = len(heaps) // 2
     growth = statistics.median(heaps[half:]) / statistics.median(heaps[: half + 1])
     yield Figure("scrolling: … of the second half, as a multiple of the first", growth, "times", at_most=1.25)
+    page.evaluate(FRAMES)
+    _scroll(page, 10, FLUNG)
+    flung = sorted(page.evaluate("() => { watching = false; return frames_seen }")[2:])
+    yield Figure(
+        "scrolling three times as fast: a frame, 99 of 100 within", flung[int(len(flung) * 0.99)], "ms"
+    )
+    yield Figure("scrolling three times as fast: the slowest frame", flung[-1], "ms")
     yield Figure("scrolling: what is read moves when messages come", _moved(ada, bo), "pixels", at_most=1)
 
 
-def _scroll(page: Page, seconds: float) -> set[str]:
+def _scroll(page: Page, seconds: float, step: int = WHEEL) -> set[str]:
     """The wheel turned up for so long; numbers of the messages that were seen."""
     seen: set[str] = set()
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         for _ in range(10):
-            page.mouse.wheel(0, -700)
+            page.mouse.wheel(0, -step)
             page.wait_for_timeout(16)
         seen |= set(
             page.evaluate(
@@ -307,12 +316,24 @@ def _moved(ada: Person, bo: Person) -> float:
       globalThis.anchor ??= at;
       return anchor.getBoundingClientRect().y;
     }"""
+    _until_it_rests(ada.page)
     ada.page.evaluate("delete globalThis.anchor")
     before = ada.page.evaluate(middle_of)
     for number in range(10):
         bo.say(LARGE, f"meanwhile {number}")
     ada.page.wait_for_timeout(2_000)
     return abs(float(ada.page.evaluate(middle_of)) - float(before))
+
+
+def _until_it_rests(page: Page) -> None:
+    """The last turns of the wheel have been followed: the log stands still for a second."""
+    place = (
+        "() => { const log = document.querySelector('[role=log]'); return log.scrollHeight - log.scrollTop }"
+    )
+    before = None
+    while (now := page.evaluate(place)) != before:
+        before = now
+        page.wait_for_timeout(1_000)
 
 
 def heap(cdp: CDPSession) -> float:
