@@ -82,7 +82,7 @@ def test_a_note_to_self_is_for_one_alone(ada: Person) -> None:
     expect(ada.page.get_by_role("combobox")).to_be_focused()
     ada.page.keyboard.type("note to self")
     ada.page.keyboard.press("Enter")
-    expect(ada.log).to_be_visible()
+    expect(ada.page.get_by_role("main").get_by_text("Note to self").first).to_be_visible()
     ada.write("umbrella, stamps, bread")
     expect(ada.chats.get_by_role("listitem").filter(has_text="umbrella")).to_contain_text("Note to self")
     ada.page.reload()

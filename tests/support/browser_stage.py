@@ -277,7 +277,8 @@ def group(name: str, members: list[Item], **more: Any) -> Item:
 
 
 def request(name: str, text: str) -> Item:
-    return checked(shapes.RequestItem, {"id": ident(name), "name": name, "text": text, "came": at(12)})
+    came = "asked by your open invite on 2026-11-20"
+    return checked(shapes.RequestItem, {"id": ident(name), "name": name, "text": text, "came": came})
 
 
 def wrong(code: str, text: str, chat: str | None = None) -> Item:
