@@ -164,6 +164,10 @@ class Measure:
     """Its figures, in words."""
     fails_plain: bool = False
     """A plain client that goes to the relay by its name must fail under it, else the run is void."""
+    spares_neutral: bool = True
+    """The relay must answer under its neutral name. False where addresses are hit, whatever the name."""
+    variants_of: str = ""
+    """The measure whose target in the table is this one's, too; '' for its own."""
 
     def policy(self, world: World, provider: int, scale: float, seed: int) -> Policy:
         """The stateful part for one provider, made anew at each strike. `scale` shortens waits of minutes, never the traffic."""
@@ -179,6 +183,10 @@ class Measure:
     def resolver(self, world: World, provider: int) -> ResolverPolicy:
         """What the provider's national resolver answers."""
         return ResolverPolicy()
+
+    def mixed(self, seed: int) -> Measure:
+        """This measure as the seed makes it, where kernel rules and resolvers depend on one, too. `NAME@seed` loads it."""
+        return self
 
     def steps(self, scale: float) -> Sequence[tuple[float, str]]:
         """(seconds after the strike, a measure's name): measures that take this one's place, in order, with open flows kept."""

@@ -32,19 +32,20 @@ def names() -> dict[str, str]:
 
 
 def load(spec: str) -> Measure:
-    """The measure of that name (`S4`), or `MEASURE` of the file at that path (`FILE.py`)."""
+    """The measure of that name (`S4`), or `MEASURE` of the file at that path (`FILE.py`). `S16@7` is the mixture of seed 7."""
     if spec.endswith(".py"):
         return _from_file(Path(spec).resolve())
-    module = names().get(spec)
-    if module is None:
+    name, _, seed = spec.partition("@")
+    module = names().get(name)
+    if module is None or (seed and not seed.isdecimal()):
         raise UnknownMeasure(
             f"there is no measure {spec}; `python -m lab list` shows all, and a path that ends in .py loads a file"
         )
     loaded = importlib.import_module(module)
     for measure in getattr(loaded, "MEASURES", None) or (loaded.MEASURE,):
-        if measure.name == spec:
+        if measure.name == name:
             assert isinstance(measure, Measure)
-            return measure
+            return measure.mixed(int(seed)) if seed else measure
     raise UnknownMeasure(spec)
 
 
