@@ -1,0 +1,286 @@
+"""People of the city: each a real `whimbrel app` on a home in their namespace, told what to do over its socket, as commands do it.
+
+Nothing of the app is imported: lines of JSON go over the Unix socket in the home. When something arrived is what the app itself says
+in its `follow`, read by a thread that does nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lab import world
+from lab.city import PATIENCE_S, WHIMBREL, City, Running
+from lab.namespaces import LabError
+from lab.talk import Arrived, Sent
+
+T = TypeVar("T")
+Item = dict[str, Any]
+
+
+class Told(LabError):
+    """The app answered with an error."""
+
+    def __init__(self, error: Item) -> None:
+        super().__init__(error["message"])
+        self.code: str = error["error"]
+
+
+class Channel:
+    """A connection to an app's socket: one request at a time, each answered by items and an end."""
+
+    def __init__(self, home: Path) -> None:
+        self._connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._connection.connect(str(home / "socket"))
+        self._lines = self._connection.makefile("rb")
+        self._turn = threading.Lock()
+
+    def ask(self, method: str, **parameters: Any) -> Iterator[Item]:
+        """The items of the answer, as they come. Raises Told for the app's errors, LabError when it has ended."""
+        with self._turn:
+            asked = json.dumps({"method": method, "params": parameters}).encode() + b"\n"
+            try:
+                self._connection.sendall(asked)
+                while line := self._lines.readline():
+                    answer = json.loads(line)
+                    if "error" in answer:
+                        raise Told(answer["error"])
+                    if "item" not in answer:
+                        return
+                    yield answer["item"]
+            except OSError:
+                pass
+            raise LabError("the app has ended; its log says why")
+
+    def close(self) -> None:
+        """Whoever waits for an answer is told that there is none."""
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self._connection.close()
+
+
+class Person:
+    """Somebody of the city. `start` their app; `close` ends what was started and listened to here."""
+
+    def __init__(self, city: City, name: str, extra: dict[str, str] | None = None) -> None:
+        """`name` as in `world.PEOPLE`. `extra`: for the environment of the app."""
+        if name not in world.PEOPLE:
+            raise LabError(f"nobody called {name} lives in the city")
+        self.name = name
+        self.provider, self.address = world.PEOPLE[name]
+        self.home = city.folder / "homes" / name
+        self._city = city
+        self._extra = extra
+        self._app: Running | None = None
+        self._open = ExitStack()
+        self._asking: Channel | None = None
+        self.arrived: list[Arrived] = []
+        """Messages of others, in the order in which the app showed them for the first time; twice when it showed two of a text."""
+        self.statuses: list[tuple[float, Item]] = []
+        """What the app said of its ways, and when."""
+
+    # -- the app ---------------------------------------------------------------------------------------------------
+
+    def start(self) -> Person:
+        self.home.parent.mkdir(parents=True, exist_ok=True)
+        words = [str(WHIMBREL), "--home", str(self.home), "--json", "app", "--no-relay", "--no-browser"]
+        self._app = self._city.start(f"app-{self.name}", self.name, [*words, "--port", "0"], self._extra)
+        self._city.until_ready(self._app)
+        self._asking = Channel(self.home)
+        self._open.callback(self._asking.close)
+        return self
+
+    def init(self, relay: str | None) -> None:
+        """Make an account, on a relay or without one."""
+        self.ask("init", name=self.name.capitalize(), **({"relay": relay} if relay else {}))
+
+    def listen(self) -> None:
+        """Note from now on what arrives."""
+        channel = Channel(self.home)
+        self._open.callback(channel.close)
+        ready = threading.Event()
+
+        def follow() -> None:
+            shown: set[str] = set()
+            try:
+                for item in channel.ask("follow"):
+                    at = time.monotonic()
+                    if item.get("ready"):
+                        ready.set()
+                    if "status" in item:
+                        self.statuses.append((at, item["status"]))
+                    message = item.get("message")
+                    if message is not None and not message["mine"] and message["id"] not in shown:
+                        shown.add(message["id"])
+                        self.arrived.append(Arrived(message["text"], at))
+            except (LabError, ValueError):
+                return  # the app was ended, or we do not listen any more
+
+        threading.Thread(target=follow, name=f"{self.name} listens", daemon=True).start()
+        if not ready.wait(PATIENCE_S):
+            raise LabError(f"{self.name}'s app does not say what happens")
+
+    def kill(self) -> None:
+        """As a power cut ends it."""
+        self.close()
+        if self._app is not None:
+            self._city.end(self._app)
+            self._app = None
+
+    def close(self) -> None:
+        self._open.close()
+        self._asking = None
+
+    # -- what can be asked -----------------------------------------------------------------------------------------
+
+    def ask(self, method: str, **parameters: Any) -> list[Item]:
+        """A call of the app; what it answers. Raises Told for its errors."""
+        if self._asking is None:
+            raise LabError(f"{self.name} has no app")
+        return list(self._asking.ask(method, **parameters))
+
+    def one(self, method: str, **parameters: Any) -> Item:
+        [item] = self.ask(method, **parameters)
+        return item
+
+    def say(self, chat: str, text: str, files: list[str] | None = None) -> Sent:
+        """Have a message queued; it goes by itself."""
+        at = time.monotonic()
+        self.ask("send", chat=chat, text=text, wait=0, **({"files": files} if files else {}))
+        return Sent(text, at)
+
+    def texts(self, chat: str) -> list[tuple[bool, str]]:
+        """Whether it is one's own, and the text, of the last 500 messages as the home keeps them."""
+        return [(line["mine"], line["text"]) for line in self.messages(chat, 500)]
+
+    def messages(self, chat: str, count: int) -> list[Item]:
+        """The last ones of a chat, oldest first. They do not count as read: nobody is told."""
+        return [line for line in self.ask("messages", chat=chat, limit=count) if "event" not in line]
+
+    def waiting(self) -> int:
+        """How much is in the outbox."""
+        waiting: int = self.one("status")["waiting"]
+        return waiting
+
+    def is_at_rest(self) -> bool:
+        """Whether the outbox is empty."""
+        return self.waiting() == 0
+
+    def is_up(self) -> bool:
+        """Whether there is a way to the own relay now."""
+        return any(way["up"] for way in self.one("status")["ways"] if way["own"])
+
+    def way(self) -> str | None:
+        """The route that is up, as the app has it."""
+        return next((way["way"] for way in self.one("status")["ways"] if way["own"] and way["up"]), None)
+
+
+def friends(city: City, one: str = "ada", other: str = "bo") -> tuple[Person, Person]:
+    """Two people with accounts on the city's relay, in contact, their apps up and listened to. For an open network."""
+    pair = (Person(city, one), Person(city, other))
+    with ThreadPoolExecutor() as at_once:
+        list(at_once.map(Person.start, pair))
+        list(at_once.map(lambda person: person.init(city.relay_address), pair))
+    invite = pair[0].one("invite")["invite"]
+    pair[1].one("accept", invite=invite)
+    for person in pair:
+        until(partial(person.ask, "contacts"), f"{person.name}'s friend does not come")
+        until(person.is_at_rest, f"{person.name} does not come to rest")
+        person.listen()
+    return pair
+
+
+def converse(
+    pair: tuple[Person, Person],
+    count: int,
+    every: float,
+    *,
+    label: str = "",
+    begun: Callable[[], None] | None = None,
+    patience: float = PATIENCE_S,
+) -> tuple[dict[str, list[Sent]], dict[str, list[Arrived]]]:
+    """`count` messages each way, one `every` seconds, the two in turn; then up to `patience` seconds until all are there.
+
+    What was sent and what arrived, by who spoke, for `talk.figures`. Strikes come from beside, at any moment.
+    """
+    one, other = pair
+    heard = {one.name: len(other.arrived), other.name: len(one.arrived)}
+    chat = {one.name: other.name.capitalize(), other.name: one.name.capitalize()}
+    start = time.monotonic() + 0.1
+
+    def speak(person: Person, offset: float) -> list[Sent]:
+        sent = []
+        for number in range(count):
+            time.sleep(max(0.0, start + offset + number * every - time.monotonic()))
+            sent.append(person.say(chat[person.name], f"{label}{person.name} {number}"))
+        return sent
+
+    with ThreadPoolExecutor(2) as at_once:
+        speaking = {
+            one.name: at_once.submit(speak, one, 0.0),
+            other.name: at_once.submit(speak, other, every / 2),
+        }
+        sent = {name: future.result() for name, future in speaking.items()}
+    listeners = {one.name: other, other.name: one}
+
+    def so_far() -> dict[str, list[Arrived]]:
+        return {name: listener.arrived[heard[name] :] for name, listener in listeners.items()}
+
+    def all_there() -> bool:
+        found = so_far()
+        return all({m.text for m in sent[name]} <= {m.text for m in found[name]} for name in sent)
+
+    end = time.monotonic() + patience
+    while not all_there() and time.monotonic() < end:
+        time.sleep(0.05)
+    time.sleep(0.2)  # for a second one of the last
+    return sent, so_far()
+
+
+def send_file(speaker: Person, listener: Person, size: int, patience: float) -> float | None:
+    """Seconds until a file of so many random bytes was whole at the other side; None: it was not in time."""
+    name = f"file-{os.urandom(4).hex()}.bin"
+    path = speaker.home.parent / name
+    path.write_bytes(os.urandom(size))
+    begun = time.monotonic()
+    speaker.say(listener.name.capitalize(), name, files=[str(path)])
+    chat = speaker.name.capitalize()
+    folder = listener.home.parent / f"saved-{listener.name}"
+    folder.mkdir(exist_ok=True)
+    end = begun + patience
+    try:
+        while time.monotonic() < end:
+            found = [line for line in listener.messages(chat, 5) if line["text"] == name]
+            files = found[0]["files"] if found else []
+            if files and files[0]["state"] == "here":
+                took = time.monotonic() - begun
+                saved = listener.one("save", message=found[0]["id"], dir=str(folder))
+                if Path(saved["path"]).read_bytes() != path.read_bytes():
+                    raise LabError("a file came out other than it went in")
+                return took
+            if files and files[0]["state"] in ("offered", "failed"):
+                listener.ask("fetch_file", file=files[0]["id"])
+            time.sleep(0.05)
+        return None
+    finally:
+        path.unlink()
+
+
+def until(look: Callable[[], T], otherwise: str, patience: float = PATIENCE_S, every: float = 0.05) -> T:
+    """What is seen once there is something to see. Raises LabError when it does not come."""
+    end = time.monotonic() + patience
+    while not (found := look()):
+        if time.monotonic() > end:
+            raise LabError(otherwise)
+        time.sleep(every)
+    return found
