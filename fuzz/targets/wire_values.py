@@ -7,8 +7,8 @@ from typing import Any
 
 from fuzz.target import Shape, target
 from fuzz.targets._seeds import encoded, vectors
-from whimbrel.wire import admission, answering, asking, cbor, heads, stored
-from whimbrel.wire.answers import Failure, Status
+from whimbrel.wire import admission, answering, asking, cbor, heads, parts, stored
+from whimbrel.wire.answers import Extent, Failure, Status
 from whimbrel.wire.errors import Malformed
 from whimbrel.wire.operations import ENTRY_BODY_MIN, ENTRY_MAX, Append, Entry, Unknown
 
@@ -140,6 +140,10 @@ def answers(data: bytes) -> bool:
     _same_again(data, found, answering.encode_answers, answering.decode_answers)
     for one in found:
         assert answering.decode_answer(answering.encode_answer(one)) == one
+        for n, there in one.started if isinstance(one, Extent) else ():
+            # Something of it is there, and something is missing.
+            wanted = sum(length for _, length in parts.missing(one.size, n, there, 4096))
+            assert 0 < wanted < parts.length_of(one.size, n)
     return True
 
 

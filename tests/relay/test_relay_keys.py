@@ -12,7 +12,7 @@ from whimbrel.wire import letters
 from whimbrel.wire.admission import verify
 from whimbrel.wire.cbor import decode, encode
 from whimbrel.wire.errors import GoneKey
-from whimbrel.wire.keydoc import Limit
+from whimbrel.wire.keydoc import Feature, Limit
 from whimbrel.wire.purpose import public_of
 
 NOW = 1_800_000_000
@@ -158,6 +158,22 @@ def test_the_document_states_what_is_not_as_usual(tmp_path: Path) -> None:
     assert document.limit(Limit.BLOB_BYTES) == 5000
     assert document.limit(Limit.ID_DAYS) == 60
     assert Limit.ID_DAYS not in document.limits
+
+
+def test_after_an_update_the_document_says_what_the_relay_can_do_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(keys, "FEATURES", {})
+        old = letter_keys(tmp_path).current.document
+        assert not old.can(Feature.PARTS)
+    ring = letter_keys(tmp_path, NOW + DAY)
+    assert ring.current.document.number > old.number
+    assert all(ring.current.document.can(feature) for feature in Feature)
+    # Letters to the old key are still read, and bring the new one.
+    opened = letters.open_request(ring.current, letters.seal_request(old, b"\x80", b"s" * 32).letter)
+    assert ring.current.news_for(opened.number) == ring.current.document.encoded
+    assert not ring.rotate(NOW + 2 * DAY)
 
 
 def test_a_picked_port_is_kept(tmp_path: Path) -> None:

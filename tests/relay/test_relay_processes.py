@@ -22,8 +22,9 @@ from relay_paper import entry, status
 from websockets.exceptions import ConnectionClosed
 
 from support.relay_client import Place
-from whimbrel.wire import admission, codec
-from whimbrel.wire.answers import Appended, Created, Fetched, Pushed, Status
+from whimbrel.wire import admission, codec, parts
+from whimbrel.wire.answers import Appended, Created, Done, Fetched, Pushed, Status
+from whimbrel.wire.keydoc import Feature
 from whimbrel.wire.operations import (
     SEALED_CHUNK,
     Append,
@@ -244,7 +245,7 @@ def test_an_upload_goes_on_after_kill_9_and_no_answered_chunk_is_missing(running
     place.exchange(create(place))
     blob, chunks = b"B" * 32, 60
     size = chunks * SEALED_CHUNK
-    parts = [bytes([n]) * SEALED_CHUNK for n in range(chunks)]
+    sealed = [bytes([n]) * SEALED_CHUNK for n in range(chunks)]
     done: set[int] = set()
 
     def upload(killed_after: float | None) -> None:
@@ -253,7 +254,7 @@ def test_an_upload_goes_on_after_kill_9_and_no_answered_chunk_is_missing(running
         try:
             for n in range(chunks):
                 if n not in done:
-                    [answer] = place.exchange(Put(blob, LOG, WRITE, size, n, parts[n]))
+                    [answer] = place.exchange(Put(blob, LOG, WRITE, size, n, sealed[n]))
                     assert status(answer) is Status.OK
                     done.add(n)
         except (OSError, http.client.HTTPException):
@@ -272,7 +273,54 @@ def test_an_upload_goes_on_after_kill_9_and_no_answered_chunk_is_missing(running
     assert done == set(range(chunks))
     for n in range(0, chunks, 7):
         [got] = place.exchange(Get(blob, n))
-        assert got.chunk == parts[n]
+        assert got.chunk == sealed[n]
+
+
+def test_an_upload_in_parts_goes_on_after_kill_9_and_no_answered_part_is_missing(running: Running) -> None:
+    place = running.place()
+    assert place.keys().can(Feature.PARTS)
+    place.exchange(create(place))
+    blob, size = b"P" * 32, 2 * SEALED_CHUNK + 30_000
+    whole = os.urandom(size)
+    sent: set[tuple[int, int]] = set()
+    there: dict[int, int] = {}
+
+    def upload() -> None:
+        for n in range(3):
+            known = there.get(n, 0).to_bytes(9, "little")
+            for at, length in parts.missing(size, n, known, 4096):
+                start = n * SEALED_CHUNK + at
+                [answer] = place.exchange(Put(blob, LOG, WRITE, size, n, whole[start : start + length], at))
+                assert answer == Done()
+                assert (n, at) not in sent, "what was answered was asked for again"
+                sent.add((n, at))
+                there[n] = there.get(n, 0) | parts.bits_of(at, at + length)
+
+    for after in (0.15, 0.2, 0.25, None):
+        try:
+            if after is not None:
+                threading.Timer(after, running.process.kill).start()
+            upload()
+        except (OSError, http.client.HTTPException):
+            pass
+        if after is None:
+            break
+        running.wait()
+        running.start()
+        [extent] = place.exchange(Stat(blob))
+        if status(extent) is Status.OK:
+            found = {n: int.from_bytes(bits, "little") for n, bits in extent.started}
+            for start, end in extent.ranges:
+                found |= {n: (1 << parts.marks_of(size, n)) - 1 for n in range(start, end)}
+            assert all(found.get(n, 0) & bits == bits for n, bits in there.items())
+            there.update(found)
+    got = b""
+    for n in range(3):
+        for at, _ in parts.missing(size, n, b"", 7168):
+            [answer] = place.exchange(Get(blob, n, at, 7168))
+            assert (answer.at, answer.size) == (at, size)
+            got += answer.part
+    assert got == whole
 
 
 def test_nothing_of_anybody_is_in_what_the_relay_says_or_keeps(running: Running) -> None:

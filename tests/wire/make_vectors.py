@@ -45,6 +45,7 @@ from whimbrel.wire.answers import (
     Failure,
     Fetched,
     Head,
+    Part,
     Pushed,
     Record,
     RouteList,
@@ -56,6 +57,7 @@ from whimbrel.wire.asking import encode_operation
 from whimbrel.wire.errors import WireError
 from whimbrel.wire.letters import OpenedRequest, RelayKeys, SealedRequest
 from whimbrel.wire.operations import (
+    PART,
     SEALED_CHUNK,
     Alter,
     Append,
@@ -210,10 +212,12 @@ _ASKED: dict[str, Operation] = {
     "put the last chunk, on an admission": Put(
         BLOB, b"", admission.encode_admission(GUEST), 2 * SEALED_CHUNK + 20, 2, fixed("chunk", 20)
     ),
+    "put the last part of a chunk": Put(BLOB, LOG, WRITE, SEALED_CHUNK + 2000, 1, fixed("part", 976), PART),
     "keep": Keep(LOG, WRITE, (BLOB, fixed("blob 2"))),
     "keep on an admission": Keep(b"", admission.encode_admission(GUEST), (BLOB,)),
     "get the first chunk": Get(BLOB, 0),
     "get another chunk": Get(BLOB, 2),
+    "get a part of a chunk": Get(BLOB, 2, 3 * PART, 8 * PART),
     "stat": Stat(BLOB),
     "drop a log": Drop(LOG, None, proofs.drop_proof(ADMIN_PRIVATE, IDENTITY, LOG, None)),
     "drop a blob": Drop(LOG, BLOB, proofs.drop_proof(ADMIN_PRIVATE, IDENTITY, LOG, BLOB)),
@@ -255,8 +259,16 @@ _ANSWERED: dict[str, Answer] = {
     "watched, nothing new": Watched(fixed("handle", 16), ()),
     "altered": Altered(HEAD),
     "chunk": Chunk(fixed("chunk", 20), 2 * SEALED_CHUNK + 20),
+    "part": Part(fixed("part", 20), 2 * SEALED_CHUNK + 20, 0),
+    "another part": Part(fixed("part", 40), 2 * SEALED_CHUNK + 20, 3 * PART),
     "extent of nothing": Extent(100, (), 1_800_000_000),
     "extent": Extent(10 * SEALED_CHUNK, ((0, 3), (5, 6)), 1_800_000_000),
+    "extent with chunks in part": Extent(
+        4 * SEALED_CHUNK + 9000,
+        ((0, 1),),
+        1_800_000_000,
+        ((2, b"\x0f" + bytes(7) + b"\x01"), (4, b"\xfe\x01")),
+    ),
     "route list": proofs.sign_route_list(
         IDENTITY_PRIVATE, LOG, tuple(route.text for route in WAYS), 1_800_000_000
     ),
@@ -334,6 +346,11 @@ def operations_file() -> Json:
             _odd("two entries in an advance", [2, {0: LOG, 2: WRITE, 4: 0, 6: [ENTRY, LONGER], 8: True}], Failure(Status.MALFORMED)),
             _odd("an entry twice", [2, {0: LOG, 2: WRITE, 4: 0, 6: [ENTRY, ENTRY]}], Failure(Status.MALFORMED)),
             _odd("a chunk of another size than its place has", [7, {0: BLOB, 2: LOG, 4: WRITE, 6: 100, 10: bytes(99)}], Failure(Status.MALFORMED)),
+            _odd("the first part of a chunk", [7, {0: BLOB, 2: LOG, 4: WRITE, 6: 2000, 10: bytes(1024), 12: 0}], Put(BLOB, LOG, WRITE, 2000, 0, bytes(1024), 0)),
+            _odd("a part that is the whole chunk", [7, {0: BLOB, 2: LOG, 4: WRITE, 6: 100, 10: bytes(100), 12: 0}], Failure(Status.MALFORMED)),
+            _odd("a part that ends between two marks", [7, {0: BLOB, 2: LOG, 4: WRITE, 6: 3000, 10: bytes(1500), 12: 0}], Failure(Status.MALFORMED)),
+            _odd("a part that begins between two marks", [9, {0: BLOB, 4: 1000, 6: 1024}], Failure(Status.MALFORMED)),
+            _odd("a part without its length", [9, {0: BLOB, 4: 1024}], Failure(Status.MALFORMED)),
             _odd("a signal that is too large", [5, {0: LOG, 2: WRITE, 4: bytes(16385)}], Failure(Status.TOO_LARGE)),
             _odd("a turn of 64 bits", [2, {0: LOG, 2: WRITE, 4: 1 << 63, 6: [ENTRY]}], Failure(Status.MALFORMED)),
             _odd("no operation at all", "hello", Failure(Status.MALFORMED)),
@@ -354,7 +371,7 @@ def answers_file() -> Json:
         "refused": [
             {"name": name, "encoded": cbor.encode(value).hex()}
             for name, value in {
-                "a number that is not known": [24, {}],
+                "a number that is not known": [25, {}],
                 "an unknown even key": [4, {8: 0}],
                 "a head that the last record says already": [
                     18,
@@ -365,6 +382,9 @@ def answers_file() -> Json:
                     {0: [[7, 3, False, BLOB, None, BLOB], [7, 3, False, BLOB, None, BLOB]], 2: 0},
                 ],
                 "ranges that touch": [22, {0: 100, 2: [[0, 1], [1, 2]], 4: 0}],
+                "a chunk in part of which all is there": [22, {0: 2000, 4: 0, 5: [[0, b"\x03"]]}],
+                "a chunk in part of which nothing is there": [22, {0: 2000, 4: 0, 5: [[0, b"\x00"]]}],
+                "a part that begins between two marks": [24, {0: b"x", 2: 2000, 4: 1000}],
             }.items()
         ],
     }

@@ -8,8 +8,8 @@ from make_vectors import FOLDER
 
 from whimbrel.wire import answering, asking, cbor, keydoc, letters, routes, stored, texts
 from whimbrel.wire.answers import Status
-from whimbrel.wire.keydoc import USUAL_LIMITS, Limit
-from whimbrel.wire.operations import ENTRIES_MAX, ENTRY_MAX, SEALED_CHUNK
+from whimbrel.wire.keydoc import USUAL_LIMITS, Feature, Limit
+from whimbrel.wire.operations import ENTRIES_MAX, ENTRY_MAX, PART, SEALED_CHUNK
 
 
 def page(name: str) -> str:
@@ -48,7 +48,17 @@ def test_every_answer_has_its_number_on_the_page() -> None:
     assert rows["done"] == answering.DONE
     assert [
         rows[name]
-        for name in ("created", "appended", "fetched", "watched", "altered", "chunk", "extent", "route list")
+        for name in (
+            "created",
+            "appended",
+            "fetched",
+            "watched",
+            "altered",
+            "chunk",
+            "extent",
+            "route list",
+            "part",
+        )
     ] == [
         answering.CREATED,
         answering.APPENDED,
@@ -58,6 +68,7 @@ def test_every_answer_has_its_number_on_the_page() -> None:
         answering.CHUNK_FOUND,
         answering.EXTENT,
         answering.ROUTE_LIST,
+        answering.PART_FOUND,
     ]
     failures = ", ".join(status.name.lower().replace("_", "-") for status in Status if status)
     assert failures in page("operations")
@@ -85,6 +96,8 @@ def test_limits_are_those_on_the_pages() -> None:
     assert f"left out when {asking.FETCH_USUAL}" in operations
     assert f"at most {asking.ADMISSION_MAX} bytes in all" in operations
     assert f"{SEALED_CHUNK:,} bytes" in page("blobs")
+    assert f"every {PART:,} bytes" in page("blobs")
+    assert f"at most {answering.STARTED_MAX} of them" in page("blobs")
 
 
 def test_sizes_of_letters_and_limits_of_relays_are_those_on_the_page() -> None:
@@ -93,6 +106,8 @@ def test_sizes_of_letters_and_limits_of_relays_are_those_on_the_page() -> None:
     assert f"Sizes are those of requests, and {letters.RESPONSE_SIZES[0]}" in text
     assert f"At most {keydoc.DOCUMENT_MAX:,} bytes" in text
     assert f"0x{keydoc.KEM:X}" in text
+    for feature in Feature:
+        assert f" {int(feature)} {feature.name.lower()}" in text, feature
     for limit in Limit:
         assert re.search(rf"[·:] {int(limit)} [^·(]*\({USUAL_LIMITS[limit]:,}\)", text), limit
 

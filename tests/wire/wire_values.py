@@ -10,6 +10,7 @@ from whimbrel.wire import answers as a
 from whimbrel.wire import operations as o
 from whimbrel.wire.admission import Admission, Limits, Link
 from whimbrel.wire.fields import NUMBER_MAX
+from whimbrel.wire.parts import marks_of
 from whimbrel.wire.routes import Route
 from whimbrel.wire.stored import encode_entry, encode_signed_change, entry_id
 
@@ -103,7 +104,26 @@ def puts(draw: st.DrawFn) -> o.Put:
     last = draw(st.integers(1, 200) | st.just(o.SEALED_CHUNK))
     beyond = draw(st.booleans()) and last == o.SEALED_CHUNK
     size = n * o.SEALED_CHUNK + last + (draw(st.integers(1, 10**9)) if beyond else 0)
-    return o.Put(draw(ids), place, token, size, n, bytes(last))
+    at = draw(st.none() | st.sampled_from(range(0, last, o.PART)))
+    length = last
+    if at is not None:
+        ends = [end for end in (*range(at + o.PART, last, o.PART), last) if end - at < last]
+        if not ends:
+            at = None
+        else:
+            length = draw(st.sampled_from(ends)) - at
+    return o.Put(draw(ids), place, token, size, n, bytes(length), at)
+
+
+part_marks = st.integers(0, 64).map(lambda mark: mark * o.PART)
+
+
+@st.composite
+def gets(draw: st.DrawFn) -> o.Get:
+    blob, n = draw(ids), draw(st.integers(0, 1 << 24))
+    if draw(st.booleans()):
+        return o.Get(blob, n)
+    return o.Get(blob, n, draw(part_marks), draw(part_marks.filter(bool)))
 
 
 operations: st.SearchStrategy[o.Operation] = st.one_of(
@@ -115,7 +135,7 @@ operations: st.SearchStrategy[o.Operation] = st.one_of(
     st.builds(o.Alter, log=ids, change=signed_changes),
     puts(),
     st.builds(lambda place, blobs: o.Keep(*place, blobs), places, distinct_ids(1)),
-    st.builds(o.Get, blob=ids, n=st.integers(0, 1 << 24)),
+    gets(),
     st.builds(o.Stat, blob=ids),
     st.builds(o.Drop, log=ids, blob=st.none() | ids, admin=proofs),
     st.builds(o.Routes, inbox=ids, admin=proofs),
@@ -164,7 +184,14 @@ def fetches(draw: st.DrawFn) -> a.Fetched:
 def extents(draw: st.DrawFn) -> a.Extent:
     marks = sorted(draw(st.sets(st.integers(0, 1 << 24), max_size=6)))
     ranges = tuple(zip(marks[::2], marks[1::2], strict=False))
-    return a.Extent(draw(st.integers(1, 1 << 40)), ranges, draw(numbers))
+    size = draw(st.integers(1, 1 << 40))
+    started = []
+    for n in sorted(draw(st.sets(st.integers(0, size // o.SEALED_CHUNK), max_size=3))):
+        count = marks_of(size, n)
+        if count > 1:
+            bits = draw(st.integers(1, (1 << count) - 2))
+            started.append((n, bits.to_bytes(-(-count // 8), "little")))
+    return a.Extent(size, ranges, draw(numbers), tuple(started))
 
 
 appendeds = st.builds(
@@ -189,6 +216,7 @@ answers: st.SearchStrategy[a.Answer] = st.one_of(
     st.builds(a.Altered, head=heads),
     st.builds(a.Chunk, chunk=st.binary(min_size=1, max_size=100), size=st.integers(1, 1 << 40)),
     extents(),
+    st.builds(a.Part, part=st.binary(min_size=1, max_size=16), size=st.integers(1, 1 << 40), at=part_marks),
     st.builds(
         a.RouteList,
         routes=st.lists(st.text(min_size=1, max_size=30), max_size=3).map(tuple),

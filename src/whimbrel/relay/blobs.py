@@ -13,17 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from whimbrel.wire.operations import SEALED_CHUNK
+from whimbrel.wire.parts import length_of
 
 from .keys import sync_folder
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkWrite:
-    """A chunk on its way to the disk."""
+    """A chunk, or its bytes from `at` on, on the way to the disk."""
 
     blob: bytes
     n: int
     chunk: bytes
+    at: int = 0
 
 
 class BlobFolder:
@@ -45,7 +47,7 @@ class BlobFolder:
             descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
             try:
                 for part in parts:
-                    _write_all(descriptor, part.chunk, part.n * SEALED_CHUNK)
+                    _write_all(descriptor, part.chunk, part.n * SEALED_CHUNK + part.at)
                 os.fdatasync(descriptor)
             finally:
                 os.close(descriptor)
@@ -66,15 +68,16 @@ class BlobFolder:
         sync_folder(target.parent)
         sync_folder(self._incoming)
 
-    def read(self, blob: bytes, n: int, size: int) -> bytes:
-        """Chunk `n` of a blob of `size` bytes. Raises OSError; FileNotFoundError also when the file is too short."""
+    def read(self, blob: bytes, n: int, size: int, at: int = 0, length: int = SEALED_CHUNK) -> bytes:
+        """Chunk `n` of a blob of `size` bytes, or at most `length` bytes of it from `at` on. Raises OSError;
+        FileNotFoundError also when the file is too short."""
         try:
             descriptor = os.open(self._path(blob), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             descriptor = os.open(self._incoming / blob.hex(), os.O_RDONLY | os.O_CLOEXEC)
         try:
-            wanted = min(SEALED_CHUNK, size - n * SEALED_CHUNK)
-            found = os.pread(descriptor, wanted, n * SEALED_CHUNK)
+            wanted = min(length, length_of(size, n) - at)
+            found = os.pread(descriptor, wanted, n * SEALED_CHUNK + at)
         finally:
             os.close(descriptor)
         if len(found) != wanted:

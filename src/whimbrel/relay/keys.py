@@ -20,7 +20,7 @@ from whimbrel.wire.admission import Limits as NoLimits
 from whimbrel.wire.cbor import decode, encode_ordered
 from whimbrel.wire.errors import Malformed, WireError
 from whimbrel.wire.fields import array, exactly, number
-from whimbrel.wire.keydoc import KeyDocument, Limit
+from whimbrel.wire.keydoc import Feature, KeyDocument, Limit
 from whimbrel.wire.letters import RelayKeys
 from whimbrel.wire.purpose import prf, public_of
 
@@ -31,6 +31,8 @@ WEEK = 7 * DAY
 KEY_LIFE = 2 * WEEK
 """Seconds after which a private key is destroyed, counted from its first day."""
 KEY_FILE_MAX = 8192
+FEATURES = {int(feature): 1 for feature in Feature}
+"""What this version can do: all that it knows."""
 
 _PATH_SIGNS = frozenset(b"abcdefghijklmnopqrstuvwxyz234567")
 
@@ -99,8 +101,9 @@ class LetterKeys:
     def rotate(self, now: int) -> bool:
         """Make this week's key when it is due and destroy those whose time is over. Whether anything changed."""
         newest = self._held[max(self._held)][1]
-        # A clock that was ahead, once, is no reason to keep one key for a year.
-        due = newest.start + WEEK <= now or newest.start > now + WEEK
+        # A clock that was ahead, once, is no reason to keep one key for a year. And apps go by what the document says:
+        # after an update it has to say what this version can do.
+        due = newest.start + WEEK <= now or newest.start > now + WEEK or newest.features != FEATURES
         if due:
             self._add(now)
         destroyed = self._destroy_old(now)
@@ -122,6 +125,7 @@ class LetterKeys:
             now,
             now + KEY_LIFE,
             keydoc.public_kem_key(private),
+            features=FEATURES,
             limits=_stated(self._limits),
         )
         write_whole(

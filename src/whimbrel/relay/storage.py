@@ -28,7 +28,7 @@ from whimbrel.wire.cbor import decode, encode_ordered
 
 from .logs import SEQ_BITS, SEQ_MAX, Granted, Log, Role, Row, Window, row_key
 
-VERSION = 1
+VERSION = 2
 HEADS = 4096
 """Heads of logs kept in memory; about 1 KB each."""
 SETTLE = 1000
@@ -74,6 +74,10 @@ CREATE TABLE usage(
   most INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE dropped(id BLOB PRIMARY KEY) WITHOUT ROWID;
 """
+_SINCE = {
+    2: "CREATE TABLE parts(blob BLOB NOT NULL, n INTEGER NOT NULL, have BLOB NOT NULL, PRIMARY KEY(blob, n)) WITHOUT ROWID"
+}
+"""What each later version has added. `parts`: of chunks that have come in part, a bit for each mark (`wire.parts`)."""
 
 
 class StorageError(Exception):
@@ -169,6 +173,9 @@ class Storage:
             for statement in _SCHEMA.split(";\n"):
                 if statement.strip():
                     db.execute(statement)
+        for added in range(max(version, 1) + 1, VERSION + 1):
+            db.execute(_SINCE[added])
+        if version < VERSION:
             db.execute(f"PRAGMA user_version={VERSION}")
         db.execute("COMMIT")
         if version > VERSION:
@@ -585,7 +592,24 @@ class Storage:
 
     def delete_blob(self, blob_id: bytes) -> None:
         with _FAULTS:
-            self._write().execute("DELETE FROM blobs WHERE id=?", (blob_id,))
+            db = self._write()
+            db.execute("DELETE FROM parts WHERE blob=?", (blob_id,))
+            db.execute("DELETE FROM blobs WHERE id=?", (blob_id,))
+
+    def started(self, blob_id: bytes) -> list[tuple[int, bytes]]:
+        """Chunks of the blob that have come in part, by number, and the bits of what is there."""
+        with _FAULTS:
+            return self._db.execute(
+                "SELECT n, have FROM parts WHERE blob=? ORDER BY n", (blob_id,)
+            ).fetchall()
+
+    def save_parts(self, blob_id: bytes, n: int, have: bytes) -> None:
+        """What is there of a chunk; nothing, when it does not come in part (any more)."""
+        with _FAULTS:
+            if have:
+                self._write().execute("INSERT OR REPLACE INTO parts VALUES(?, ?, ?)", (blob_id, n, have))
+            else:
+                self._write().execute("DELETE FROM parts WHERE blob=? AND n=?", (blob_id, n))
 
     def is_needed(self, blob_id: bytes) -> bool:
         """Whether a live entry needs the blob."""

@@ -1,7 +1,8 @@
 """What a relay does with each operation on blobs: put, keep, get, stat, and their end.
 
 A chunk goes to the disk in a thread of its own (one at work at a time; what comes meanwhile forms the next batch), then
-the storage's group says that it is there, then the app hears of it. So `put` answers later, all others at once.
+the storage's group says that it is there, then the app hears of it. So `put` answers later, all others at once. A part
+of a chunk goes the same way, to its place in the same file; a chunk is there when all its parts are.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from whimbrel.wire.answers import Answer, Chunk, Done, Extent, Failure, Status
-from whimbrel.wire.operations import SEALED_CHUNK, Get, Keep, Put, Stat
+from whimbrel.wire import parts
+from whimbrel.wire.answering import STARTED_MAX
+from whimbrel.wire.answers import Answer, Chunk, Done, Extent, Failure, Part, Status
+from whimbrel.wire.operations import PART, SEALED_CHUNK, Get, Keep, Put, Stat
 
 from .blobs import BlobFolder, ChunkWrite
 from .engine import Budget
@@ -19,6 +22,8 @@ from .settings import Limits
 from .storage import BlobRow, Storage
 
 EXISTS = Failure(Status.EXISTS)
+TOO_MANY_STARTED = Failure(Status.BUSY, retry_after=1)
+DISK_FAILS = Failure(Status.BUSY, retry_after=60)
 
 Reply = Callable[[Answer], None]
 DiskWork = Callable[[Callable[[], None], Callable[[Exception | None], None]], None]
@@ -27,10 +32,15 @@ DiskWork = Callable[[Callable[[], None], Callable[[Exception | None], None]], No
 
 @dataclass(slots=True)
 class _Chunking:
-    """One chunk under way and who waits for it."""
+    """One chunk, or part of one, under way and who waits for it."""
 
     write: ChunkWrite
     replies: list[Reply] = field(default_factory=list)
+
+    @property
+    def weight(self) -> int:
+        """What it counts in the queue: the last part of a chunk may be very small, and takes room all the same."""
+        return max(PART, len(self.write.chunk))
 
 
 class Uploads:
@@ -51,7 +61,7 @@ class Uploads:
         self._folder = folder
         self._limits = limits
         self._disk = disk
-        self._under_way: dict[tuple[bytes, int], _Chunking] = {}
+        self._under_way: dict[tuple[bytes, int], list[_Chunking]] = {}
         self._waiting: list[_Chunking] = []
         self._waiting_bytes = 0
         self._writing = False
@@ -66,16 +76,23 @@ class Uploads:
     # --------------------------------------------------------------------------------------------- put
 
     def put(self, put: Put, now: int, reply: Reply) -> Answer | None:
-        """Write a chunk. None: `reply` will be called; otherwise the answer."""
+        """Write a chunk or a part of one. None: `reply` will be called; otherwise the answer."""
         blob = self._storage.blob(put.blob)
         if blob is not None:
             if blob.size != put.size:
                 return EXISTS
             if _has(blob, put.n):
                 return self._again(blob, put, reply)
-        under_way = self._under_way.get((put.blob, put.n))
-        if under_way is not None and under_way.write.chunk != put.chunk:
-            return EXISTS
+            known = self._known_in_part(blob, put)
+            if known is not None:
+                return known
+        write = ChunkWrite(put.blob, put.n, put.chunk, put.at or 0)
+        under_way: _Chunking | None = None
+        for other in self._under_way.get((put.blob, put.n), ()):
+            if _differ(other.write, write):
+                return EXISTS
+            if other.write == write:
+                under_way = other
 
         payer = self._places.payer(put.place, put.token, now)
         if isinstance(payer, Failure):
@@ -85,31 +102,50 @@ class Uploads:
         if under_way is not None:
             under_way.replies.append(reply)
             return None
-        if self._waiting_bytes + len(put.chunk) > self._limits.upload_queue:
+        chunking = _Chunking(write, [reply])
+        if self._waiting_bytes + chunking.weight > self._limits.upload_queue:
             return Failure(Status.BUSY, retry_after=1)
         if blob is None:
             refused = self._begin(put, payer, now)
             if refused is not None:
                 return refused
-        chunking = _Chunking(ChunkWrite(put.blob, put.n, put.chunk), [reply])
-        self._under_way[put.blob, put.n] = chunking
+        self._under_way.setdefault((put.blob, put.n), []).append(chunking)
         self._waiting.append(chunking)
-        self._waiting_bytes += len(put.chunk)
+        self._waiting_bytes += chunking.weight
         self._write_next()
         return None
 
     def _again(self, blob: BlobRow, put: Put, reply: Reply) -> Answer | None:
+        at = put.at or 0
         try:
-            there = self._folder.read(blob.id, put.n, blob.size)
+            there = self._folder.read(blob.id, put.n, blob.size, at, len(put.chunk))
         except OSError:
-            return Failure(Status.BUSY, retry_after=60)
+            return DISK_FAILS
         if there != put.chunk:
             return EXISTS
         if not blob.whole and _ranges(blob) == ((0, _chunks(blob)),):
             # All chunks are there, the last name is not: under way just now, or cut short by a crash.
-            self._finish(blob.id, _Chunking(ChunkWrite(blob.id, put.n, put.chunk), [reply]))
+            self._finish(blob.id, _Chunking(ChunkWrite(blob.id, put.n, put.chunk, at), [reply]))
             return None
         return Done()
+
+    def _known_in_part(self, blob: BlobRow, put: Put) -> Answer | None:
+        """The answer when parts of the chunk are there: other bytes than these, or all of these. None: go on."""
+        started = dict(self._storage.started(blob.id))
+        if put.n not in started:
+            return TOO_MANY_STARTED if put.at is not None and len(started) >= STARTED_MAX else None
+        at = put.at or 0
+        end = at + len(put.chunk)
+        wanted = parts.bits_of(at, end)
+        there = int.from_bytes(started[put.n], "little") & wanted
+        try:
+            for first, last in parts.ranges(there, end):
+                found = self._folder.read(blob.id, put.n, blob.size, first, last - first)
+                if found != put.chunk[first - at : last - at]:
+                    return EXISTS
+        except OSError:
+            return DISK_FAILS
+        return Done() if there == wanted else None
 
     def _begin(self, put: Put, payer: Payer, now: int) -> Failure | None:
         if put.size > self._limits.blob_bytes:
@@ -146,7 +182,7 @@ class Uploads:
 
         def written(fault: Exception | None) -> None:
             self._writing = False
-            self._waiting_bytes -= sum(len(chunking.write.chunk) for chunking in batch)
+            self._waiting_bytes -= sum(chunking.weight for chunking in batch)
             for chunking in batch:
                 self._guarded(chunking, fault, self._note)
             self._write_next()
@@ -170,23 +206,39 @@ class Uploads:
         self._end(chunking, Failure(Status.BUSY, retry_after=10))
 
     def _note(self, chunking: _Chunking) -> None:
-        """The chunk is on the disk."""
-        blob_id, n = chunking.write.blob, chunking.write.n
-        blob = self._storage.blob(blob_id)
+        """The chunk, or the part of it, is on the disk."""
+        write = chunking.write
+        n = write.n
+        blob = self._storage.blob(write.blob)
         if blob is None:
             self._came_back(chunking)
-        elif blob.have is None:
+            return
+        if blob.have is None or _has(blob, n):
             self._end(chunking, Done())
+            return
+        until = max(blob.until, int(self._clock()) + self._limits.upload_life)
+        marks = parts.marks_of(blob.size, n)
+        started = dict(self._storage.started(blob.id))
+        there = int.from_bytes(started.get(n, b""), "little")
+        there |= parts.bits_of(write.at, write.at + len(write.chunk))
+        if there != (1 << marks) - 1:
+            if n not in started and len(started) >= STARTED_MAX:
+                self._end(chunking, TOO_MANY_STARTED)
+                return
+            self._storage.save_parts(blob.id, n, there.to_bytes(-(-marks // 8), "little"))
+            self._storage.save_blob(replace(blob, until=until))
+            self._end(chunking, Done())
+            return
+        if n in started:
+            self._storage.save_parts(blob.id, n, b"")
+        have = bytearray(blob.have)
+        have[n >> 3] |= 1 << (n & 7)
+        blob = replace(blob, have=bytes(have), until=until)
+        self._storage.save_blob(blob)
+        if _ranges(blob) == ((0, _chunks(blob)),):
+            self._finish(blob.id, chunking)
         else:
-            have = bytearray(blob.have)
-            have[n >> 3] |= 1 << (n & 7)
-            until = max(blob.until, int(self._clock()) + self._limits.upload_life)
-            blob = replace(blob, have=bytes(have), until=until)
-            self._storage.save_blob(blob)
-            if _ranges(blob) == ((0, _chunks(blob)),):
-                self._finish(blob.id, chunking)
-            else:
-                self._end(chunking, Done())
+            self._end(chunking, Done())
 
     def _finish(self, blob_id: bytes, chunking: _Chunking) -> None:
         """All chunks are on the disk: the last name, and then it is whole."""
@@ -212,7 +264,12 @@ class Uploads:
         self._end(chunking, Failure(Status.BUSY, retry_after=1))
 
     def _end(self, chunking: _Chunking, answer: Answer) -> None:
-        self._under_way.pop((chunking.write.blob, chunking.write.n), None)
+        key = chunking.write.blob, chunking.write.n
+        under_way = [other for other in self._under_way.get(key, ()) if other is not chunking]
+        if under_way:
+            self._under_way[key] = under_way
+        else:
+            self._under_way.pop(key, None)
         for reply in chunking.replies:
             reply(answer)
 
@@ -241,21 +298,26 @@ class Uploads:
         return Done()
 
     def get(self, get: Get, budget: Budget) -> Answer:
-        """A chunk, for whoever knows the id."""
+        """A chunk or a part of one, for whoever knows the id."""
         blob = self._storage.blob(get.blob)
         if blob is None or get.n >= _chunks(blob) or not _has(blob, get.n):
             return Failure(Status.MISSING, missing=(get.blob,))
-        cost = min(SEALED_CHUNK, blob.size - get.n * SEALED_CHUNK) + 32
+        length = parts.length_of(blob.size, get.n) - get.at
+        if length <= 0:
+            return Failure(Status.MALFORMED)
+        if get.length is not None:
+            length = min(length, get.length)
+        cost = length + 32
         if cost > budget.left:
             return Failure(Status.BUSY, retry_after=0)
         try:
-            chunk = self._folder.read(get.blob, get.n, blob.size)
+            found = self._folder.read(get.blob, get.n, blob.size, get.at, length)
         except FileNotFoundError:
             return Failure(Status.MISSING, missing=(get.blob,))
         except OSError:
-            return Failure(Status.BUSY, retry_after=60)
+            return DISK_FAILS
         budget.left -= cost
-        return Chunk(chunk, blob.size)
+        return Chunk(found, blob.size) if get.length is None else Part(found, blob.size, get.at)
 
     def stat(self, stat: Stat, budget: Budget) -> Answer:
         """What of a blob is there."""
@@ -263,11 +325,12 @@ class Uploads:
         if blob is None:
             return Failure(Status.MISSING, missing=(stat.blob,))
         ranges = _ranges(blob)
-        cost = 32 + 12 * len(ranges)
+        started = () if blob.have is None else tuple(self._storage.started(blob.id))
+        cost = 32 + 12 * len(ranges) + 24 * len(started)
         if cost > budget.left:
             return Failure(Status.BUSY, retry_after=0)
         budget.left -= cost
-        return Extent(blob.size, ranges, blob.until)
+        return Extent(blob.size, ranges, blob.until, started)
 
     # --------------------------------------------------------------------------------------------- end
 
@@ -286,6 +349,16 @@ class Uploads:
     def rolled_back(self) -> None:
         """The group has not happened: its blobs are still there."""
         self._to_delete.clear()
+
+
+def _differ(one: ChunkWrite, other: ChunkWrite) -> bool:
+    """Whether two writes to the same chunk have different bytes for the same place."""
+    start = max(one.at, other.at)
+    end = min(one.at + len(one.chunk), other.at + len(other.chunk))
+    return (
+        start < end
+        and one.chunk[start - one.at : end - one.at] != other.chunk[start - other.at : end - other.at]
+    )
 
 
 def _chunks(blob: BlobRow) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import heads
+from . import heads, parts
 from .answers import (
     Altered,
     Answer,
@@ -21,6 +21,7 @@ from .answers import (
     Failure,
     Fetched,
     Head,
+    Part,
     Record,
     RouteList,
     Status,
@@ -30,7 +31,7 @@ from .asking import BLOB_MAX, FETCH_MAX, HANDLE, NEEDS_MAX, OPERATIONS_MAX, SLOT
 from .cbor import MESSAGE_MAX, decode, encode_ordered
 from .errors import Malformed
 from .fields import array, at_most, exactly, fields, ids, listing, number, some
-from .operations import CHUNK, ID, SEALED_CHUNK
+from .operations import CHUNK, ID, PART, SEALED_CHUNK
 from .purpose import SIGNATURE
 from .stored import SIGNED_CHANGE_MAX, check_entry, entry_id
 
@@ -40,10 +41,15 @@ ROUTE_TEXT_MAX = 1024
 """Characters of one."""
 RANGES_MAX = 32768
 """Ranges of an extent: every other chunk of 4 GiB."""
+STARTED_MAX = 64
+"""Chunks of one blob that have come in part."""
 RETRY_MAX = 86400
 """Seconds that `busy` can ask for."""
 
-DONE, CREATED, APPENDED, FETCHED, WATCHED, ALTERED, CHUNK_FOUND, EXTENT, ROUTE_LIST = 0, *range(16, 24)
+DONE, CREATED, APPENDED, FETCHED, WATCHED, ALTERED, CHUNK_FOUND, EXTENT, ROUTE_LIST, PART_FOUND = (
+    0,
+    *range(16, 25),
+)
 
 
 def encode_answer(answer: Answer) -> bytes:
@@ -318,7 +324,26 @@ def _read_chunk(value: Any) -> Chunk:
     return Chunk(at_most(content.get(0), SEALED_CHUNK), some(content.get(2), BLOB_MAX))
 
 
-_EXTENT = frozenset((0, 2, 4))
+_PART = frozenset((0, 2, 4))
+
+
+def _write_part(part: Part) -> bytes:
+    content: dict[int, Any] = {0: part.part, 2: part.size}
+    if part.at:
+        content[4] = part.at
+    return encode_ordered((PART_FOUND, content))
+
+
+def _read_part(value: Any) -> Part:
+    content = fields(value, _PART)
+    at = some(content[4], SEALED_CHUNK) if 4 in content else 0
+    part = at_most(content.get(0), SEALED_CHUNK - at)
+    if at % PART:
+        raise Malformed("a part that begins between two marks")
+    return Part(part, some(content.get(2), BLOB_MAX), at)
+
+
+_EXTENT = frozenset((0, 2, 4, 5))
 
 
 def _write_extent(extent: Extent) -> bytes:
@@ -326,6 +351,8 @@ def _write_extent(extent: Extent) -> bytes:
     if extent.ranges:
         content[2] = extent.ranges
     content[4] = extent.until
+    if extent.started:
+        content[5] = extent.started
     return encode_ordered((EXTENT, content))
 
 
@@ -339,7 +366,24 @@ def _read_extent(value: Any) -> Extent:
             raise Malformed("ranges that overlap, touch or are out of order")
         ranges.append((start, end))
         free = end + 1
-    return Extent(some(content.get(0), BLOB_MAX), tuple(ranges), number(content.get(4)))
+    size = some(content.get(0), BLOB_MAX)
+    until = number(content.get(4))
+    return Extent(size, tuple(ranges), until, _read_started(content[5], size) if 5 in content else ())
+
+
+def _read_started(value: Any, size: int) -> tuple[tuple[int, bytes], ...]:
+    """Chunks in part: ascending, each with some of its bits and not all."""
+    started = []
+    least = 0
+    for one in listing(value, STARTED_MAX, 1):
+        n, bits = array(one, 2)
+        marks = parts.marks_of(size, number(n))
+        there = int.from_bytes(exactly(bits, -(-marks // 8)), "little")
+        if n < least or not 0 < there < (1 << marks) - 1:
+            raise Malformed("chunks in part that are out of order, empty or whole")
+        started.append((n, bits))
+        least = n + 1
+    return tuple(started)
 
 
 _ROUTE_LIST = frozenset((0, 2, 4))
@@ -373,6 +417,7 @@ _READERS: dict[int, Callable[[Any], Answer]] = {
     CHUNK_FOUND: _read_chunk,
     EXTENT: _read_extent,
     ROUTE_LIST: _read_route_list,
+    PART_FOUND: _read_part,
 }
 _WRITERS: dict[type, Callable[[Any], bytes]] = {
     Failure: _write_failure,
@@ -385,4 +430,5 @@ _WRITERS: dict[type, Callable[[Any], bytes]] = {
     Chunk: _write_chunk,
     Extent: _write_extent,
     RouteList: _write_route_list,
+    Part: _write_part,
 }

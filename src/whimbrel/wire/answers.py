@@ -114,12 +114,26 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Bytes of a sealed chunk from `at` on, and the size of the whole blob."""
+
+    part: bytes
+    size: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Extent:
-    """What of a blob is there: size, half-open ranges of chunk numbers, until when (Unix seconds) it is kept."""
+    """What of a blob is there: size, half-open ranges of chunk numbers, until when (Unix seconds) it is kept.
+
+    `started`: chunks that have come in part, by number, each with a bit (the lowest first) for each `PART` bytes that
+    are there; `parts` reads them.
+    """
 
     size: int
     ranges: tuple[tuple[int, int], ...]
     until: int
+    started: tuple[tuple[int, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +145,7 @@ class RouteList:
     signature: bytes
 
 
-Answer = Failure | Done | Created | Appended | Fetched | Watched | Altered | Chunk | Extent | RouteList
+Answer = Failure | Done | Created | Appended | Fetched | Watched | Altered | Chunk | Extent | RouteList | Part
 
 
 # --------------------------------------------------------------------------------------- pushed on streams

@@ -18,6 +18,7 @@ from .operations import (
     CHUNK,
     ENTRIES_MAX,
     ID,
+    PART,
     SEALED_CHUNK,
     Alter,
     Append,
@@ -308,7 +309,7 @@ def _read_alter(value: Any) -> Alter:
     return Alter(exactly(content.get(0)), decode_signed_change(signed))
 
 
-_PUT = frozenset((0, 2, 4, 6, 8, 10))
+_PUT = frozenset((0, 2, 4, 6, 8, 10, 12))
 
 
 def _write_put(put: Put) -> dict[int, Any]:
@@ -318,6 +319,8 @@ def _write_put(put: Put) -> dict[int, Any]:
     if put.n:
         content[8] = put.n
     content[10] = put.chunk
+    if put.at is not None:
+        content[12] = put.at
     return content
 
 
@@ -327,9 +330,16 @@ def _read_put(value: Any) -> Put:
     size = some(content.get(6), BLOB_MAX)
     n = some(content[8], BLOB_MAX) if 8 in content else 0
     chunk = at_most(content.get(10), SEALED_CHUNK)
-    if len(chunk) != min(SEALED_CHUNK, size - n * SEALED_CHUNK):
-        raise Malformed("a chunk that does not fit its place in the blob")
-    return Put(exactly(content.get(0)), place, token, size, n, chunk)
+    whole = min(SEALED_CHUNK, size - n * SEALED_CHUNK)
+    at = _multiple(content[12]) if 12 in content else None
+    if at is None:
+        if len(chunk) != whole:
+            raise Malformed("a chunk that does not fit its place in the blob")
+    else:
+        end = at + len(chunk)
+        if end > whole or (end % PART and end != whole) or len(chunk) == whole:
+            raise Malformed("a part that does not fit its place in the chunk, or is all of it")
+    return Put(exactly(content.get(0)), place, token, size, n, chunk, at)
 
 
 _KEEP = frozenset((2, 4, 6))
@@ -348,16 +358,28 @@ def _read_keep(value: Any) -> Keep:
     return Keep(place, token, ids(content.get(6), NEEDS_MAX))
 
 
-_GET = frozenset((0, 2))
+_GET = frozenset((0, 2, 4, 6))
 
 
 def _write_get(get: Get) -> dict[int, Any]:
-    return {0: get.blob, 2: get.n} if get.n else {0: get.blob}
+    content: dict[int, Any] = {0: get.blob}
+    if get.n:
+        content[2] = get.n
+    if get.at:
+        content[4] = get.at
+    if get.length is not None:
+        content[6] = get.length
+    return content
 
 
 def _read_get(value: Any) -> Get:
     content = fields(value, _GET)
-    return Get(exactly(content.get(0)), some(content[2], BLOB_MAX // CHUNK) if 2 in content else 0)
+    n = some(content[2], BLOB_MAX // CHUNK) if 2 in content else 0
+    at = some(_multiple(content[4])) if 4 in content else 0
+    length = some(_multiple(content[6])) if 6 in content else None
+    if at and length is None:
+        raise Malformed("a part without its length")
+    return Get(exactly(content.get(0)), n, at, length)
 
 
 _STAT = frozenset((0,))
@@ -409,6 +431,13 @@ def _flag(content: dict[int, Any], key: int) -> bool:
     if content[key] is not True:
         raise Malformed("a flag that has to be left out or true")
     return True
+
+
+def _multiple(value: Any) -> int:
+    """Where a part begins, or how long it is."""
+    if number(value, SEALED_CHUNK) % PART:
+        raise Malformed("a part that begins or ends between two marks")
+    return int(value)
 
 
 def _read_proof(value: Any) -> Proof:

@@ -35,7 +35,11 @@ _MLKEM_PUBLIC = 1184
 
 
 class Feature(IntEnum):
-    """What a relay can do beyond the first version: nothing yet. Unknown even ones are refused, odd ones ignored."""
+    """What a relay can do beyond the first version, each with the value 1. Unknown even ones are refused, odd ones
+    ignored."""
+
+    PARTS = 1
+    """It takes and gives parts of chunks."""
 
 
 class Limit(IntEnum):
@@ -73,6 +77,10 @@ class KeyDocument:
     limits: Mapping[int, int]
     successor: bytes | None
     encoded: bytes = field(repr=False)
+
+    def can(self, what: Feature) -> bool:
+        """Whether the relay has this feature."""
+        return bool(self.features.get(what))
 
     def limit(self, which: Limit) -> int:
         """The relay's limit of this kind, or the usual one."""

@@ -20,6 +20,8 @@ ENTRIES_MAX = 128
 CHUNK = 64 * 1024
 """Plaintext bytes of a blob's chunk; a sealed chunk has 16 more; only the last may be shorter."""
 SEALED_CHUNK = CHUNK + 16
+PART = 1024
+"""Parts of a sealed chunk begin at multiples of so many bytes, and end there or where the chunk does."""
 
 
 class LogKind(IntEnum):
@@ -184,7 +186,10 @@ class Alter:
 @dataclass(frozen=True, slots=True)
 class Put:
     """Write chunk `n` of a blob of `size` sealed bytes; its space counts against `place`, a log whose write token
-    `token` is, or (place of zero bytes) an admission. → Done"""
+    `token` is, or (place of zero bytes) an admission. → Done
+
+    With `at` a part of the chunk: `chunk` has the bytes from there on, less than all (for relays with `Feature.PARTS`).
+    """
 
     blob: bytes
     place: bytes
@@ -192,6 +197,7 @@ class Put:
     size: int
     n: int
     chunk: bytes
+    at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +211,15 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Get:
-    """Chunk `n` of a blob; who knows the id may read. → Chunk"""
+    """Chunk `n` of a blob; who knows the id may read. → Chunk
+
+    With a `length` only so many of its bytes, from `at` on (for relays with `Feature.PARTS`). → Part
+    """
 
     blob: bytes
     n: int
+    at: int = 0
+    length: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
