@@ -166,7 +166,7 @@ class Measure:
     """A plain client that goes to the relay by its name must fail under it, else the run is void."""
     spares_neutral: bool = True
     """The relay must answer under its neutral name. False where addresses are hit, whatever the name."""
-    variants_of: str = ""
+    variant_of: str = ""
     """The measure whose target in the table is this one's, too; '' for its own."""
 
     def policy(self, world: World, provider: int, scale: float, seed: int) -> Policy:

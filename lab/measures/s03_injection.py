@@ -17,7 +17,7 @@ class Injection(Filtered):
 
     def __init__(self, name: str, about: str, *, in_path: bool) -> None:
         self.name, self.about, self._in_path = name, about, in_path
-        self.variants_of = "" if name == "S3" else "S3"
+        self.variant_of = "" if name == "S3" else "S3"
 
     def filters(self, world: World, provider: int, scale: float, rng: Random, bans: Bans) -> list[Rule]:
         return [DnsInjection(world.service_names, FORGED, in_path=self._in_path)]

@@ -30,7 +30,7 @@ class Reassembling(Filtered):
     source = "B4 (SNI-II), B5: LC:2025-niere-encrypted; teleproxy#39"
     numbers = "5 to 8 more packets pass; the five-tuple stays blocked for 420 s"
     fails_plain = True
-    variants_of = "S5"
+    variant_of = "S5"
 
     def filters(self, world: World, provider: int, scale: float, rng: Random, bans: Bans) -> list[Rule]:
         return [

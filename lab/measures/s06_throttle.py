@@ -25,7 +25,7 @@ class Policer(Filtered):
     about = "Connections with the messenger's name lose every packet above 140 kbit/s."
     source = "B12, E7b: bbs#65; doi 10.1145/3487552.3487858"
     numbers = "140 kbit/s each way for each person, 20 kB at once, the rest dropped"
-    variants_of = "S6"
+    variant_of = "S6"
 
     def filters(self, world: World, provider: int, scale: float, rng: Random, bans: Bans) -> list[Rule]:
         return [Throttle(ByName(world.service_names), RATE, burst=20_000)]

@@ -25,7 +25,7 @@ class FailingConnections(Filtered):
     source = "B14, E8: themoscowtimes.com 2026/01/16; cognicurrent.com 500237"
     numbers = "SYN is dropped with p = 0.8"
     spares_neutral = False
-    variants_of = "S7"
+    variant_of = "S7"
 
     def rules(self, world: World, provider: int) -> Sequence[str]:
         lost = "-m statistic --mode random --probability 0.8 -j DROP"

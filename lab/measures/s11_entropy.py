@@ -22,7 +22,7 @@ class Russia(Filtered):
     about = "A connection whose client begins with three large packets that are neither TLS nor HTTP freezes."
     source = "B21: bbs#363; bbs#546"
     numbers = "three packets of 411 bytes or more"
-    variants_of = "S11"
+    variant_of = "S11"
 
     def filters(self, world: World, provider: int, scale: float, rng: Random, bans: Bans) -> list[Rule]:
         return [LargeAndUnknown(world.foreign)]

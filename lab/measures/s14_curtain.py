@@ -22,7 +22,7 @@ class ByteCurtain(Filtered):
     about = "After 16 KB of answer a connection to a foreign network gets nothing more."
     source = "B15, E6: bbs#490; blog.cloudflare.com russian-internet-users"
     numbers = "16,384 bytes of the server's packets"
-    variants_of = "S14"
+    variant_of = "S14"
 
     def filters(self, world: World, provider: int, scale: float, rng: Random, bans: Bans) -> list[Rule]:
         return [Curtain(world.foreign, packets=None, reply_bytes=16_384, exempt=world.exempt_names)]

@@ -27,7 +27,7 @@ class Four(Filtered):
     about = "More than 4 hellos alike in a minute: new ones get no answer for a minute."
     source = "B17: DPICH config/default.yaml (the checker's default)"
     numbers = "4 hellos in 60 s by /24, name and JA4, then 60 s of silence"
-    variants_of = "S15"
+    variant_of = "S15"
 
     def filters(self, world: World, provider: int, scale: float, rng: Random, bans: Bans) -> list[Rule]:
         return [Policing(4)]

@@ -59,7 +59,7 @@ class Everything(Filtered):
     def __init__(self, seed: int | None = None) -> None:
         self._seed = seed or 0
         if seed is not None:
-            self.variants_of, self.name = self.name, f"{self.name}@{seed}"
+            self.variant_of, self.name = self.name, f"{self.name}@{seed}"
 
     def mixed(self, seed: int) -> Measure:
         return type(self)(seed)
