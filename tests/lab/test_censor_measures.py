@@ -163,4 +163,3 @@ def test_a_packet_that_comes_back_from_the_world_is_judged_like_its_flow() -> No
         talk.answer(b"x")
     assert not talk.answer(b"y")
     assert {out.side for out in play.out} == {Side.HOME, Side.WORLD}
-    assert WORLD.relay_name == NAME
