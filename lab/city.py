@@ -346,6 +346,32 @@ class City:
         (pages / "picture.bin").write_bytes(os.urandom(100_000))
         return pages
 
+    # -- controls --------------------------------------------------------------------------------------------------
+
+    def plain(self, place: str, *, patience: float = 8.0) -> dict[str, Any]:
+        """What becomes of a plain client in a person's namespace that goes to the relay by its name: `ok`, else `stage` and `why`."""
+        path = (self.folder / "relay" / "path").read_text().strip()
+        return self._ask_plain(place, patience, "ws", self.world.relay_name, "/" + path.lstrip("/"))
+
+    def get(self, place: str, url: str, *, patience: float = 8.0) -> dict[str, Any]:
+        """What becomes of an ordinary HTTPS request from a person's namespace: `ok`, `status`, `bytes`, `seconds`, else `why`."""
+        return self._ask_plain(place, patience, "get", url)
+
+    def _ask_plain(self, place: str, patience: float, *words: str) -> dict[str, Any]:
+        client = [sys.executable, "-m", "lab.plain", "--patience", str(patience), *words]
+        done = subprocess.run(
+            ["ip", "netns", "exec", self.ground.name(place), *client],
+            capture_output=True,
+            text=True,
+            env=self.environment(),
+            cwd=ROOT,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise LabError(f"the plain client failed: {done.stderr[-2000:]}")
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
     # -- measures --------------------------------------------------------------------------------------------------
 
     def prepare(self, measure: str, *, scale: float = 1.0, seed: int = 0) -> Measure:

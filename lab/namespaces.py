@@ -20,7 +20,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -64,12 +64,18 @@ class Ground:
             start_new_session=True,  # Ctrl-C in a terminal ends the lab, not what clears it away
         )
 
+    @property
+    def guardian(self) -> int:
+        """The process that clears away after this one, should it be killed."""
+        return self._guardian.pid
+
     def name(self, place: str) -> str:
         """The full name of a namespace."""
         return f"{self.prefix}-{place}"
 
     def add(self, places: Sequence[str]) -> None:
-        batch([f"netns add {self.name(place)}" for place in places])
+        with _first_of_all():
+            batch([f"netns add {self.name(place)}" for place in places])
         for place in places:
             inside(self.name(place), _quieten)
         for place in places:
@@ -92,6 +98,17 @@ class Ground:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+@contextlib.contextmanager
+def _first_of_all() -> Iterator[None]:
+    """One lab at a time: the first `ip netns add` of a machine also makes the place where all of them are."""
+    handle = os.open(LABS / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _quieten() -> None:

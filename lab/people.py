@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ from lab import world
 from lab.city import PATIENCE_S, WHIMBREL, City, Running
 from lab.namespaces import LabError
 from lab.talk import Arrived, Sent
+from lab.tap import Tap
 
 T = TypeVar("T")
 Item = dict[str, Any]
@@ -72,13 +74,16 @@ class Channel:
 class Person:
     """Somebody of the city. `start` their app; `close` ends what was started and listened to here."""
 
-    def __init__(self, city: City, name: str, extra: dict[str, str] | None = None) -> None:
-        """`name` as in `world.PEOPLE`. `extra`: for the environment of the app."""
-        if name not in world.PEOPLE:
-            raise LabError(f"nobody called {name} lives in the city")
-        self.name = name
-        self.provider, self.address = world.PEOPLE[name]
-        self.home = city.folder / "homes" / name
+    def __init__(
+        self, city: City, place: str, name: str | None = None, extra: dict[str, str] | None = None
+    ) -> None:
+        """`place` as in `world.PEOPLE`, and who lives there now (else the same). `extra`: for the environment of the app."""
+        if place not in world.PEOPLE:
+            raise LabError(f"there is no {place} in the city")
+        self.place = place
+        self.name = name or place.capitalize()
+        self.provider, self.address = world.PEOPLE[place]
+        self.home = city.folder / "homes" / self.name
         self._city = city
         self._extra = extra
         self._app: Running | None = None
@@ -91,10 +96,16 @@ class Person:
 
     # -- the app ---------------------------------------------------------------------------------------------------
 
-    def start(self) -> Person:
+    def tap(self) -> Tap:
+        """Have every packet of this person's device written down, until it is closed."""
+        return Tap(self._city.ground.name(self.place), "eth0", self._city.folder / f"{self.name}.pcap")
+
+    def start(self, *, with_relay: bool = False) -> Person:
+        """`with_relay`: as somebody starts it who has nothing yet, with a relay inside."""
         self.home.parent.mkdir(parents=True, exist_ok=True)
-        words = [str(WHIMBREL), "--home", str(self.home), "--json", "app", "--no-relay", "--no-browser"]
-        self._app = self._city.start(f"app-{self.name}", self.name, [*words, "--port", "0"], self._extra)
+        words = [str(WHIMBREL), "--home", str(self.home), "--json", "app", "--no-browser"]
+        words += [] if with_relay else ["--no-relay"]
+        self._app = self._city.start(f"app-{self.name}", self.place, [*words, "--port", "0"], self._extra)
         self._city.until_ready(self._app)
         self._asking = Channel(self.home)
         self._open.callback(self._asking.close)
@@ -102,7 +113,7 @@ class Person:
 
     def init(self, relay: str | None) -> None:
         """Make an account, on a relay or without one."""
-        self.ask("init", name=self.name.capitalize(), **({"relay": relay} if relay else {}))
+        self.ask("init", name=self.name, **({"relay": relay} if relay else {}))
 
     def listen(self) -> None:
         """Note from now on what arrives."""
@@ -172,6 +183,15 @@ class Person:
         waiting: int = self.one("status")["waiting"]
         return waiting
 
+    def may_write(self, chat: str) -> bool:
+        """Whether there is a chat of this name that one may write into."""
+        return any(one["name"] == chat and one["may_post"] for one in self.ask("chats"))
+
+    @property
+    def starts_with_nothing(self) -> bool:
+        """Whether there is no account yet."""
+        return self.one("status")["account"] is None
+
     def is_at_rest(self) -> bool:
         """Whether the outbox is empty."""
         return self.waiting() == 0
@@ -185,9 +205,9 @@ class Person:
         return next((way["way"] for way in self.one("status")["ways"] if way["own"] and way["up"]), None)
 
 
-def friends(city: City, one: str = "ada", other: str = "bo") -> tuple[Person, Person]:
-    """Two people with accounts on the city's relay, in contact, their apps up and listened to. For an open network."""
-    pair = (Person(city, one), Person(city, other))
+def friends(city: City, one: Person | None = None, other: Person | None = None) -> tuple[Person, Person]:
+    """Two people (else Ada and Bo) with accounts on the city's relay, in contact, their apps up and listened to. For an open network."""
+    pair = (one or Person(city, "ada"), other or Person(city, "bo"))
     with ThreadPoolExecutor() as at_once:
         list(at_once.map(Person.start, pair))
         list(at_once.map(lambda person: person.init(city.relay_address), pair))
@@ -215,7 +235,7 @@ def converse(
     """
     one, other = pair
     heard = {one.name: len(other.arrived), other.name: len(one.arrived)}
-    chat = {one.name: other.name.capitalize(), other.name: one.name.capitalize()}
+    chat = {one.name: other.name, other.name: one.name}
     start = time.monotonic() + 0.1
 
     def speak(person: Person, offset: float) -> list[Sent]:
@@ -253,8 +273,8 @@ def send_file(speaker: Person, listener: Person, size: int, patience: float) -> 
     path = speaker.home.parent / name
     path.write_bytes(os.urandom(size))
     begun = time.monotonic()
-    speaker.say(listener.name.capitalize(), name, files=[str(path)])
-    chat = speaker.name.capitalize()
+    speaker.say(listener.name, name, files=[str(path)])
+    chat = speaker.name
     folder = listener.home.parent / f"saved-{listener.name}"
     folder.mkdir(exist_ok=True)
     end = begun + patience
@@ -274,6 +294,41 @@ def send_file(speaker: Person, listener: Person, size: int, patience: float) -> 
         return None
     finally:
         path.unlink()
+
+
+@dataclass(frozen=True, slots=True)
+class ColdStart:
+    """A new person, from the invite to the first message. Seconds; None: not in time."""
+
+    accepted: float | None
+    """Until there was a chat to write into."""
+    delivered: float | None
+    """Until the first message was at the other side."""
+
+
+def cold_start(newcomer: Person, host: Person, invite: str, patience: float = PATIENCE_S) -> ColdStart:
+    """Somebody whose app was just started for the first time opens an invite and writes. `host` made the invite before, and is listened
+    to. The clock runs from the opening of the invite: how long a program takes to load is no affair of a network's."""
+    if newcomer.starts_with_nothing:
+        newcomer.ask("init", name=newcomer.name)
+    heard = len(host.arrived)
+    begun = time.monotonic()
+    newcomer.ask("accept", invite=invite)
+    left = begun + patience - time.monotonic()
+    try:
+        until(lambda: newcomer.may_write(host.name), "no chat", left, every=0.02)
+    except LabError:
+        return ColdStart(None, None)
+    accepted = time.monotonic() - begun
+    text = f"{newcomer.name} is here"
+    newcomer.say(host.name, text)
+    end = begun + patience
+    while time.monotonic() < end:
+        for one in host.arrived[heard:]:
+            if one.text == text:
+                return ColdStart(accepted, one.at - begun)
+        time.sleep(0.01)
+    return ColdStart(accepted, None)
 
 
 def until(look: Callable[[], T], otherwise: str, patience: float = PATIENCE_S, every: float = 0.05) -> T:

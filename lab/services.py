@@ -22,7 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 from dnslib import AAAA, QTYPE, RCODE, RR, A, DNSError, DNSRecord
@@ -86,8 +86,7 @@ class Resolver(asyncio.DatagramProtocol):
     # -- by UDP and TCP --------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, source: tuple[str, int]) -> None:
         reply = self.answer(data, source[0], "udp")
