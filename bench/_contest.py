@@ -11,15 +11,26 @@ import contextlib
 import os
 import re
 import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from _record import versions
-from _relay import CORES, LogOf, RelayProcess, ask_document, frame_of, open_session
+from _relay import (
+    CORES,
+    LogOf,
+    RelayProcess,
+    ask_document,
+    frame_of,
+    open_session,
+    python_of_the_distribution,
+)
 from peers import mosquitto, nats, process, xmpp
 from peers.debian import Absent
+from peers.debian import version as package_version
 from peers.ejabberd import Ejabberd
 from peers.mosquitto import Mosquitto
 from peers.nats import Nats
@@ -34,6 +45,8 @@ from whimbrel.wire.streams import Answered, ClientStream
 
 PAIRS = 50
 PAYLOAD = 200
+ARCHIVED_WITHIN = 10.0
+"""Seconds within which ejabberd's archive must have what was delivered."""
 NUMBERED = re.compile(rb"~(\d{8})~")
 ANSWER_MAX = 150
 """Bytes of our answer to an append at most (it has about 80); a push of an entry of 200 bytes has more than 300."""
@@ -102,8 +115,10 @@ class Ours(Contestant):
     answers = True
     answer_max = ANSWER_MAX
 
+    python = sys.executable
+
     def __init__(self, folder: Path) -> None:
-        self.relay = RelayProcess(folder, CORES[0])
+        self.relay = RelayProcess(folder, CORES[0], python=self.python)
         self.document = ask_document(self.relay.address)
         self._made = 0
 
@@ -132,6 +147,22 @@ class Ours(Contestant):
 
     def stop(self) -> None:
         self.relay.stop()
+
+
+class OursPackaged(Ours):
+    """The same on the Python of the distribution, from where the peers come, too."""
+
+    name = "whimbrel relay on the distribution's Python"
+
+    def __init__(self, folder: Path) -> None:
+        python = python_of_the_distribution()
+        if python is None:
+            raise Absent("the system has no Python of the version that runs here")
+        self.python = python
+        super().__init__(folder)
+
+    def versions(self) -> dict[str, str | None]:
+        return super().versions() | {"python of the distribution": package_version("python3.11")}
 
 
 class Lane:
@@ -268,8 +299,11 @@ class OfEjabberdArchive(OfXmpp):
 
     def ways(self, findings: Findings) -> list[float]:
         found = super().ways(findings)
-        rows = self.server.archived()
         sent = sum(len(one.sent) + len(one.back) for one in findings.pairs)
+        # The receiver's row may be committed a moment after the message is delivered.
+        until = time.monotonic() + ARCHIVED_WITHIN
+        while (rows := self.server.archived()) - self._archived < 2 * sent and time.monotonic() < until:
+            time.sleep(0.1)
         assert rows - self._archived == 2 * sent, f"{rows - self._archived} rows for {sent} messages"
         self._archived = rows
         return found
@@ -331,6 +365,7 @@ class OfNats(Peer):
 
 ALL: tuple[type[Contestant], ...] = (
     Ours,
+    OursPackaged,
     OfEjabberdArchive,
     OfEjabberd,
     OfProsody,

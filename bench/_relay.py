@@ -10,10 +10,12 @@ import socket
 import ssl
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import whimbrel
 from whimbrel.wire import letters
 from whimbrel.wire.admission import encode_admission
 from whimbrel.wire.codec import encode_log_body, log_id
@@ -38,17 +40,34 @@ HANDSHAKE = (
 )
 
 
+DISTRIBUTION = "/usr/bin/python3"
+
+
+def python_of_the_distribution() -> str | None:
+    """The interpreter that the system packages, where it can load what is installed here: as the peers' programs it was
+    built to be used (with optimisation by profile), which one that somebody built at home often is not."""
+    ask = "import sys; print(sys.implementation.cache_tag)"
+    try:
+        found = subprocess.run([DISTRIBUTION, "-c", ask], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return DISTRIBUTION if found.stdout.strip() == sys.implementation.cache_tag else None
+
+
 class RelayProcess:
     """The command `whimbrel relay`, pinned to one core. With RELAY_PROFILE=FILE in the environment the standard profiler
     watches it and leaves its findings there (look at them with `python -m pstats FILE`)."""
 
-    def __init__(self, folder: Path, core: int, *words: str) -> None:
+    def __init__(self, folder: Path, core: int, *words: str, python: str = sys.executable) -> None:
+        """`python`: the interpreter; any other than this one gets the packages of this one."""
         profile = os.environ.get("RELAY_PROFILE")
         code = RELAY if profile is None else PROFILED.format(file=profile)
+        where = [str(Path(whimbrel.__file__).parents[1]), sysconfig.get_path("purelib")]
         self.process = subprocess.Popen(
-            [sys.executable, "-c", code, "--data", str(folder), *words],
+            [python, "-c", code, "--data", str(folder), *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            env=os.environ | ({} if python == sys.executable else {"PYTHONPATH": os.pathsep.join(where)}),
             preexec_fn=lambda: os.sched_setaffinity(0, {core}),
         )
         assert self.process.stdout is not None

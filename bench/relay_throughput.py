@@ -2,7 +2,8 @@
 
 50 senders, each with one message of 200 bytes under way to a receiver of its own. The next one leaves when the one before has
 been answered by the server (where the protocol answers) and has reached its receiver. Our relay answers and pushes what
-is on disk; sealed streams without TLS, frames sealed before and opened after the clock. Each server has the first core for
+is on disk; sealed streams without TLS, frames sealed before and opened after the clock. It runs on the Python that runs this, and on the one of the distribution, from where the
+peers come too. Each server has the first core for
 itself and its database, the generator (peers/pairs.c) the last one; rounds go around all servers, each started anew.
 
 XMPP servers run in two forms: bare (nobody answers the sender), and answered, as clients of today use them, with stream
@@ -16,13 +17,14 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import product
 
-from _contest import ALL, PAIRS, PAYLOAD, TROUBLE, Contestant, OfXmpp, Ours, started
+from _contest import ALL, PAIRS, PAYLOAD, TROUBLE, Contestant, OfXmpp, Ours, OursPackaged, started
 from _record import Figure, middle, tell
 
 WARM = 0.5
 """Seconds of load before the first form of a server that counts."""
-OURS, ARCHIVE, ALONE = "whimbrel relay", "ejabberd + mod_mam on PostgreSQL", "ejabberd"
+ARCHIVE, ALONE = "ejabberd + mod_mam on PostgreSQL", "ejabberd"
 
 
 def main() -> None:
@@ -102,15 +104,15 @@ def measured(one: Contestant, seconds: float, back: bool) -> dict[str, float]:
 def ratios(found: dict[str, list[dict[str, float]]]) -> list[Figure]:
     """Ours by theirs, in the same round."""
     figures = []
-    for back in ("", "; acknowledged back"):
-        ours = found.get(f"{OURS}{back}", [])
-        for form in (", bare", ", answered"):
-            for peer, aim in ((ARCHIVE, 10), (ALONE, 2)):
-                theirs = found.get(f"{peer}{form}{back}", [])
-                both = [a["rate"] / b["rate"] for a, b in zip(ours, theirs, strict=False)]
-                if both:
-                    what = f"ours as a multiple of {peer}{form}{back}"
-                    figures.append(middle(what, both, "times", at_least=None if back else aim))
+    for ours, back, form in product(
+        (Ours, OursPackaged), ("", "; acknowledged back"), (", bare", ", answered")
+    ):
+        for peer, aim in ((ARCHIVE, 10), (ALONE, 2)):
+            own, theirs = found.get(f"{ours.name}{back}", []), found.get(f"{peer}{form}{back}", [])
+            both = [a["rate"] / b["rate"] for a, b in zip(own, theirs, strict=False)]
+            if both:
+                what = f"{ours.name} as a multiple of {peer}{form}{back}"
+                figures.append(middle(what, both, "times", at_least=None if back else aim))
     return figures
 
 

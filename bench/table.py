@@ -23,12 +23,23 @@ Row = tuple[str, str, str, str]
 
 RELAY = "whimbrel relay"
 MAM, EJABBERD = "ejabberd + mod_mam on PostgreSQL", "ejabberd"
+PACKAGED = f"{RELAY} on the distribution's Python"
+
+
+def multiples(ours: str, on: str) -> list[Row]:
+    """What the relay carries, as multiples of ejabberd."""
+    return [
+        (f"… {on}, as a multiple of ejabberd {form}, which {answers} the sender", "relay_throughput", f"{ours} as a multiple of {peer}, {how}", aim)
+        for peer, form, aim in ((MAM, "with its archive in PostgreSQL", "≥ 10"), (EJABBERD, "without archive", "≥ 2"))
+        for how, answers in (("answered", "answers"), ("bare", "does not answer"))
+    ]  # fmt: skip
+
+
 AIMS: tuple[Row, ...] = (
     ("durable messages a second at the relay (50 send to 50, 200 B, one under way each)", "relay_throughput", RELAY, ""),
-    ("… as a multiple of ejabberd with its archive in PostgreSQL, which answers the sender", "relay_throughput", f"ours as a multiple of {MAM}, answered", "≥ 10"),
-    ("… of the same, which does not answer the sender", "relay_throughput", f"ours as a multiple of {MAM}, bare", "≥ 10"),
-    ("… as a multiple of ejabberd without archive, which answers the sender", "relay_throughput", f"ours as a multiple of {EJABBERD}, answered", "≥ 2"),
-    ("… of the same, which does not answer the sender", "relay_throughput", f"ours as a multiple of {EJABBERD}, bare", "≥ 2"),
+    ("… on the Python of Debian, where the peers come from, too", "relay_throughput", PACKAGED, ""),
+    *multiples(PACKAGED, "on the Python of Debian"),
+    *multiples(RELAY, "on the Python that is here"),
     ("at 1,000 messages a second, send to watcher: half of all within", "relay_latency", f"{RELAY}: half of all within", "≤ 1 ms"),
     ("… 99 of 100 within", "relay_latency", f"{RELAY}: 99 of 100 within", "≤ 10 ms"),
     ("memory of an idle session that watches three logs, of 5,000", "relay_memory", f"{RELAY}: an idle session, of 5,000", "≤ 8 KB"),
