@@ -34,7 +34,7 @@ run: setup ## start Whimbrel with a relay inside; asks for a name at the first s
 	@exec $(BIN)/whimbrel app $(ARGS)
 
 .PHONY: test
-test: setup $(PROOFS) .setup/interop .setup/browser ## all tests; the ones with real processes come last
+test: setup $(PROOFS) .setup/interop .setup/browser .setup/lab ## all tests; the ones with real processes come last
 	@$(if $(ARGS),true,npm --prefix web test --silent)
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
@@ -55,6 +55,10 @@ bench: setup .setup/browser ## one figure for each question, beside peers and ai
 .PHONY: soak
 soak: setup ## kill relays and clients a thousand times, change a group all at once; about an hour
 	@$(PY) soak/run.py $(ARGS)
+
+.PHONY: lab
+lab: setup .setup/lab ## blocked networks in a box: every measure, 20 repeats (hours); ARGS='--measure S4 --repeat 1' for less
+	@$(PY) -m lab run $(ARGS)
 
 # Minutes for each target, and how many of them at a time; ARGS='wire chat-content' runs those whose names begin so.
 MINUTES ?= 1
@@ -129,6 +133,12 @@ $(PROOFS): .setup/native $(wildcard native/proofs/*.rs)
 		echo "npm is missing (Node.js 20.19 or newer): no test of the page's accessibility."; test "$$CI" != true; \
 	elif npm ci --prefix tests/page --ignore-scripts --prefer-offline --no-audit --no-fund --silent; then touch $@; \
 	else echo "axe-core could not be installed: no test of the page's accessibility."; test "$$CI" != true; fi
+
+# What the lab is built of, for tests/lab. Where it cannot be (root and Linux are needed) these tests are skipped, which with CI=true is
+# a failure.
+.setup/lab: .ci/tools
+	@mkdir -p .setup
+	@if .ci/tools lab; then touch $@; else echo "No test in the lab's networks."; test "$$CI" != true; fi
 
 # The fuzzer is no part of the development environment: nothing but `make fuzz` needs it.
 .setup/fuzz: .setup/native requirements/fuzz.lock

@@ -59,7 +59,9 @@ _MOST_WAIT_S = 0.5
 class Border:
     """The router."""
 
-    def __init__(self, the_world: World, homes: Sequence[int], abroad: int, probing_from: str) -> None:
+    def __init__(
+        self, the_world: World, homes: Sequence[int], abroad: int, probing_from: str, rate: float = RATE
+    ) -> None:
         """`homes`: a TUN for each provider; `abroad`: the foreign one; `probing_from`: the namespace of the active prober."""
         self.world = the_world
         self._homes = homes
@@ -70,7 +72,7 @@ class Border:
             for number in range(len(homes))
         }
         self._people = {address: name for name, (_, address) in world.PEOPLE.items()}
-        self._lines = [{side: Line(RATE, ONE_WAY_S, QUEUE_S) for side in Side} for _ in homes]
+        self._lines = [{side: Line(rate, ONE_WAY_S, QUEUE_S) for side in Side} for _ in homes]
         self._policies: list[Policy] = [Policy() for _ in homes]
         self._prepared: tuple[Any, list[Policy]] | None = None
         self._wakes: list[float | None] = [None for _ in homes]
@@ -282,13 +284,15 @@ def main() -> None:
     parser.add_argument("--prefix", required=True)
     parser.add_argument("--ca", required=True)
     parser.add_argument("--socket", required=True)
+    parser.add_argument("--rate", type=float, default=RATE)
     args = parser.parse_args()
     homes = [
         inside(f"{args.prefix}-{world.provider_name(number)}", lambda: open_tun(TUN))
         for number in range(world.PROVIDERS)
     ]
     abroad = inside(f"{args.prefix}-{world.WORLD_GATEWAY}", lambda: open_tun(TUN))
-    border = Border(world.the_world(args.ca), homes, abroad, f"{args.prefix}-{world.PROBER.name}")
+    prober = f"{args.prefix}-{world.PROBER.name}"
+    border = Border(world.the_world(args.ca), homes, abroad, prober, args.rate)
     commands = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(args.socket)

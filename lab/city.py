@@ -27,7 +27,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from lab import measures, services, world
-from lab.border import TUN
+from lab.border import RATE, TUN
 from lab.ca import Authority
 from lab.namespaces import ETC, Ground, LabError, batch, inside, set_sysctl
 from lab.policy import Measure
@@ -92,9 +92,13 @@ class Commands:
 
 
 class City:
-    """Built by entering it. `published`: the ways that the relay's address names; else the relay's name with both addresses."""
+    """Built by entering it. `published`: the ways that the relay's address names; else the relay's name with both addresses.
+    `rate`: of the lines through the border, in bits a second."""
 
-    def __init__(self, *, published: Sequence[str] = (), bridges: bool = True) -> None:
+    def __init__(
+        self, *, published: Sequence[str] = (), bridges: bool = True, rate: float = RATE
+    ) -> None:
+        self._rate = rate
         self._published = tuple(published)
         self._with_bridges = bridges
         self._running: dict[str, Running] = {}
@@ -146,6 +150,8 @@ class City:
             self.world.ca,
             "--socket",
             str(self.folder / "border"),
+            "--rate",
+            str(self._rate),
         )
         dns = self.authority.issue("dns", [*world.RESOLVERS.names], world.RESOLVERS.addresses)
         resolving = self._python(
