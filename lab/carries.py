@@ -22,9 +22,7 @@ _SMALL = 200
 
 def stream(city: City) -> tuple[float, float]:
     """Mbit/s of one TCP connection to ada after its first two seconds, and packets a second beside it."""
-    serving = inside(
-        city.ground.name("site"), lambda: socket.create_server((world.SITE.addresses[0], _PORT))
-    )
+    serving = inside(city.ground.name("site"), lambda: socket.create_server((world.SITE.addresses[0], _PORT)))
 
     def serve() -> None:
         connection, _ = serving.accept()

@@ -95,9 +95,7 @@ class City:
     """Built by entering it. `published`: the ways that the relay's address names; else the relay's name with both addresses.
     `rate`: of the lines through the border, in bits a second."""
 
-    def __init__(
-        self, *, published: Sequence[str] = (), bridges: bool = True, rate: float = RATE
-    ) -> None:
+    def __init__(self, *, published: Sequence[str] = (), bridges: bool = True, rate: float = RATE) -> None:
         self._rate = rate
         self._published = tuple(published)
         self._with_bridges = bridges

@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 from censor_play import BENIGN, RELAY, WORLD, Play, hello
+
 from lab.measures import UnknownMeasure, load, names
 from lab.measures.s16_everything import mixture
 from lab.policy import Side

@@ -14,12 +14,12 @@ import pytest
 from censor_play import ADA, NAME, RELAY, Play, hello, in_records
 from hypothesis import given
 from hypothesis import strategies as st
+
+from lab import tls
 from lab.censor import Bans, ByName, Filter, Reading, Swallow, Trigger
 from lab.flows import STREAM_LIMIT, Flows
 from lab.packets import ACK, ICMP, PSH, SYN, TCP, UDP, icmp, number, parse, sums_are_right, tcp, text, udp
 from lab.policy import Side
-
-from lab import tls
 
 # By their authors' own tools and lists, so that ours is not judged by itself.
 PUBLISHED = {

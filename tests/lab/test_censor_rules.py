@@ -6,6 +6,8 @@ from random import Random
 
 import pytest
 from censor_play import ADA, BENIGN, NAME, RELAY, WORLD, Play, hello, in_records, nameless
+
+from lab import tls
 from lab.censor import (
     Ban,
     Bans,
@@ -39,8 +41,6 @@ from lab.censor.probing import unlike_a_site
 from lab.censor.shape import looks_fully_encrypted
 from lab.packets import ACK, RST, number, parse
 from lab.policy import Policy, Probe, Seen, Side
-
-from lab import tls
 
 BO = "198.18.2.11"
 OTHER = "www.tidewater.example"
