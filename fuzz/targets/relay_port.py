@@ -19,14 +19,14 @@ from websockets.server import ServerProtocol
 from fuzz.target import Shape, target
 from fuzz.targets._memory import Wire, folder, loop, pieces, turns
 from fuzz.targets._seeds import vectors
-from whimbrel.relay import frames
-from whimbrel.relay.http import HEAD_MAX, Connection
-from whimbrel.relay.journal import Event, Journal
-from whimbrel.relay.main import split_listen
-from whimbrel.relay.server import Relay, WrongUse
+from whimbrel.relay import exchanges, frames
+from whimbrel.relay.server import Relay
 from whimbrel.relay.sessions import SILENT, Session
 from whimbrel.relay.settings import RelaySettings
-from whimbrel.relay.site import Site, _page, error, head_of
+from whimbrel.serving.http import HEAD_MAX, Connection
+from whimbrel.serving.journal import Event, Journal
+from whimbrel.serving.listening import WrongUse, split_listen
+from whimbrel.serving.site import Site, _page, error, head_of
 from whimbrel.wire import answering, asking, keydoc, letters
 from whimbrel.wire.letters import LETTER_MAX, SealedRequest
 from whimbrel.wire.operations import Unknown
@@ -101,8 +101,8 @@ _HTTP_WORDS = (
 
 @target(
     "relay-http",
-    "relay.http.Connection",
-    "relay.site.Site.answer",
+    "serving.http.Connection",
+    "serving.site.Site.answer",
     seeds=_requests,
     skip=1,
     longest=40_000,
@@ -154,7 +154,7 @@ def _targets() -> Iterator[bytes]:
     yield b"GET\n/\nif-modified-since\nTue, 22 Sep 2026 17:33:20 GMT"
 
 
-@target("relay-site", "relay.site.Site.answer", "relay.site._path_of", seeds=_targets, shape=Shape.TEXT, longest=9000, words=(b"..", b"%2e", b"%00", b"//", b"bytes=-", b"bytes=0-0,1-1", b"GMT", b"https://x"))  # fmt: skip
+@target("relay-site", "serving.site.Site.answer", "serving.site._path_of", seeds=_targets, shape=Shape.TEXT, longest=9000, words=(b"..", b"%2e", b"%00", b"//", b"bytes=-", b"bytes=0-0,1-1", b"GMT", b"https://x"))  # fmt: skip
 def site(data: bytes) -> bool:
     """Targets and headers of requests to the web site: an answer of HTTP, and never a page that was not put there."""
     method, path, name, value, *_ = (*data.split(b"\n"), b"", b"", b"")
@@ -291,10 +291,10 @@ def letter(data: bytes) -> bool:
     info = letters._info(document.identity, document.number)
     sealed = letters._SUITE.encrypt(inner, keydoc.public_kem(document.public), info)
     sent = bytes((letters.REQUEST, document.number & 0xFF)) + sealed
-    replies: list[bytes | None] = []
+    replies: list[Any] = []
 
     async def ask() -> None:
-        server.take_letter(sent, replies.append)
+        exchanges.take_letter(server, sent, replies.append)
         for _ in range(2000):
             await turns(3)
             if replies or server.held:
@@ -320,7 +320,7 @@ def letter(data: bytes) -> bool:
 
 @target(
     "relay-listen",
-    "relay.main.split_listen",
+    "serving.listening.split_listen",
     seeds=lambda: [b"127.0.0.1:8080", b"[::1]:0", b":443"],
     shape=Shape.TEXT,
     longest=6000,

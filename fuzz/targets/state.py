@@ -24,6 +24,7 @@ from whimbrel.link.memory import NETWORKS, ROUTES, Memory
 from whimbrel.relay import keys as relay_keys
 from whimbrel.relay.engine import Identity as RelayIdentity
 from whimbrel.relay.settings import Limits
+from whimbrel.serving import folder as folders
 from whimbrel.store import home, keys
 from whimbrel.store.errors import StoreError
 from whimbrel.wire import cbor, codec
@@ -211,7 +212,7 @@ def _relay_files() -> Iterator[bytes]:
         yield b"\x02" + path.read_bytes()
 
 
-@target("relay-data-folder", "relay.keys.kept_port", "relay.keys.open_secrets", "relay.keys.LetterKeys", seeds=_relay_files, shape=Shape.CBOR, skip=1)  # fmt: skip
+@target("relay-data-folder", "serving.folder.kept_port", "relay.keys.open_secrets", "relay.keys.LetterKeys", seeds=_relay_files, shape=Shape.CBOR, skip=1)  # fmt: skip
 def relay_folder(data: bytes) -> bool:
     """Small files of a relay's folder: port, path, keys of letters. What is damaged is said to be."""
     which, content = data[:1], data[1:]
@@ -220,7 +221,7 @@ def relay_folder(data: bytes) -> bool:
     try:
         if which == b"\x00":
             (place / "port").write_bytes(content)
-            port = relay_keys.kept_port(place)
+            port = folders.kept_port(place)
             assert port is not None
             assert 0 < port < 65536
         elif which == b"\x01":
@@ -234,6 +235,6 @@ def relay_folder(data: bytes) -> bool:
             (kept / "1.key").write_bytes(content)
             held = relay_keys.LetterKeys(kept, RELAY, Limits(), 1_790_000_000)
             assert held.current.document.identity == RELAY.public
-    except relay_keys.DataFolderDamaged:
+    except folders.DataFolderDamaged:
         return False
     return True

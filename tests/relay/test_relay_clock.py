@@ -7,9 +7,9 @@ from relay_paper import PaperRelay, Room, entry
 
 from support.relay_client import Place
 from whimbrel.relay.clock import Clocks, SteadyClock
-from whimbrel.relay.keys import DataFolderDamaged
 from whimbrel.relay.server import Relay
 from whimbrel.relay.settings import DAY, Limits, RelaySettings
+from whimbrel.serving.folder import DataFolderDamaged
 from whimbrel.wire import admission, codec
 from whimbrel.wire.answers import Created
 from whimbrel.wire.operations import Append, Create, Fetch, LogBody, LogKind

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whimbrel.relay import handshake
+from whimbrel.serving import handshake
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 USUAL = (

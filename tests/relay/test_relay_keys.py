@@ -6,8 +6,10 @@ import pytest
 
 from whimbrel.relay import keys
 from whimbrel.relay.engine import Identity
-from whimbrel.relay.keys import KEY_LIFE, WEEK, DataFolderDamaged, LetterKeys, open_secrets
+from whimbrel.relay.keys import KEY_LIFE, WEEK, LetterKeys, open_secrets
 from whimbrel.relay.settings import DAY, Limits
+from whimbrel.serving import folder
+from whimbrel.serving.folder import DataFolderDamaged
 from whimbrel.wire import letters
 from whimbrel.wire.admission import verify
 from whimbrel.wire.cbor import decode, encode
@@ -80,7 +82,7 @@ def test_a_key_is_overwritten_before_it_is_removed(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_bytes(b"S" * 100)
     with secret.open("rb") as still_open:
-        keys.destroy(secret)
+        folder.destroy(secret)
         assert b"SSSS" not in still_open.read()
     assert not secret.exists()
 
@@ -177,10 +179,10 @@ def test_after_an_update_the_document_says_what_the_relay_can_do_now(
 
 
 def test_a_picked_port_is_kept(tmp_path: Path) -> None:
-    assert keys.kept_port(tmp_path) is None
-    keys.keep_port(tmp_path, 40123)
-    assert keys.kept_port(tmp_path) == 40123
+    assert folder.kept_port(tmp_path) is None
+    folder.keep_port(tmp_path, 40123)
+    assert folder.kept_port(tmp_path) == 40123
     for damaged in (b"many", b"8\xff", b"0", b"65536", b"8" * 5000):
         (tmp_path / "port").write_bytes(damaged)
         with pytest.raises(DataFolderDamaged, match="port"):
-            keys.kept_port(tmp_path)
+            folder.kept_port(tmp_path)

@@ -14,7 +14,7 @@ from whimbrel.relay.clock import Clocks
 from whimbrel.relay.keys import WEEK
 from whimbrel.relay.server import Relay
 from whimbrel.relay.settings import Limits, RelaySettings
-from whimbrel.relay.site import SiteUnfit
+from whimbrel.serving.site import SiteUnfit
 from whimbrel.wire import admission, codec
 from whimbrel.wire.answers import Appended, Created, Fetched, Pushed, Signalled, Status, Watched
 from whimbrel.wire.operations import (

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from whimbrel.relay import site as sites
-from whimbrel.relay.site import Site, SiteUnfit, own_site, read_site
+from whimbrel.serving import site as sites
+from whimbrel.serving.site import Site, SiteUnfit, own_site, read_site
 
 
 @pytest.fixture

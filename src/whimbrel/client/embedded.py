@@ -16,9 +16,10 @@ from typing import Literal
 from whimbrel.chat.relays import Relay as KnownRelay
 from whimbrel.client.network import own_addresses
 from whimbrel.crypto.leaf import ROUTES_MAX
-from whimbrel.relay.server import PortTaken, Relay
+from whimbrel.relay.server import Relay
 from whimbrel.relay.settings import RelaySettings
 from whimbrel.relay.storage import StorageError
+from whimbrel.serving.listening import PortTaken
 from whimbrel.transports.policy import is_private
 from whimbrel.transports.policy import parse_address as address_of
 from whimbrel.wire.admission import encode_admission

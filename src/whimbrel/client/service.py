@@ -42,9 +42,9 @@ from whimbrel.client.shell import Shell
 from whimbrel.client.uploads import Uploads
 from whimbrel.client.views import Item, lasting_troubles
 from whimbrel.client.windows import Windows
-from whimbrel.relay.keys import DataFolderDamaged
-from whimbrel.relay.server import RelayError
 from whimbrel.relay.storage import StorageError
+from whimbrel.serving.folder import DataFolderDamaged
+from whimbrel.serving.listening import CannotStart
 from whimbrel.store.errors import HomeFull, StoreError, home_damaged, home_full, is_full
 from whimbrel.store.home import Home, home_exists, open_home
 
@@ -302,7 +302,7 @@ class Service:
                 f"The home's own relay cannot start: {error.strerror or error}.",
                 "Close what uses its port.",
             ) from None
-        except RelayError as error:
+        except CannotStart as error:
             raise ServiceError(
                 "relay", f"The home's own relay {error}.", "Close what uses its port, then start again."
             ) from None

@@ -12,10 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from whimbrel.serving.folder import sync_folder
 from whimbrel.wire.operations import SEALED_CHUNK
 from whimbrel.wire.parts import length_of
-
-from .keys import sync_folder
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .keys import DataFolderDamaged, write_whole
+from whimbrel.serving.folder import DataFolderDamaged, write_whole
+
 from .settings import DAY
 
 RUN_APART = 7 * DAY

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from whimbrel.serving.http import Reply
 from whimbrel.wire.answers import Answer, Failure, Fetched, Watched
 from whimbrel.wire.codec import decode_operations, encode_answers
 from whimbrel.wire.errors import GoneKey, NotForUs, WireError
@@ -17,9 +17,6 @@ from .watching import Encoded, WatchSet
 
 if TYPE_CHECKING:
     from .server import Relay
-
-Reply = Callable[[bytes | None], None]
-"""Gets the answer, or None when what came was no letter."""
 
 
 def take_letter(relay: Relay, data: bytes, reply: Reply) -> None:

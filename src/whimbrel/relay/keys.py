@@ -7,13 +7,12 @@ seized later.
 
 from __future__ import annotations
 
-import os
 import secrets
 from base64 import b32encode
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from whimbrel.serving.folder import DataFolderDamaged, destroy, keep, write_whole
 from whimbrel.wire import keydoc
 from whimbrel.wire.admission import Admission, mint
 from whimbrel.wire.admission import Limits as NoLimits
@@ -37,10 +36,6 @@ FEATURES = {int(feature): 1 for feature in Feature}
 _PATH_SIGNS = frozenset(b"abcdefghijklmnopqrstuvwxyz234567")
 
 
-class DataFolderDamaged(Exception):
-    """A file of the data folder is not what this program wrote there; says which one."""
-
-
 @dataclass(frozen=True, slots=True)
 class Secrets:
     """What stays the same for the life of a relay."""
@@ -58,29 +53,12 @@ class Secrets:
 
 def open_secrets(folder: Path) -> Secrets:
     """Read the relay's secrets, or make them at the first start."""
-    identity = _keep(folder / "identity", lambda: secrets.token_bytes(32), 32)
-    path = _keep(folder / "path", lambda: b32encode(secrets.token_bytes(10)).lower(), 16)
+    identity = keep(folder / "identity", lambda: secrets.token_bytes(32), 32)
+    path = keep(folder / "path", lambda: b32encode(secrets.token_bytes(10)).lower(), 16)
     if not _PATH_SIGNS.issuperset(path):
         raise DataFolderDamaged("path in the data folder is damaged")
-    root = _keep(folder / "root", lambda: secrets.token_bytes(32), 32)
+    root = keep(folder / "root", lambda: secrets.token_bytes(32), 32)
     return Secrets(Identity(identity, public_of(identity)), "/" + path.decode("ascii"), root)
-
-
-def kept_port(folder: Path) -> int | None:
-    """The port that was picked at the first start without one."""
-    path = folder / "port"
-    try:
-        text = path.read_bytes().strip()
-    except FileNotFoundError:
-        return None
-    if not text.isdigit() or len(text) > 5 or not 0 < int(text) < 65536:
-        raise DataFolderDamaged(f"{path.name} in the data folder holds no port")
-    return int(text)
-
-
-def keep_port(folder: Path, port: int) -> None:
-    """Keep a port that was picked, so that addresses stay true."""
-    write_whole(folder / "port", str(port).encode())
 
 
 class LetterKeys:
@@ -166,49 +144,3 @@ def _stated(limits: Limits) -> dict[int, int]:
         Limit.SET_DAYS: limits.watch_set_life // DAY,
     }
     return {int(limit): value for limit, value in ours.items() if keydoc.USUAL_LIMITS[limit] != value}
-
-
-def _keep(path: Path, make: Callable[[], bytes], size: int) -> bytes:
-    try:
-        found = path.read_bytes()
-    except FileNotFoundError:
-        found = make()
-        write_whole(path, found)
-    if len(found) != size:
-        raise DataFolderDamaged(f"{path.name} in the data folder is damaged")
-    return found
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a small file so that after a crash it is there wholly or not at all."""
-    beside = path.with_name(path.name + ".new")
-    descriptor = os.open(beside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(descriptor, data)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    beside.rename(path)
-    sync_folder(path.parent)
-
-
-def destroy(path: Path) -> None:
-    """Overwrite a secret and remove it. (What a disk keeps of overwritten blocks is beyond us: the threat model says so.)"""
-    try:
-        with path.open("r+b") as file:
-            file.write(secrets.token_bytes(path.stat().st_size))
-            file.flush()
-            os.fsync(file.fileno())
-    except FileNotFoundError:
-        return
-    path.unlink()
-    sync_folder(path.parent)
-
-
-def sync_folder(path: Path) -> None:
-    """Make names in a folder durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import gc
-import json
 import signal
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from . import journal as journals
-from .journal import Journal
-from .keys import DataFolderDamaged
-from .server import Relay, RelayError, RelayInfo, WrongUse, allow_many_files
+from whimbrel.serving import journal as journals
+from whimbrel.serving.folder import DataFolderDamaged
+from whimbrel.serving.journal import Journal
+from whimbrel.serving.listening import CannotStart, WrongUse, allow_many_files, split_listen
+from whimbrel.serving.program import loop_factory, safe_handler, say
+from whimbrel.serving.site import SiteUnfit
+
+from .server import Relay, RelayInfo
 from .settings import Limits, RelaySettings
-from .site import SiteUnfit
 from .storage import StorageError, StorageInUse, StorageNewer
 
 GC_THRESHOLD = 50_000
@@ -55,39 +54,27 @@ def settings_of(args: argparse.Namespace) -> RelaySettings:
     )
 
 
-def split_listen(text: str) -> tuple[str, int]:
-    """Host and port of `HOST:PORT`; an IPv6 address stands in brackets. Raises WrongUse."""
-    host, colon, port = text.rpartition(":")
-    if not (colon and port.isascii() and port.isdigit() and len(port) <= 5) or int(port) > 65535:
-        raise WrongUse(f"--listen {text}: give HOST:PORT, for example 127.0.0.1:8080 or [::1]:0")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise WrongUse(f"--listen {text}: an IPv6 address stands in brackets, for example [::1]:8080")
-    return host, int(port)
-
-
 def run(args: argparse.Namespace) -> int:
     """Run a relay until SIGTERM or SIGINT; the exit code. The first line on stdout says that it is ready."""
     try:
         settings = settings_of(args)
         connections = allow_many_files(settings.limits.connections)
         settings = replace(settings, limits=_with_connections(settings.limits, connections))
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_run(settings, journals.stderr()))
-    except (RelayError, SiteUnfit, DataFolderDamaged, StorageError, OSError) as error:
+    except (CannotStart, SiteUnfit, DataFolderDamaged, StorageError, OSError) as error:
         code, what_to_do = _explain(error)
         message = (
             str(error) if not isinstance(error, OSError) else (error.strerror or "an error of the system")
         )
-        _print({"error": code, "message": message, "do": what_to_do})
+        say({"error": code, "message": message, "do": what_to_do})
         return _EXIT.get(code, 1)
     return 0
 
 
 async def _run(settings: RelaySettings, journal: Journal) -> None:
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(_safe_handler(journal))
+    loop.set_exception_handler(safe_handler(journal))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -104,35 +91,7 @@ async def _run(settings: RelaySettings, journal: Journal) -> None:
 
 
 def _print_ready(info: RelayInfo) -> None:
-    _print({"event": "ready", "address": info.address, "identity": info.identity.hex(), "port": info.port})
-
-
-def _print(line: dict[str, str | int]) -> None:
-    sys.stdout.write(json.dumps(line) + "\n")
-    with contextlib.suppress(BrokenPipeError):
-        sys.stdout.flush()
-
-
-def _safe_handler(
-    journal: Journal,
-) -> Callable[[asyncio.AbstractEventLoop, dict[str, object]], None]:
-    """What goes wrong in a callback is written without its words, which may hold what nobody may see."""
-
-    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-        error = context.get("exception")
-        if isinstance(error, BaseException) and not isinstance(error, ConnectionError):
-            journal.fault(error)
-
-    return handle
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:  # not made for Windows: slower there, not otherwise different
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
+    say({"event": "ready", "address": info.address, "identity": info.identity.hex(), "port": info.port})
 
 
 def _with_connections(limits: Limits, connections: int) -> Limits:
@@ -157,6 +116,6 @@ def _explain(error: Exception) -> tuple[str, str]:
         return "site", "give a folder with an index.html, or leave --site out"
     if isinstance(error, WrongUse):
         return "wrong-use", "change the arguments; `whimbrel relay --help` names them"
-    if isinstance(error, RelayError):
+    if isinstance(error, CannotStart):
         return "cannot-start", "give another address with --listen, or another certificate"
     return "system", "look whether the folders exist and may be written"

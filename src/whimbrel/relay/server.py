@@ -6,19 +6,29 @@ This is the only part that knows the loop, the clock and chance. It decides noth
 from __future__ import annotations
 
 import asyncio
+import hmac
 import os
 import shutil
-import socket
-import ssl
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from whimbrel.wire.errors import Malformed
+from whimbrel.serving.folder import keep_port, kept_port, make_folder
+from whimbrel.serving.http import Connection, Opening, Reply, Request
+from whimbrel.serving.journal import Event, Journal
+from whimbrel.serving.listening import (
+    Certificate,
+    PortTaken,
+    bound_socket,
+    certificate_of,
+    public_routes,
+    with_path,
+)
+from whimbrel.serving.site import own_site, read_site, seed_of
 from whimbrel.wire.letters import RelayKeys
-from whimbrel.wire.routes import Route, parse_route
+from whimbrel.wire.routes import Route
 from whimbrel.wire.streams import RANDOM, RelayStream
 from whimbrel.wire.texts import Address
 
@@ -29,13 +39,10 @@ from .counts import Counts
 from .desk import Desk
 from .engine import Engine
 from .expiry import Expiry
-from .http import Connection
-from .journal import Event, Journal
-from .keys import LetterKeys, Secrets, keep_port, kept_port, open_secrets
+from .keys import LetterKeys, Secrets, open_secrets
 from .places import Places
 from .sessions import Session
 from .settings import RelaySettings
-from .site import own_site, read_site, seed_of
 from .storage import Storage
 from .uploads import Uploads
 from .watching import Watching
@@ -52,26 +59,8 @@ EXPIRY_PAUSE = 0.05
 """Seconds between two steps of a round of expiry: it never takes more than a small part of the time."""
 DISK_EVERY = 5
 KEYS_EVERY = 60
-FILES_SPARE = 128
-"""File descriptors that are not for connections."""
 WAITING_MAX = 256 * 1024 * 1024
 """Bytes that all slow clients together have waiting, above which the slowest is cut off."""
-
-
-class RelayError(Exception):
-    """The relay cannot start; says what to do."""
-
-
-class WrongUse(RelayError):
-    """The arguments cannot be meant so."""
-
-
-class PortTaken(RelayError):
-    """The address to listen on is in use, or not this machine's."""
-
-
-class CertificateUnfit(RelayError):
-    """The certificate or its key cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +114,15 @@ class Relay:
     # --------------------------------------------------------------------------------------------- start
 
     async def start(self) -> None:
-        """Open the data folder and listen. Raises RelayError, StorageError, SiteUnfit, DataFolderDamaged."""
+        """Open the data folder and listen. Raises CannotStart, StorageError, SiteUnfit, DataFolderDamaged."""
         self.loop = asyncio.get_running_loop()
         data = self.settings.data
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        data.chmod(0o700)
-        tls = self._tls()
+        make_folder(data)
+        self._certificate = certificate_of(self.settings.cert, self.settings.key)
         self.storage = Storage(data / "relay.db")
         try:
-            self._open(self.storage, tls)
-            await self._listen(tls)
+            self._open(self.storage)
+            await self._listen(self._certificate)
             self._metrics = self._open_metrics()
         except BaseException:
             if self._server is not None:
@@ -158,7 +146,7 @@ class Relay:
         except OSError as error:
             raise PortTaken(f"cannot serve metrics on 127.0.0.1:{port} ({error.strerror})") from error
 
-    def _open(self, storage: Storage, tls: ssl.SSLContext | None) -> None:
+    def _open(self, storage: Storage) -> None:
         data = self.settings.data
         self._secrets: Secrets = open_secrets(data)
         self.way_in = self._secrets.path.encode("ascii")
@@ -168,7 +156,7 @@ class Relay:
             self.site = own_site(seed_of(self._secrets.identity.private), made_at)
         else:
             self.site = read_site(self.settings.site)
-        self.site.scheme = "http" if tls is None else "https"
+        self.site.scheme = "http" if self._certificate is None else "https"
         self._clock = SteadyClock(data / "clock", self._clocks)
         self._clock.keep()
         if abs(self._clock.doubted) > HOUR:
@@ -200,77 +188,23 @@ class Relay:
             self._complain,
         )
 
-    async def _listen(self, tls: ssl.SSLContext | None) -> None:
+    async def _listen(self, certificate: Certificate | None) -> None:
         settings = self.settings
         kept = kept_port(settings.data) if settings.port == 0 else None
-        wanted = kept or settings.port
-        try:
-            bound = _bound_socket(settings.host, wanted)
-            self.port = int(bound.getsockname()[1])
-            self._server = await self.loop.create_server(
-                lambda: Connection(self),
-                sock=bound,
-                ssl=tls,
-                backlog=1024,
-                ssl_handshake_timeout=None if tls is None else self.limits.head_timeout,
-            )
-        except OSError as error:
-            raise PortTaken(
-                f"cannot listen on {settings.host}:{wanted} ({error.strerror}): another program has it, or it is"
-                " no address of this machine; give another one with --listen"
-            ) from error
+        bound = bound_socket(settings.host, kept or settings.port)
+        self.port = int(bound.getsockname()[1])
+        self._server = await self.loop.create_server(
+            lambda: Connection(self),
+            sock=bound,
+            ssl=None if certificate is None else certificate.context,
+            backlog=1024,
+            ssl_handshake_timeout=None if certificate is None else self.limits.head_timeout,
+        )
         if settings.port == 0 and kept is None:
             keep_port(settings.data, self.port)
-        self.routes = self._routes(tls is not None)
+        given = public_routes(settings.public, settings.host, self.port, tls=certificate is not None)
+        self.routes = with_path(given, self._secrets.path)
         self._engine.set_routes(tuple(route.text for route in self.routes))
-
-    def _routes(self, tls: bool) -> tuple[Route, ...]:
-        """The ways in the relay's address: as given with --public, or as it listens."""
-        path = self._secrets.path
-        given: list[Route] = []
-        for text in self.settings.public:
-            try:
-                route = parse_route(text)
-            except Malformed as error:
-                raise WrongUse(f"--public {text}: {error}") from error
-            given.append(route)
-        if not given:
-            host = _reachable(self.settings.host)
-            given.append(Route("wss" if tls else "ws", host, self.port))
-        found: list[Route] = []
-        for route in given:
-            stream, letters = ("wss", "https") if route.transport in ("wss", "https") else ("ws", "http")
-            for transport in (stream, letters):
-                one = Route(
-                    transport,
-                    route.host,
-                    route.port,
-                    path if route.path == "/" else route.path,
-                    route.sni,
-                    route.addresses,
-                    route.wrappers,
-                )
-                if one not in found:
-                    found.append(one)
-        return tuple(found)
-
-    def _tls(self) -> ssl.SSLContext | None:
-        cert, key = self.settings.cert, self.settings.key
-        if cert is None and key is None:
-            return None
-        if cert is None or key is None:
-            raise WrongUse("--cert and --key belong together")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.set_alpn_protocols(["http/1.1"])
-        try:
-            context.load_cert_chain(cert, key)
-        except (OSError, ssl.SSLError) as error:
-            reason = error.strerror or "it does not fit, or is no certificate in PEM form"
-            raise CertificateUnfit(f"the certificate or its key cannot be read: {reason}") from error
-        self._tls_context = context
-        self._cert_time = _modified(self.settings)
-        return context
 
     # ---------------------------------------------------------------------------------------------- stop
 
@@ -339,8 +273,15 @@ class Relay:
         """Call at the end of the loop's turn, when everything that had arrived has been read."""
         self.loop.call_soon(call)
 
-    def take_letter(self, data: bytes, reply: exchanges.Reply) -> None:
-        exchanges.take_letter(self, data, reply)
+    def way_of(self, target: bytes) -> int | None:
+        """The way that a path leads to: a relay has one."""
+        return 0 if hmac.compare_digest(target, self.way_in) else None
+
+    def page_shown(self) -> None:
+        self.counts.pages += 1
+
+    def take_letter(self, way: int, connection: Connection, request: Request, reply: Reply) -> None:
+        exchanges.take_letter(self, bytes(request.body), reply)
 
     def take_body(self, size: int) -> bool:
         """Count bytes of letters that are not complete (negative: they are). False: too many in all."""
@@ -386,9 +327,13 @@ class Relay:
             self._connections.discard(connection)
             self.counts.connections -= 1
 
-    def become_stream(self, connection: Connection, transport: asyncio.Transport, rest: bytes) -> None:
-        """The connection has been upgraded: from here on a session has its transport."""
-        self._connections.discard(connection)
+    def open_stream(self, way: int, opening: Opening) -> None:
+        """A WebSocket is asked for: from here on a session has its transport."""
+        if self.draining:
+            opening.overlook()
+            return
+        self._connections.discard(opening.connection)
+        transport, rest = opening.accept()
         session = Session(self, transport, RelayStream(self.letter_keys, os.urandom(RANDOM)))
         self._bucket_of(session).add(session)
         self.counts.streams += 1
@@ -457,16 +402,9 @@ class Relay:
             self.journal.say(Event.KEYS_RENEWED)
             for session in self._all_sessions():
                 session.show_keys(self._keys.current.document)
-        if self.settings.cert is not None and self.settings.key is not None:
-            modified = _modified(self.settings)
-            if modified != self._cert_time:
-                self._cert_time = modified
-                try:
-                    self._tls_context.load_cert_chain(self.settings.cert, self.settings.key)
-                except (OSError, ssl.SSLError):
-                    self.journal.say(Event.CERTIFICATE_UNREADABLE)
-                else:
-                    self.journal.say(Event.CERTIFICATE_RENEWED)
+        taken = None if self._certificate is None else self._certificate.look()
+        if taken is not None:
+            self.journal.say(Event.CERTIFICATE_RENEWED if taken else Event.CERTIFICATE_UNREADABLE)
 
     def _expire(self) -> None:
         """One step of a round, and the next one soon; a new round every hour."""
@@ -502,62 +440,3 @@ async def serve(
         await stop.wait()
     finally:
         await relay.close()
-
-
-def allow_many_files(connections: int) -> int:
-    """Raise this process's limit of open files as far as it goes; answers how many connections fit."""
-    try:
-        import resource
-    except ImportError:  # not on Windows, where sockets are not counted so
-        return connections
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + FILES_SPARE
-    if soft < wanted:
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-        soft = most
-    return max(16, min(connections, soft - FILES_SPARE))
-
-
-def _bound_socket(host: str, port: int) -> socket.socket:
-    """A listening socket's beginning. Raises OSError."""
-    found: list[Any] = socket.getaddrinfo(
-        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
-    family, kind, protocol, _, address = found[0]
-    bound = socket.socket(family, kind, protocol)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            # An IPv6 wildcard takes IPv4 too, as people expect of `[::]`.
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        bound.bind(address)
-    except OSError:
-        bound.close()
-        raise
-    return bound
-
-
-def _reachable(host: str) -> str:
-    """What to write into the address for a host that is listened on: for all of them, the one that leads outside."""
-    if host not in ("", "0.0.0.0", "::"):
-        return host
-    family = socket.AF_INET6 if host == "::" else socket.AF_INET
-    target = "2001:db8::1" if host == "::" else "192.0.2.1"
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            # No packet is sent: connecting a datagram socket only asks the routing table. (RFC 5737, RFC 3849)
-            probe.connect((target, 9))
-            return str(probe.getsockname()[0])
-        except OSError:
-            return "::1" if host == "::" else "127.0.0.1"
-
-
-def _modified(settings: RelaySettings) -> tuple[int, int]:
-    """When certificate and key were last written."""
-    try:
-        paths = (settings.cert, settings.key)
-        times = [0 if path is None else path.stat().st_mtime_ns for path in paths]
-    except OSError:
-        return (0, 0)
-    return (times[0], times[1])

@@ -1,4 +1,4 @@
-"""What the relay says of itself: one JSON object a line on stderr, made of words from here and of numbers.
+"""What a relay or a bridge says of itself: one JSON object a line on stderr, made of words from here and of numbers.
 
 There is no way to put a key, a token, an id, a name or an address into it: fields are numbers, or one of the words below.
 """
@@ -28,6 +28,8 @@ class Event(StrEnum):
     CERTIFICATE_UNREADABLE = "certificate-unreadable"
     FILES_SWEPT = "files-swept"
     CLOCK_DOUBTED = "clock-doubted"
+    RELAY_AWAY = "relay-away"
+    RELAY_BACK = "relay-back"
 
 
 class Journal:
@@ -68,12 +70,20 @@ class Journal:
 
 
 _KNOWN_MODULES = frozenset(
-    ("builtins", "sqlite3", "ssl", "whimbrel.relay.storage", "whimbrel.wire.errors", "whimbrel.relay.keys")
+    (
+        "builtins",
+        "sqlite3",
+        "ssl",
+        "whimbrel.relay.storage",
+        "whimbrel.serving.folder",
+        "whimbrel.serving.listening",
+        "whimbrel.wire.errors",
+    )
 )
 
 
 def stderr() -> Journal:
-    """The journal of a relay that runs on its own."""
+    """The journal of a program that runs on its own."""
     return Journal(sys.stderr)
 
 

@@ -1,6 +1,6 @@
-"""How the relay looks from outside: an ordinary web server. One object for each connection, until it becomes a stream.
+"""How a relay or a bridge looks from outside: an ordinary web server. One object for each connection, until it becomes a stream.
 
-`httptools` parses. The secret path takes a single letter by POST, or becomes a WebSocket; asked in any other way, or with
+`httptools` parses. A secret path takes a single letter by POST, or becomes a WebSocket; asked in any other way, or with
 a letter that is none, it answers to the byte what every unknown path answers. Requests of one connection are answered
 one after the other, and bodies are read to their end before anything is answered, whatever their path.
 """
@@ -8,21 +8,18 @@ one after the other, and bodies are read to their end before anything is answere
 from __future__ import annotations
 
 import asyncio
-import hmac
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol, cast
 
 import httptools
 
 from whimbrel.wire.letters import LETTER_MAX
 
 from .handshake import accept_of
-from .site import SERVER, Answer, error, head_of
-
-if TYPE_CHECKING:
-    from .server import Relay
+from .site import SERVER, Answer, Site, error, head_of
 
 LINE_MAX = 8 * 1024
 HEAD_MAX = 4 * LINE_MAX
@@ -49,6 +46,63 @@ class Request:
     failure: HTTPStatus | None = None
 
 
+Reply = Callable[[bytes | HTTPStatus | None], None]
+"""Gets the answer to a letter; a status, as a server shows it when what stands behind it fails; or None when what came was
+no letter."""
+
+
+class Patience(Protocol):
+    """How long a client may take, in seconds, and how much may wait for it, in bytes."""
+
+    @property
+    def head_timeout(self) -> int: ...
+    @property
+    def body_timeout(self) -> int: ...
+    @property
+    def keep_alive(self) -> int: ...
+    @property
+    def write_high(self) -> int: ...
+    @property
+    def write_timeout(self) -> int: ...
+
+
+class Server(Protocol):
+    """The program that connections belong to."""
+
+    draining: bool
+    site: Site
+
+    @property
+    def limits(self) -> Patience: ...
+
+    def time(self) -> float:
+        """Monotonic seconds in which the program was awake."""
+
+    def date(self) -> str:
+        """For the header of that name."""
+
+    def page_shown(self) -> None:
+        """A stranger was answered."""
+
+    def admit_connection(self, connection: Connection) -> bool:
+        """Whether there is room for one more. Every connection that is taken is told of again when it ends, or when it
+        becomes a stream."""
+
+    def connection_ended(self, connection: Connection) -> None: ...
+
+    def take_body(self, size: int) -> bool:
+        """Count bytes of letters that are not complete (negative: they are). False: too many in all."""
+
+    def way_of(self, target: bytes) -> int | None:
+        """The number of the way that a path leads to; None: it is a path like any other. Takes the same time for all."""
+
+    def take_letter(self, way: int, connection: Connection, request: Request, reply: Reply) -> None:
+        """Answer a letter, now or later."""
+
+    def open_stream(self, way: int, opening: Opening) -> None:
+        """A WebSocket is asked for: accept, refuse or overlook it, now or later."""
+
+
 class Connection(asyncio.Protocol):
     """One connection, as long as it speaks HTTP."""
 
@@ -58,17 +112,20 @@ class Connection(asyncio.Protocol):
         "_deadline",
         "_head_size",
         "_heads_done",
+        "_opening",
         "_parser",
         "_paused_until",
-        "_relay",
         "_request",
+        "_server",
         "_transport",
         "_upgraded",
         "_waiting",
+        "_when_written",
+        "peer",
     )
 
-    def __init__(self, relay: Relay) -> None:
-        self._relay = relay
+    def __init__(self, server: Server) -> None:
+        self._server = server
         self._transport: asyncio.Transport | None = None
         self._parser: Any = httptools.HttpRequestParser(self)
         self._request = Request()
@@ -80,24 +137,30 @@ class Connection(asyncio.Protocol):
         self._heads_done = False
         self._deadline = 0.0
         self._paused_until: float | None = None
+        self._opening: Opening | None = None
+        self._when_written: list[Callable[[], None]] = []
+        self.peer = ""
+        """The address at the other end, for limits. Never for logs."""
 
     # ------------------------------------------------------------------------------ what the loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclass, only alike.
         self._transport = cast(asyncio.Transport, transport)
-        if not self._relay.admit_connection(self):
+        name = transport.get_extra_info("peername")
+        self.peer = str(name[0]) if name else ""
+        if not self._server.admit_connection(self):
             self._transport.abort()
             return
-        self._transport.set_write_buffer_limits(self._relay.limits.write_high)
-        self._deadline = self._relay.time() + self._relay.limits.head_timeout
+        self._transport.set_write_buffer_limits(self._server.limits.write_high)
+        self._deadline = self._server.time() + self._server.limits.head_timeout
 
     def data_received(self, data: bytes) -> None:
         if self._closing or self._transport is None:
             return
         if not self._heads_done:
             if self._head_size == 0:
-                self._deadline = self._relay.time() + self._relay.limits.head_timeout
+                self._deadline = self._server.time() + self._server.limits.head_timeout
             self._head_size += len(data)
         try:
             self._parser.feed_data(data)
@@ -120,19 +183,35 @@ class Connection(asyncio.Protocol):
         self._closing = True
         self._waiting.clear()
         self._transport = None
+        if self._opening is not None:
+            self._opening.lost()
+            self._opening = None
+        self._say_written()
         self._forget_body()
         self._drop_parser()
-        self._relay.connection_ended(self)
+        self._server.connection_ended(self)
 
     def _drop_parser(self) -> None:
         # It holds our methods and we hold it: without this both stay until the collector comes.
         self._parser = None
 
     def pause_writing(self) -> None:
-        self._paused_until = self._relay.time() + self._relay.limits.write_timeout
+        self._paused_until = self._server.time() + self._server.limits.write_timeout
 
     def resume_writing(self) -> None:
         self._paused_until = None
+        self._say_written()
+
+    def when_written(self, call: Callable[[], None]) -> None:
+        """Call when the client has taken all but a little of what waits for it, or is gone."""
+        self._when_written.append(call)
+        if self._paused_until is None or self._transport is None:
+            self._say_written()
+
+    def _say_written(self) -> None:
+        calls, self._when_written = self._when_written, []
+        for call in calls:
+            call()
 
     def overdue(self, now: float) -> bool:
         """Whether the client has been too slow: in sending a request, in taking an answer, or in saying anything."""
@@ -181,7 +260,7 @@ class Connection(asyncio.Protocol):
         version = request.version = self._parser.get_http_version()
         self._heads_done = True
         self._head_size = 0
-        self._deadline = self._relay.time() + self._relay.limits.body_timeout
+        self._deadline = self._server.time() + self._server.limits.body_timeout
         if version not in ("1.0", "1.1"):
             request.failure = HTTPStatus.HTTP_VERSION_NOT_SUPPORTED
         elif b"host" not in request.headers and version == "1.1":
@@ -199,9 +278,9 @@ class Connection(asyncio.Protocol):
         if request.size > LETTER_MAX:
             request.failure = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
             raise _TooLong
-        if not self._is_way_in(request):
+        if self._server.way_of(request.target) is None:
             return  # read to its end all the same, so that no path answers sooner than another
-        if not self._relay.take_body(len(body)):
+        if not self._server.take_body(len(body)):
             request.failure = HTTPStatus.SERVICE_UNAVAILABLE
             raise _TooLong
         request.body += body
@@ -209,14 +288,14 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         self._heads_done = False
         self._waiting.append(self._request)
-        self._relay.take_body(-len(self._request.body))
+        self._server.take_body(-len(self._request.body))
         self._request = Request()
         if len(self._waiting) > WAITING_MAX:
             raise _TooLong
 
     def _forget_body(self) -> None:
         """The body of a request that is not complete counts no more."""
-        self._relay.take_body(-len(self._request.body))
+        self._server.take_body(-len(self._request.body))
         self._request.body.clear()
 
     # -------------------------------------------------------------------------------------- answering
@@ -231,7 +310,7 @@ class Connection(asyncio.Protocol):
         """The parser stops at every request that asks for an upgrade. Ours is taken up; others are overlooked."""
         request = self._waiting[-1] if self._waiting else None
         alone = len(self._waiting) == 1 and not self._answering
-        if request is not None and alone and self._is_way_in(request) and self._take_upgrade(request, rest):
+        if request is not None and alone and self._take_upgrade(request, rest):
             return
         self._parser = httptools.HttpRequestParser(self)
         if rest:
@@ -243,23 +322,25 @@ class Connection(asyncio.Protocol):
             self._answering = True
             if request.failure is not None:
                 self._send(error(request.failure, close=True), request)
-            elif request.method == "POST" and self._is_way_in(request):
+            elif request.method == "POST" and (way := self._server.way_of(request.target)) is not None:
                 self._transport.pause_reading()
-                self._relay.take_letter(bytes(request.body), _Reply(self, request))
+                self._server.take_letter(way, self, request, _Reply(self, request))
             else:
                 self._send(self._page(request), request)
 
     def _page(self, request: Request) -> Answer:
-        self._relay.counts.pages += 1
-        return self._relay.site.answer(request.method, request.target, request.headers)
+        self._server.page_shown()
+        return self._server.site.answer(request.method, request.target, request.headers)
 
-    def answer_letter(self, request: Request, letter: bytes | None) -> None:
-        """What the relay says to a letter; None: it was none, and this is a path like any other."""
+    def answer_letter(self, request: Request, letter: bytes | HTTPStatus | None) -> None:
+        """What is said to a letter; None: it was none, and this is a path like any other."""
         if self._transport is None:
             return
         self._transport.resume_reading()
         if letter is None:
             self._send(self._page(request), request)
+        elif isinstance(letter, HTTPStatus):
+            self._send(error(letter), request)
         else:
             headers = (("Content-Type", "application/octet-stream"), ("Cache-Control", "no-store"))
             self._send(Answer(HTTPStatus.OK, headers, letter), request)
@@ -271,38 +352,85 @@ class Connection(asyncio.Protocol):
         if transport is None:
             return
         last = answer.close or not request.keep_alive or (self._closing and not self._waiting)
-        head = head_of(answer, self._relay.date(), keep_alive=not last)
+        head = head_of(answer, self._server.date(), keep_alive=not last)
         transport.write(head if request.method == "HEAD" else head + answer.content)
-        self._deadline = self._relay.time() + self._relay.limits.keep_alive
-        if last or self._relay.draining:
+        self._deadline = self._server.time() + self._server.limits.keep_alive
+        if last or self._server.draining:
             self._closing = True
             self._waiting.clear()
             transport.close()
 
     # ------------------------------------------------------------------------------------------- way in
 
-    def _is_way_in(self, request: Request) -> bool:
-        return hmac.compare_digest(request.target, self._relay.way_in)
-
     def _take_upgrade(self, request: Request, rest: bytes) -> bool:
-        """Become a stream, if this is a WebSocket handshake as it should be."""
-        if self._transport is None or self._relay.draining:
+        """Ask for a stream, if this is a WebSocket handshake as it should be, to a path that is a way."""
+        way = self._server.way_of(request.target)
+        if self._transport is None or way is None:
             return False
         accept = accept_of(request.method, request.target, request.version, request.headers, request.pairs)
         if accept is None:
             return False
-        self._transport.write(
+        self._waiting.clear()
+        self._answering = True
+        self._transport.pause_reading()
+        self._opening = Opening(self, request, accept, rest)
+        self._server.open_stream(way, self._opening)
+        return True
+
+    def _become_stream(self, accept: str) -> asyncio.Transport:
+        transport = self._transport
+        assert transport is not None
+        transport.write(
             (
-                f"HTTP/1.1 101 Switching Protocols\r\nServer: {SERVER}\r\nDate: {self._relay.date()}\r\n"
+                f"HTTP/1.1 101 Switching Protocols\r\nServer: {SERVER}\r\nDate: {self._server.date()}\r\n"
                 "Connection: upgrade\r\nUpgrade: websocket\r\n"
                 f"Sec-WebSocket-Accept: {accept}\r\n\r\n"
             ).encode("ascii")
         )
-        self._waiting.clear()
         self._drop_parser()
-        transport, self._transport = self._transport, None
-        self._relay.become_stream(self, transport, rest)
-        return True
+        self._transport = self._opening = None
+        return transport
+
+    def _stay(self, request: Request, answer: Answer, rest: bytes) -> None:
+        """The upgrade is overlooked or refused: this is a request like any other, and the connection goes on."""
+        if self._transport is None:
+            return
+        self._opening = None
+        self._transport.resume_reading()
+        self._parser = httptools.HttpRequestParser(self)
+        self._send(answer, request)
+        if rest:
+            self.data_received(rest)
+
+
+class Opening:
+    """A WebSocket that is asked for, until something is said to it. `rest`: what the client has said already."""
+
+    __slots__ = ("_accept", "_rest", "connection", "lost", "request")
+
+    def __init__(self, connection: Connection, request: Request, accept: str, rest: bytes) -> None:
+        self.connection = connection
+        self.request = request
+        self._accept = accept
+        self._rest = rest
+        self.lost: Callable[[], object] = _nothing
+        """Called when the client goes away before anything was said."""
+
+    def accept(self) -> tuple[asyncio.Transport, bytes]:
+        """It is a stream from here on: its transport, which does not read yet, and what came already."""
+        return self.connection._become_stream(self._accept), self._rest
+
+    def refuse(self, status: HTTPStatus) -> None:
+        """What stands behind us fails."""
+        self.connection._stay(self.request, error(status), self._rest)
+
+    def overlook(self) -> None:
+        """A path like any other."""
+        self.connection._stay(self.request, self.connection._page(self.request), self._rest)
+
+
+def _nothing() -> None:
+    pass
 
 
 class _Reply:
@@ -314,7 +442,7 @@ class _Reply:
         self._connection = connection
         self._request = request
 
-    def __call__(self, letter: bytes | None) -> None:
+    def __call__(self, letter: bytes | HTTPStatus | None) -> None:
         self._connection.answer_letter(self._request, letter)
 
 
