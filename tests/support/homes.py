@@ -209,6 +209,47 @@ class RelayProcess:
             self.program.kill()
 
 
+class BridgeProcess:
+    """A bridge to some relays, with a folder of its own. Killed and started again it has the same texts."""
+
+    def __init__(self, data: Path, *to: str, listen: str = "127.0.0.1:0", words: Sequence[str] = ()) -> None:
+        self.data = data
+        self._words = ["--listen", listen, *(word for text in to for word in ("--to", text)), *words]
+        self.address = ""
+        """The text to paste, for the first relay."""
+        self.addresses: list[str] = []
+        self.port = 0
+        self.program: Program | None = None
+        self.start()
+
+    def start(self) -> None:
+        self.program = Program(["bridge", "--data", str(self.data), *self._words])
+        ready = self.program.next_line()
+        assert ready["event"] == "ready", ready
+        self.address, self.addresses, self.port = ready["address"], ready["addresses"], ready["port"]
+
+    def kill(self) -> tuple[int, str]:
+        assert self.program is not None
+        return self.program.kill()
+
+    def end(self) -> int:
+        assert self.program is not None
+        return self.program.end()
+
+    def restart(self) -> None:
+        """As after a power cut."""
+        self.kill()
+        self.start()
+
+    def __enter__(self) -> BridgeProcess:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        assert self.program is not None
+        if self.program.process.poll() is None:
+            self.program.kill()
+
+
 class Home:
     """A person's folder, and the commands on it."""
 

@@ -80,7 +80,7 @@ SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         ),
     ),
     ("Who may look", (safety.LOCK, safety.UNLOCK, safety.PASSPHRASE, safety.CUT_OFF, safety.ERASE)),
-    ("Others", (programs.RELAY, completion.COMPLETION)),
+    ("Others", (programs.RELAY, programs.BRIDGE, completion.COMPLETION)),
 )
 
 COMMANDS: dict[str, Command] = {command.name: command for _, commands in SECTIONS for command in commands}

@@ -1,4 +1,4 @@
-"""Commands that stay: the app and the relay; and the shell completion."""
+"""Commands that stay: the app, the relay and the bridge."""
 
 from __future__ import annotations
 
@@ -54,6 +54,18 @@ def _define_relay(parser: argparse.ArgumentParser) -> None:
     add_arguments(parser)
 
 
+def _bridge(words: Words) -> int:
+    from whimbrel.bridge.main import run
+
+    return run(words.values)
+
+
+def _define_bridge(parser: argparse.ArgumentParser) -> None:
+    from whimbrel.bridge.main import add_arguments
+
+    add_arguments(parser)
+
+
 APP = Program(
     name="app",
     summary="open the page in the browser, and stay up: receive, send what waits",
@@ -74,4 +86,16 @@ RELAY = Program(
     ),
     run=_relay,
     define=_define_relay,
+)
+
+BRIDGE = Program(
+    name="bridge",
+    summary="help people to a relay that is blocked where they are",
+    about="Its first line has the text to paste: `whimbrel ways add` takes it. A bridge passes on what it cannot open and keeps nothing.",
+    examples=(
+        "whimbrel bridge --to whimbrel:… --listen 0.0.0.0:443 --cert fullchain.pem --key privkey.pem",
+        "whimbrel bridge --to whimbrel:… --listen 127.0.0.1:8441 --public wss://site.example --behind",
+    ),
+    run=_bridge,
+    define=_define_bridge,
 )

@@ -1,0 +1,365 @@
+"""The bridge put together: the port, the ways to the relays, and who is connected. It keeps no state but a seed and a port."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+from base64 import b32encode
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from email.utils import formatdate
+from hashlib import sha256
+from http import HTTPStatus
+from typing import Any
+
+from whimbrel.serving.folder import keep, keep_port, kept_port, make_folder
+from whimbrel.serving.http import Connection, Opening, Reply, Request
+from whimbrel.serving.journal import Event, Journal
+from whimbrel.serving.listening import (
+    CannotStart,
+    WrongUse,
+    bound_socket,
+    certificate_of,
+    public_routes,
+    with_path,
+)
+from whimbrel.serving.site import own_site, read_site
+from whimbrel.wire.errors import TextError
+from whimbrel.wire.purpose import prf
+from whimbrel.wire.routes import Route
+from whimbrel.wire.texts import Address, parse_address
+
+from .pace import Client, Clients
+from .session import Session
+from .settings import BridgeSettings
+from .upstream import RelayAway, Upstream
+
+TICK = 1.0
+TEND_EVERY = 10
+"""Ticks between two looks at a session."""
+CERTIFICATE_EVERY = 60
+NAP = 1.0
+"""Seconds that a tick may come late; what is beyond counts as time in which the bridge itself was away."""
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeInfo:
+    """What a bridge that is ready says of itself: a text to paste for each relay."""
+
+    addresses: tuple[str, ...]
+    port: int
+
+
+class Bridge:
+    """One bridge in the running event loop."""
+
+    def __init__(self, settings: BridgeSettings, journal: Journal | None = None) -> None:
+        self.settings = settings
+        self.limits = settings.limits
+        self.journal = journal or Journal()
+        self.draining = False
+        self.clients = Clients(settings.limits)
+        self.cut_off = 0
+        self._connections: dict[Connection, Client | None] = {}
+        self._sessions: set[Session] = set()
+        self._letters = 0
+        self._bytes = 0
+        self._date = ""
+        self._ticks = 0
+        self._ticked = 0.0
+        self._away = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._server: asyncio.Server | None = None
+        self._said_away: set[int] = set()
+
+    # ----------------------------------------------------------------------------------------------- life
+
+    async def run(self, on_ready: Callable[[BridgeInfo], None], stop: asyncio.Event) -> None:
+        """Run until `stop` is set. Raises CannotStart, SiteUnfit, DataFolderDamaged."""
+        self.loop = asyncio.get_running_loop()
+        await self._start()
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                self._tick()
+                self.journal.say(Event.STARTED)
+                on_ready(self.info())
+                await stop.wait()
+                await self._drain()
+                self._tasks.create_task(_end())
+        except* _Ended:
+            pass
+        finally:
+            for upstream in self._upstreams:
+                upstream.close()
+            self.journal.say(Event.STOPPED)
+
+    async def _start(self) -> None:
+        settings = self.settings
+        make_folder(settings.data)
+        seed = keep(settings.data / "seed", lambda: secrets.token_bytes(32), 32)
+        self._upstreams = self._relays()
+        self._paths = [path_of(seed, upstream.identity) for upstream in self._upstreams]
+        certificate = self._certificate = certificate_of(settings.cert, settings.key)
+        if settings.site is None:
+            self.site = own_site(sha256(b"whimbrel/1 bridge site\x00" + seed).digest(), _made_at(settings))
+        else:
+            self.site = read_site(settings.site)
+        self.site.scheme = "http" if certificate is None else "https"
+        kept = kept_port(settings.data) if settings.port == 0 else None
+        bound = bound_socket(settings.host, kept or settings.port)
+        self.port = int(bound.getsockname()[1])
+        given = public_routes(settings.public, settings.host, self.port, tls=certificate is not None)
+        self._routes = given
+        self._server = await self.loop.create_server(
+            lambda: Connection(self),
+            sock=bound,
+            ssl=None if certificate is None else certificate.context,
+            backlog=1024,
+            ssl_handshake_timeout=None if certificate is None else self.limits.head_timeout,
+        )
+        if settings.port == 0 and kept is None:
+            keep_port(settings.data, self.port)
+
+    def _relays(self) -> list[Upstream]:
+        found: dict[bytes, list[Route]] = {}
+        for text in self.settings.to:
+            try:
+                address = parse_address(text)
+            except TextError as error:
+                raise WrongUse(f"--to: {error}") from error
+            found.setdefault(address.relay, []).extend(address.routes)
+        if not found:
+            raise WrongUse("--to: give the address of the relay that this bridge leads to")
+        made = [
+            Upstream(identity, tuple(routes), self.settings.authority, self.limits)
+            for identity, routes in found.items()
+        ]
+        if not all(upstream.reachable for upstream in made):
+            raise CannotStart("an address after --to has no way that a bridge can go")
+        return made
+
+    def info(self) -> BridgeInfo:
+        addresses = tuple(
+            Address(upstream.identity, with_path(self._routes, path.decode("ascii"))).text
+            for upstream, path in zip(self._upstreams, self._paths, strict=True)
+        )
+        return BridgeInfo(addresses, self.port)
+
+    async def _drain(self) -> None:
+        """No new connections; what is being answered is, sessions end as when a front loses what is behind it."""
+        self.draining = True
+        self.journal.say(Event.STOPPING)
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._server is not None:
+            self._server.close()
+        for session in list(self._sessions):
+            session.close()
+        end = self.loop.time() + self.limits.drain
+        while (self._connections or self._sessions) and self.loop.time() < end:
+            for connection in list(self._connections):
+                if connection.idle():
+                    connection.close()
+            await asyncio.sleep(0.02)
+        for connection in list(self._connections):
+            connection.abort()
+        for session in list(self._sessions):
+            session.abort()
+        await asyncio.sleep(0)
+
+    def _tick(self) -> None:
+        self._timer = self.loop.call_later(TICK, self._tick)
+        self._date = formatdate(usegmt=True)
+        self._ticks += 1
+        late_by = self.loop.time() - self._ticked - TICK
+        self._ticked = self.loop.time()
+        if self._ticks > 1 and late_by > NAP:
+            self._away += late_by
+        now = self.time()
+        late: list[Connection | Session] = [one for one in self._connections if one.overdue(now)]
+        if self._ticks % TEND_EVERY == 0:
+            late += [session for session in self._sessions if not session.tend(now)]
+            for upstream in self._upstreams:
+                upstream.tidy(self.loop.time())
+        for one in late:
+            one.abort()
+        self.cut_off += len(late)
+        for n, upstream in enumerate(self._upstreams):
+            if upstream.away != (n in self._said_away):
+                self._said_away ^= {n}
+                self.journal.say(Event.RELAY_AWAY if upstream.away else Event.RELAY_BACK, relay=n + 1)
+        if self._ticks % CERTIFICATE_EVERY == 0 and self._certificate is not None:
+            taken = self._certificate.look()
+            if taken is not None:
+                self.journal.say(Event.CERTIFICATE_RENEWED if taken else Event.CERTIFICATE_UNREADABLE)
+
+    # ------------------------------------------------------------------------------ what connections ask
+
+    def time(self) -> float:
+        return self.loop.time() - self._away
+
+    def date(self) -> str:
+        return self._date
+
+    def page_shown(self) -> None:
+        """Not counted."""
+
+    def admit_connection(self, connection: Connection) -> bool:
+        if self.draining or len(self._connections) + len(self._sessions) >= self.limits.connections:
+            return False
+        client = None if self.settings.behind else self._client(connection.peer)
+        if client is not None:
+            if client.connections >= self.limits.client_connections:
+                return False
+            client.connections += 1
+        self._connections[connection] = client
+        return True
+
+    def connection_ended(self, connection: Connection) -> None:
+        client = self._connections.pop(connection, None)
+        if client is not None:
+            client.connections -= 1
+            self.clients.leave(client)
+
+    def take_body(self, size: int) -> bool:
+        if size > 0 and self._bytes + size > self.limits.letter_bytes:
+            return False
+        self._bytes += size
+        return True
+
+    def way_of(self, target: bytes) -> int | None:
+        found = None
+        for n, path in enumerate(self._paths):
+            if hmac.compare_digest(target, path):
+                found = n
+        return found
+
+    def _client(self, address: str) -> Client:
+        return self.clients.of(address, self.time())
+
+    def _client_of(self, connection: Connection, request: Request) -> Client:
+        """Who asks: the connection's own client or, behind a front, the one whom that names last."""
+        if not self.settings.behind:
+            return self._client(connection.peer)
+        named = request.headers.get(b"x-forwarded-for", b"").rpartition(b",")[2]
+        return self._client(named.decode("latin-1").strip())
+
+    # ------------------------------------------------------------------------------------------- letters
+
+    def take_letter(self, way: int, connection: Connection, request: Request, reply: Reply) -> None:
+        client = self._client_of(connection, request)
+        letter = bytes(request.body)
+        if (
+            self.draining
+            or client.letters >= self.limits.client_letters
+            or self._letters >= self.limits.letters
+            or not self.take_body(len(letter))
+        ):
+            self.clients.leave(client)
+            reply(HTTPStatus.SERVICE_UNAVAILABLE)
+            return
+        client.letters += 1
+        self._letters += 1
+        self._spawn(self._carry(self._upstreams[way], connection, client, letter, reply))
+
+    async def _carry(
+        self, upstream: Upstream, connection: Connection, client: Client, letter: bytes, reply: Reply
+    ) -> None:
+        counted = len(letter)
+
+        def room(size: int) -> bool:
+            nonlocal counted
+            taken = self.take_body(size)
+            counted += size if taken else 0
+            return taken
+
+        def over() -> None:
+            self.take_body(-counted)
+            client.letters -= 1
+            self._letters -= 1
+            self.clients.leave(client)
+
+        try:
+            await self._wait_turn(client, len(letter))
+            answer = await upstream.exchange(letter, room)
+            if answer is not None:
+                await self._wait_turn(client, len(answer))
+        except RelayAway:
+            reply(HTTPStatus.BAD_GATEWAY)
+        else:
+            reply(answer)
+        finally:
+            # What a slow reader has not taken yet counts on.
+            connection.when_written(over)
+
+    async def _wait_turn(self, client: Client, size: int) -> None:
+        pause = self.clients.spend(client, size, self.time())
+        if pause > 0:
+            await asyncio.sleep(pause)
+
+    # ------------------------------------------------------------------------------------------ sessions
+
+    def open_stream(self, way: int, opening: Opening) -> None:
+        client = self._client_of(opening.connection, opening.request)
+        if self.draining or (self.settings.behind and client.connections >= self.limits.client_connections):
+            self.clients.leave(client)
+            opening.refuse(HTTPStatus.SERVICE_UNAVAILABLE)
+            return
+        client.connections += 1
+        task = self._spawn(self._open(self._upstreams[way], client, opening))
+        opening.lost = task.cancel
+
+    async def _open(self, upstream: Upstream, client: Client, opening: Opening) -> None:
+        begun = False
+        try:
+            try:
+                relay, _, from_relay = await upstream.open_session()
+            except RelayAway:
+                opening.refuse(HTTPStatus.BAD_GATEWAY)
+                return
+            app, from_app = opening.accept()
+            self.connection_ended(opening.connection)
+            session = Session(self, client, app, relay)
+            self._sessions.add(session)
+            begun = True
+            session.begin(from_app, from_relay)
+        finally:
+            if not begun:
+                self._let_go(client)
+
+    def session_ended(self, session: Session) -> None:
+        if session in self._sessions:
+            self._sessions.discard(session)
+            self._let_go(session.client)
+
+    def _let_go(self, client: Client) -> None:
+        client.connections -= 1
+        self.clients.leave(client)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return self._tasks.create_task(self._guarded(work))
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """One letter or session that fails by a fault of ours takes no other with it."""
+        try:
+            await work
+        except Exception as error:
+            self.journal.fault(error)
+
+
+class _Ended(Exception):
+    """Ends the group of tasks."""
+
+
+async def _end() -> None:
+    raise _Ended
+
+
+def path_of(seed: bytes, identity: bytes) -> bytes:
+    """The secret path that leads to a relay: 80 bits, the same for as long as the seed is kept."""
+    return b"/" + b32encode(prf(seed, "bridge path", identity)[:10]).lower()
+
+
+def _made_at(settings: BridgeSettings) -> int:
+    return int((settings.data / "seed").stat().st_mtime)
