@@ -97,20 +97,24 @@ class Authority:
             .add_extension(x509.UnrecognizedExtension(_SCT_LIST, os.urandom(_SCT_BYTES)), critical=False)
             .sign(self._key, hashes.SHA384())
         )
-        chain, key_file = self._folder / f"{place}.pem", self._folder / f"{place}.key"
-        chain.write_bytes(
+        found = self.issued(place)
+        found.chain.write_bytes(
             certificate.public_bytes(serialization.Encoding.PEM)
             + self._certificate.public_bytes(serialization.Encoding.PEM)
         )
-        key_file.write_bytes(
+        found.key.write_bytes(
             key.private_bytes(
                 serialization.Encoding.PEM,
                 serialization.PrivateFormat.PKCS8,
                 serialization.NoEncryption(),
             )
         )
-        key_file.chmod(0o600)
-        return Certificate(chain, key_file)
+        found.key.chmod(0o600)
+        return found
+
+    def issued(self, place: str) -> Certificate:
+        """Where that one lies."""
+        return Certificate(self._folder / f"{place}.pem", self._folder / f"{place}.key")
 
 
 def _begun(

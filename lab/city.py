@@ -32,6 +32,7 @@ from lab.ca import Authority
 from lab.namespaces import ETC, Ground, LabError, batch, inside, set_sysctl
 from lab.policy import Measure
 from lab.wires import stop_offloads
+from whimbrel.wire.texts import parse_address
 
 PATIENCE_S = 60.0
 """For a program to say that it is ready: a shared machine has slow moments."""
@@ -101,6 +102,8 @@ class City:
         self._with_bridges = bridges
         self._running: dict[str, Running] = {}
         self._measure: Measure | None = None
+        self.bridge_addresses: tuple[str, ...] = ()
+        """The texts to paste of the bridges that run."""
 
     # -- building --------------------------------------------------------------------------------------------------
 
@@ -173,6 +176,8 @@ class City:
         self._start_cdn()
         for running in (border, resolving, relay):
             self.until_ready(running)
+        if self._with_bridges:
+            relay = self._start_bridges(relay)
         self.relay_address: str = relay.ready["address"]
         self.border = Commands(self.folder / "border")
         self.resolvers = Commands(self.folder / "resolvers")
@@ -301,16 +306,49 @@ class City:
         """Wait for the line that it prints when it is ready."""
         running.ready = next_line(running.process.stdout, PATIENCE_S, running.log)
 
-    def _start_relay(self) -> Running:
+    def _start_relay(self, more: Sequence[str] = ()) -> Running:
+        """`more`: ways of others that lead to it, which it hands on to its people."""
         host = world.RELAY
-        issued = self.authority.issue("relay", [*host.names], host.addresses)
-        addresses = "&".join(f"ip={address}" for address in host.addresses)
-        published = self._published or (f"wss://{self.world.relay_name}?{addresses}",)
-        words = [str(WHIMBREL), "relay", "--data", str(self.folder / "relay"), "--listen", "0.0.0.0:443"]
-        words += ["--cert", str(issued.chain), "--key", str(issued.key), "--site", str(self._pages("relay"))]
-        for way in published:
+        data = self.folder / "relay"
+        if not data.exists():
+            self.authority.issue("relay", [*host.names], host.addresses)
+            self._pages("relay")
+        issued = self.authority.issued("relay")
+        published = self._published or (_way(self.world.relay_name, host.addresses),)
+        words = [str(WHIMBREL), "relay", "--data", str(data), "--listen", "0.0.0.0:443"]
+        words += ["--cert", str(issued.chain), "--key", str(issued.key), "--site", str(data / "www")]
+        for way in (*published, *more):
             words += ["--public", way]
         return self.start("relay", host.name, words)
+
+    def _start_bridges(self, relay: Running) -> Running:
+        """Bridges to the relay, which then starts anew and hands on their ways."""
+        bridges = []
+        for host in world.BRIDGES:
+            issued = self.authority.issue(host.name, [*host.names], host.addresses)
+            words = [str(WHIMBREL), "bridge", "--to", relay.ready["address"], "--listen", "0.0.0.0:443"]
+            words += ["--cert", str(issued.chain), "--key", str(issued.key)]
+            words += ["--site", str(self._pages(host.name)), "--data", str(self.folder / host.name / "data")]
+            words += [
+                "--authority",
+                str(self.authority.root),
+                "--public",
+                _way(next(iter(host.names)), host.addresses),
+            ]
+            bridges.append(self.start(host.name, host.name, words))
+        for bridge in bridges:
+            self.until_ready(bridge)
+        self.bridge_addresses = tuple(bridge.ready["address"] for bridge in bridges)
+        self.end(relay)
+        ways = [
+            route.text
+            for text in self.bridge_addresses
+            for route in parse_address(text).routes
+            if route.transport == "wss"
+        ]
+        again = self._start_relay(ways)
+        self.until_ready(again)
+        return again
 
     def _start_site(self, host: world.Host) -> None:
         issued = self.authority.issue(host.name, [*host.names], host.addresses)
@@ -414,6 +452,11 @@ class City:
             return
         for number in range(world.PROVIDERS):
             inside(self.ground.name(world.provider_name(number)), _clear_rules)
+
+
+def _way(name: str, addresses: Sequence[str]) -> str:
+    """A way by name that names its addresses, too."""
+    return f"wss://{name}?{'&'.join(f'ip={address}' for address in addresses)}"
 
 
 def next_line(stream: IO[bytes] | None, patience: float, log: Path) -> dict[str, Any]:

@@ -20,5 +20,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module")
 def city() -> Iterator[City]:
     """One for all tests of a file."""
-    with City(bridges=False) as built:
+    with City() as built:
         yield built

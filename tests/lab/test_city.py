@@ -32,7 +32,8 @@ MEASURE = Names()
 
 
 def test_everything_in_the_city_answers_by_its_name(city: City) -> None:
-    for name in (city.world.benign_name, city.world.neutral_name, *city.world.cdn_names):
+    world_ = city.world
+    for name in (world_.benign_name, world_.neutral_name, *world_.bridge_names, *world_.cdn_names):
         assert city.get("ada", f"https://{name}/")["ok"], name
     assert city.get("bo", f"https://{city.world.domestic_names[0]}/")["ok"]
     assert city.get("bo", f"https://{city.world.benign_name}/picture.bin")["bytes"] == 100_000
@@ -95,7 +96,41 @@ def test_two_people_talk_on_after_all_their_flows_were_cut_and_every_packet_is_a
             accounts.take(data)
         account = accounts.close()
         assert account.strays == []
-        assert account.kinds["relay"] > 50
+        assert account.kinds["relay"] + account.kinds["bridge"] > 50
+
+
+RELAY_BY_ADDRESS = """
+from lab.policy import Measure
+
+
+class Addresses(Measure):
+    name = "addresses"
+
+    def rules(self, world, provider):
+        return [f"iptables -A LAB -d {address} -j DROP" for address in world.relay_addresses]
+
+
+MEASURE = Addresses()
+"""
+
+
+def test_where_the_relay_is_out_of_reach_people_talk_through_a_bridge(city: City, tmp_path: Path) -> None:
+    measure = tmp_path / "addresses.py"
+    measure.write_text(RELAY_BY_ADDRESS)
+    pair = people.friends(city, people.Person(city, "ada", "Eve"), people.Person(city, "dov"))
+    at = city.strike(str(measure), cut=True)
+    try:
+        sent, arrived = people.converse(pair, 4, 0.5)
+    finally:
+        city.lift()
+    found = talk.figures(sent, arrived, at)
+    assert (found.lost, found.doubled, found.out_of_order) == (0, 0, 0)
+    far = {
+        flow["to"].partition(":")[0] for flow in city.border.ask("flows", since=at)["flows"] if flow["open"]
+    }
+    assert far & {*city.world.bridge_addresses}
+    for person in pair:
+        person.kill()
 
 
 def test_the_border_writes_down_what_it_sees(city: City) -> None:
