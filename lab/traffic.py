@@ -47,6 +47,8 @@ class Flow:
     bytes_down: int = 0
     opened: bool = False
     """A SYN was seen, or it is UDP."""
+    begun_at: int = -1
+    """The sequence number of its SYN."""
     ended: int = 0
     """1: one side said that it ends, 2: both did, or somebody broke it off."""
 
@@ -75,17 +77,22 @@ class Traffic:
             flow.packets_down += 1
             flow.bytes_down += len(data)
         if key[0] == _TCP:
-            flags = data[(data[0] & 15) * 4 + 13 : (data[0] & 15) * 4 + 14]
-            if flags and flags[0] & (_SYN | _FIN | _RST):
-                self._turn(flow, flags[0], came_from)
+            at = (data[0] & 15) * 4
+            flags = data[at + 13] if len(data) > at + 13 else 0
+            if flags & (_SYN | _FIN | _RST):
+                self._turn(key, flow, flags, came_from, int.from_bytes(data[at + 4 : at + 8], "big"))
         if key in self.cut:
             self.lost_to_cut += 1
             return False
         return True
 
-    def _turn(self, flow: Flow, flags: int, came_from: Side) -> None:
+    def _turn(self, key: Key, flow: Flow, flags: int, came_from: Side, number: int) -> None:
         if flags & _SYN and not flags & _ACK and came_from is Side.HOME:
             flow.opened, flow.ended = True, 0
+            if flow.begun_at != number:
+                # Not the same SYN once more: a new connection, whose ports an older one happened to have.
+                flow.begun_at = number
+                self.cut.discard(key)
         elif flags & _RST:
             flow.ended = 2
         elif flags & _FIN:

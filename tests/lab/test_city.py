@@ -10,6 +10,7 @@ import pytest
 from lab import pcap, people, talk, world
 from lab.accounts import Accounts
 from lab.city import City
+from lab.namespaces import LabError
 
 pytestmark = [pytest.mark.lab, pytest.mark.processes]
 
@@ -131,6 +132,37 @@ def test_where_the_relay_is_out_of_reach_people_talk_through_a_bridge(city: City
     assert far & {*city.world.bridge_addresses}
     for person in pair:
         person.kill()
+
+
+FAULTY = """
+from lab.policy import Measure, Policy
+
+
+class Faulty(Policy):
+    def packet(self, now, came_from, data):
+        return 1 / 0
+
+
+class Broken(Measure):
+    name = "broken"
+
+    def policy(self, world, provider, scale, seed):
+        return Faulty()
+
+
+MEASURE = Broken()
+"""
+
+
+def test_a_measure_that_fails_is_told_and_leaves_the_network_open(city: City, tmp_path: Path) -> None:
+    measure = tmp_path / "broken.py"
+    measure.write_text(FAULTY)
+    city.strike(str(measure))
+    assert city.get("ada", f"https://{city.world.benign_name}/")["ok"]
+    with pytest.raises(LabError, match="ZeroDivisionError"):
+        city.border.ask("counters")
+    city.lift()
+    city.border.ask("counters")
 
 
 def test_the_border_writes_down_what_it_sees(city: City) -> None:

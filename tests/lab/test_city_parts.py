@@ -122,6 +122,16 @@ def test_a_cut_ends_what_is_open_to_these_addresses_both_ways_and_for_ever() -> 
     assert traffic.passes(0.3, Side.HOME, up(SYN, port=5002)), "a new one to the same place begins"
 
 
+def test_a_cut_connection_that_knocks_again_stays_dead_and_a_new_one_on_its_ports_lives() -> None:
+    traffic = Traffic()
+    traffic.passes(0.0, Side.HOME, up(SYN))
+    traffic.cut_open(WORLD.service_addresses)
+    assert not traffic.passes(1.0, Side.HOME, up(SYN)), "the same SYN, sent again"
+    anew = packets.tcp(ADA, RELAY, 5000, 443, 77, 0, SYN)
+    assert traffic.passes(2.0, Side.HOME, anew)
+    assert traffic.passes(2.1, Side.WORLD, down(SYN | ACK))
+
+
 def test_what_has_ended_is_not_cut() -> None:
     traffic = Traffic()
     for came_from, data in (
