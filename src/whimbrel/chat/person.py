@@ -44,7 +44,7 @@ from whimbrel.chat.records import (
     PutFile,
 )
 from whimbrel.chat.refusal import CannotDo
-from whimbrel.chat.relays import Relay
+from whimbrel.chat.relays import Relay, fitting
 from whimbrel.chat.rules import Refused, Seat, check_looks, may_add, may_post
 from whimbrel.chat.set_back import SetBack
 from whimbrel.chat.troubles import text_of
@@ -55,7 +55,7 @@ from whimbrel.crypto.cards import decode_card, open_card
 from whimbrel.crypto.envelopes import BlobRef, Position, WelcomeEnvelope, encode_letter
 from whimbrel.crypto.errors import CryptoError
 from whimbrel.crypto.files import seal_whole
-from whimbrel.crypto.leaf import ROUTES_MAX, LeafExtension, Roles, encode_leaf, encode_roles
+from whimbrel.crypto.leaf import LeafExtension, Roles, encode_leaf, encode_roles
 from whimbrel.crypto.payload import encode_key_packages
 from whimbrel.wire import cbor
 from whimbrel.wire.answers import Answer, Chunk, Failure, Fetched, Status
@@ -169,18 +169,28 @@ class Person:
     def add_relay(self, relay: Relay, fx: Effects) -> None:
         """Remember a relay; what is known of it already is not forgotten for less."""
         known = self.relays.get(relay.identity)
+        relay = replace(relay, routes=fitting(relay.routes))
         if known is not None:
             relay = replace(
                 relay,
-                routes=tuple(dict.fromkeys((*relay.routes, *known.routes)))[:ROUTES_MAX],
+                routes=fitting((*relay.routes, *known.routes)),
                 admission=relay.admission or known.admission,
                 embedded=relay.embedded or known.embedded,
             )
         if relay != known:
-            self.relays[relay.identity] = relay
-            packed = [[r.identity, list(r.routes), r.admission, r.embedded] for r in self.relays.values()]
-            fx.save(PutFact("relays", cbor.encode(packed)))
-            fx.watch_changed = True
+            self._keep_relay(relay, fx)
+
+    def set_ways(self, relay: bytes, routes: Sequence[str], fx: Effects) -> None:
+        """These and no others lead to a relay that is known."""
+        known = self.relays[relay]
+        if tuple(routes) != known.routes:
+            self._keep_relay(replace(known, routes=tuple(routes)), fx)
+
+    def _keep_relay(self, relay: Relay, fx: Effects) -> None:
+        self.relays[relay.identity] = relay
+        packed = [[r.identity, list(r.routes), r.admission, r.embedded] for r in self.relays.values()]
+        fx.save(PutFact("relays", cbor.encode(packed)))
+        fx.watch_changed = True
 
     def hear_of(self, relay: bytes, routes: Sequence[str], fx: Effects) -> None:
         """Ways to a relay as somebody else tells them: they never take the place of those that we know, and of our own

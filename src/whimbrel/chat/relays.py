@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from whimbrel.crypto.leaf import ROUTES_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,3 +16,22 @@ class Relay:
     routes: tuple[str, ...]
     admission: bytes | None
     embedded: bool = False
+
+
+def fitting(routes: Iterable[str]) -> tuple[str, ...]:
+    """As many ways as are kept of one relay, each once, the first ones first. Where they are too many, those for single
+    letters go that stand beside a stream at the same place: apps find them from it."""
+    kept = list(dict.fromkeys(routes))
+    for route in reversed(kept.copy()):
+        if len(kept) > ROUTES_MAX and stream_beside(route) in kept:
+            kept.remove(route)
+    return tuple(kept[:ROUTES_MAX])
+
+
+def stream_beside(route: str) -> str | None:
+    """The stream at the place to which this way takes single letters."""
+    *wrappers, inner = route.split("|")
+    for letters, stream in (("https://", "wss://"), ("http://", "ws://")):
+        if inner.startswith(letters):
+            return "|".join([*wrappers, stream + inner.removeprefix(letters)])
+    return None

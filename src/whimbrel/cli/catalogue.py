@@ -16,6 +16,7 @@ from whimbrel.cli import (
     people,
     programs,
     safety,
+    ways,
 )
 from whimbrel.cli.command import Command
 from whimbrel.cli.trouble import wrong_use
@@ -79,6 +80,7 @@ SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             keeping.KEPT,
         ),
     ),
+    ("Ways to a relay", (ways.WAYS, ways.WAYS_ADD, ways.WAYS_REMOVE)),
     ("Who may look", (safety.LOCK, safety.UNLOCK, safety.PASSPHRASE, safety.CUT_OFF, safety.ERASE)),
     ("Others", (programs.RELAY, programs.BRIDGE, completion.COMPLETION)),
 )

@@ -33,6 +33,7 @@ from whimbrel.client.methods import (
     people,
     reading,
     sending,
+    ways,
 )
 from whimbrel.client.parameters import fault_of
 from whimbrel.client.settings import settings_of
@@ -106,6 +107,9 @@ METHODS: Mapping[str, Callable[..., AsyncIterator[Mapping[str, Any]]]] = {
     "drop_upload": files.drop_upload,
     "open_to_network": network.open_to_network,
     "set_relay": network.set_relay,
+    "ways": ways.ways,
+    "ways_add": ways.ways_add,
+    "ways_remove": ways.ways_remove,
 }
 
 NO_ACCOUNT = ServiceError(

@@ -303,6 +303,24 @@ class WayItem(TypedDict):
     """What one writes waits for seconds on this way."""
 
 
+class RouteItem(TypedDict):
+    """A way to a relay, and how it did."""
+
+    relay: str
+    embedded: bool
+    own: bool
+    """To the relay where this account's inbox is."""
+    route: str
+    up: bool
+    """It is the way by which things go now."""
+    came_up: int
+    """How often, as far as this home remembers: on all networks together, at most 255 on each."""
+    failed_since: int
+    """Failures since it last came up."""
+    derived: bool
+    """Found from another way of this relay, not told by anybody."""
+
+
 class WrongItem(TypedDict):
     code: str
     text: str

@@ -29,13 +29,14 @@ from whimbrel.client.link_runner import LinkState, RelayConnection
 from whimbrel.client.network import network
 from whimbrel.client.setbacks import Setbacks
 from whimbrel.client.transfers import Transfers
+from whimbrel.link.memory import Memory
 from whimbrel.store.errors import HomeGone, StoreError
 from whimbrel.store.home import Home
 from whimbrel.wire import cbor
 from whimbrel.wire.answers import Answer, Failure, Fetched
 from whimbrel.wire.errors import WireError
 from whimbrel.wire.operations import WatchItem
-from whimbrel.wire.texts import parse_route
+from whimbrel.wire.routes import Route, parse_route
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ class Shell:
         self.desk = StoreDesk(home)
         self.person: Person | None = None
         self.connections: dict[bytes, RelayConnection] = {}
+        self._ways_told: dict[bytes, tuple[str, ...]] = {}
         self.changes = Changes()
         self.transfers = Transfers(self)
         self.transfers.watchers.append(lambda message, file: self.changes.progressed(message))
@@ -376,6 +378,7 @@ class Shell:
     def _carry_out(self, fx: Effects) -> None:
         if fx.watch_changed:
             self._follow_watches()
+            self._follow_ways()
         for ask in fx.asks:
             self._ask(ask)
         for news in fx.news:
@@ -414,15 +417,9 @@ class Shell:
             return known
         if identity in self._setbacks.aside:
             return None
-        routes = []
-        for text in person.relays[identity].routes:
-            try:
-                routes.append(parse_route(text))
-            except WireError:
-                self.note("route", "A way to a relay cannot be understood; a newer version may know it.")
         connection = RelayConnection(
             identity,
-            routes,
+            self._routes_to(person.relays[identity]),
             load_document=lambda relay: self.home.database.facts().get("keys:" + relay.hex()),
             save_document=lambda relay, data: self._happen(
                 lambda person, now, fx: person.keep_document(relay, data, fx)
@@ -435,6 +432,35 @@ class Shell:
         self.connections[identity] = connection
         self._connected.append(self._tasks.create_task(self._run(identity, connection)))
         return connection
+
+    def _routes_to(self, relay: Relay) -> list[Route]:
+        self._ways_told[relay.identity] = relay.routes
+        routes = []
+        for text in relay.routes:
+            try:
+                routes.append(parse_route(text))
+            except WireError:
+                self.note("route", "A way to a relay cannot be understood; a newer version may know it.")
+        return routes
+
+    def _follow_ways(self) -> None:
+        """Ways that came or went are for connections that are there already, too."""
+        for identity, connection in self.connections.items():
+            relay = self.person.relays.get(identity) if self.person is not None else None
+            if relay is not None and relay.routes != self._ways_told.get(identity):
+                connection.set_routes(self._routes_to(relay))
+
+    def how_ways_did(self, identity: bytes) -> dict[str, tuple[int, int]]:
+        """How often each way to a relay came up, and how often it failed since, on all networks that are remembered."""
+        known = self.connections.get(identity)
+        value = known.memory_value if known is not None else self._ways_known(identity)
+        did: dict[str, tuple[int, int]] = {}
+        for _, pasts in Memory.from_value(value).value():
+            assert isinstance(pasts, list)
+            for way, came_up, failed_since, *_ in pasts:
+                before = did.get(way, (0, 0))
+                did[way] = (before[0] + came_up, before[1] + failed_since)
+        return did
 
     async def _run(self, identity: bytes, connection: RelayConnection) -> None:
         """Keep a connection going. If what its relay says makes it fail, it is made anew, and put aside when that goes on."""

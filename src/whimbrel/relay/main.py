@@ -37,6 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--public", action="append", default=[], metavar="URL", help="a way from outside: wss://host (repeat)"
     )
+    parser.add_argument(
+        "--way",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="a bridge that leads here, as it said (repeat)",
+    )
 
 
 def settings_of(args: argparse.Namespace) -> RelaySettings:
@@ -51,6 +58,7 @@ def settings_of(args: argparse.Namespace) -> RelaySettings:
         site=args.site,
         metrics_port=args.metrics,
         public=tuple(args.public or ()),
+        ways=tuple(args.way or ()),
     )
 
 

@@ -21,16 +21,18 @@ from whimbrel.serving.journal import Event, Journal
 from whimbrel.serving.listening import (
     Certificate,
     PortTaken,
+    WrongUse,
     bound_socket,
     certificate_of,
     public_routes,
     with_path,
 )
 from whimbrel.serving.site import own_site, read_site, seed_of
+from whimbrel.wire.errors import TextError
 from whimbrel.wire.letters import RelayKeys
 from whimbrel.wire.routes import Route
 from whimbrel.wire.streams import RANDOM, RelayStream
-from whimbrel.wire.texts import Address
+from whimbrel.wire.texts import WAYS_MAX, Address, parse_address
 
 from . import exchanges
 from .blobs import BlobFolder
@@ -150,6 +152,7 @@ class Relay:
         data = self.settings.data
         self._secrets: Secrets = open_secrets(data)
         self.way_in = self._secrets.path.encode("ascii")
+        self._by_bridges = _ways_by_bridges(self.settings.ways, self.identity)
         self._keys = LetterKeys(data / "keys", self._secrets.identity, self.limits, int(self._clocks.wall()))
         made_at = int((data / "identity").stat().st_mtime)
         if self.settings.site is None:
@@ -203,7 +206,11 @@ class Relay:
         if settings.port == 0 and kept is None:
             keep_port(settings.data, self.port)
         given = public_routes(settings.public, settings.host, self.port, tls=certificate is not None)
-        self.routes = with_path(given, self._secrets.path)
+        self.routes = (*with_path(given, self._secrets.path), *self._by_bridges)
+        if len(self.routes) > WAYS_MAX:
+            raise WrongUse(
+                f"--public and --way: an address has room for {WAYS_MAX} ways, and these are {len(self.routes)}"
+            )
         self._engine.set_routes(tuple(route.text for route in self.routes))
 
     # ---------------------------------------------------------------------------------------------- stop
@@ -440,3 +447,17 @@ async def serve(
         await stop.wait()
     finally:
         await relay.close()
+
+
+def _ways_by_bridges(texts: tuple[str, ...], identity: bytes) -> tuple[Route, ...]:
+    """The ways of bridges that lead to this relay. Raises WrongUse for those that lead elsewhere."""
+    found: list[Route] = []
+    for text in texts:
+        try:
+            address = parse_address(text)
+        except TextError as error:
+            raise WrongUse(f"--way: {error}") from error
+        if address.relay != identity:
+            raise WrongUse("--way: that bridge leads to another relay")
+        found += [route for route in address.routes if route not in found]
+    return tuple(found)

@@ -104,4 +104,6 @@ class RelaySettings:
     metrics_port: int | None = None
     public: tuple[str, ...] = ()
     """Ways to this relay from outside, as text; without any, the address has the one that it listens on."""
+    ways: tuple[str, ...] = ()
+    """Address texts of bridges that lead here: their ways stand behind the relay's own in its address."""
     limits: Limits = field(default_factory=Limits)

@@ -287,6 +287,23 @@ export interface WayItem {
   slow: boolean;
 }
 
+/** A way to a relay, and how it did. */
+export interface RouteItem {
+  relay: string;
+  embedded: boolean;
+  /** To the relay where this account's inbox is. */
+  own: boolean;
+  route: string;
+  /** It is the way by which things go now. */
+  up: boolean;
+  /** How often, as far as this home remembers: on all networks together, at most 255 on each. */
+  came_up: number;
+  /** Failures since it last came up. */
+  failed_since: number;
+  /** Found from another way of this relay, not told by anybody. */
+  derived: boolean;
+}
+
 export interface WrongItem {
   code: string;
   text: string;
@@ -765,6 +782,21 @@ export interface Methods {
   set_relay: {
     params: { address: string };
     item: StatusItem;
+  };
+  /** All ways to the relays that this account knows, its own first. */
+  ways: {
+    params: Record<string, never>;
+    item: RouteItem;
+  };
+  /** Take the ways in an address (a bridge's, or the relay's own) to a relay that is known already. */
+  ways_add: {
+    params: { text: string };
+    item: RouteItem;
+  };
+  /** Take away a way, and the one for single letters or streams at the same place. */
+  ways_remove: {
+    params: { route: string };
+    item: RouteItem;
   };
 }
 

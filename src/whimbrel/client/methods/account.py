@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from whimbrel import __version__
-from whimbrel.chat.relays import Relay
+from whimbrel.chat.relays import Relay, fitting
 from whimbrel.client.errors import WRONG_USE, ServiceError
 from whimbrel.client.shapes import CaughtUpItem, InitItem, StatusItem, WayItem, WrongItem
 from whimbrel.client.views import moment
@@ -57,7 +57,7 @@ def relay_of(address: str) -> Relay:
             "This address does not give you a place on the relay.",
             "Ask its owner for an address with an admission in it.",
         )
-    routes = tuple(route.text for route in parsed.routes)
+    routes = fitting(route.text for route in parsed.routes)
     return Relay(parsed.relay, routes, encode_admission(parsed.admission))
 
 

@@ -1,0 +1,103 @@
+"""The ways to each relay: how they did, and those that a person adds or takes away."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
+
+from whimbrel.chat.relays import Relay, fitting
+from whimbrel.client.errors import NOT_FOUND, WRONG_USE, ServiceError
+from whimbrel.client.shapes import RouteItem
+from whimbrel.wire.errors import TextError
+from whimbrel.wire.texts import parse_address
+
+if TYPE_CHECKING:
+    from whimbrel.client.service import Service
+
+
+async def ways(service: Service) -> AsyncIterator[RouteItem]:
+    """All ways to the relays that this account knows, its own first."""
+    person = service.person()
+    here = person.inbox.here().relay
+    for relay in sorted(person.relays.values(), key=lambda known: known.identity != here):
+        for item in _ways_to(service, relay, here):
+            yield item
+
+
+async def ways_add(service: Service, text: str) -> AsyncIterator[RouteItem]:
+    """Take the ways in an address (a bridge's, or the relay's own) to a relay that is known already."""
+    person = service.person()
+    try:
+        address = parse_address(text)
+    except TextError as error:
+        raise ServiceError(
+            "address", str(error), "Paste the whole text that the bridge printed.", WRONG_USE
+        ) from None
+    known = person.relays.get(address.relay)
+    if known is None:
+        raise ServiceError(
+            "relay",
+            "This leads to a relay that nobody here uses.",
+            "Ask for a bridge to your relay, or for the address of that one.",
+            NOT_FOUND,
+        )
+    told = tuple(route.text for route in address.routes)
+    together = fitting((*known.routes, *told))
+    if not any(route in together for route in told):
+        raise ServiceError(
+            "full",
+            "There are as many ways to this relay as are kept.",
+            "Take one away: whimbrel ways remove.",
+        )
+    await _set(service, known, together)
+    for item in _ways_to(service, person.relays[address.relay], person.inbox.here().relay):
+        yield item
+
+
+async def ways_remove(service: Service, route: str) -> AsyncIterator[RouteItem]:
+    """Take away a way, and the one for single letters or streams at the same place."""
+    person = service.person()
+    place = _place(route)
+    found = [
+        relay for relay in person.relays.values() if any(_place(known) == place for known in relay.routes)
+    ]
+    if not found:
+        raise ServiceError("way", "There is no such way.", "`whimbrel ways` lists them.", NOT_FOUND)
+    for relay in found:
+        left = tuple(known for known in relay.routes if _place(known) != place)
+        if not left:
+            raise ServiceError("last", "That is the only way to this relay.", "Add another one first.")
+        await _set(service, relay, left)
+        for item in _ways_to(service, person.relays[relay.identity], person.inbox.here().relay):
+            yield item
+
+
+async def _set(service: Service, relay: Relay, routes: tuple[str, ...]) -> None:
+    await service.shell.do(lambda person, now, fx: person.set_ways(relay.identity, routes, fx))
+
+
+def _ways_to(service: Service, relay: Relay, here: bytes) -> Iterator[RouteItem]:
+    pasts = service.shell.how_ways_did(relay.identity)
+    connection = service.shell.connections.get(relay.identity)
+    up = connection.state.route if connection is not None and connection.state.up else None
+    derived = [way for way in (*pasts, *([up] if up else [])) if way not in relay.routes]
+    for route in dict.fromkeys((*relay.routes, *derived)):
+        came_up, failed_since = pasts.get(route, (0, 0))
+        yield {
+            "relay": relay.identity.hex(),
+            "embedded": relay.embedded,
+            "own": relay.identity == here,
+            "route": route,
+            "up": route == up,
+            "came_up": came_up,
+            "failed_since": failed_since,
+            "derived": route not in relay.routes,
+        }
+
+
+def _place(route: str) -> str:
+    """Where a way leads, whatever is carried there."""
+    *wrappers, inner = route.strip().split("|")
+    kind, _, rest = inner.partition("://")
+    secure = "s" if kind in ("wss", "https") else ""
+    return "|".join([*wrappers, f"{secure}://{rest}"])
