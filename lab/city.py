@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,7 @@ from typing import IO, Any
 from lab import measures, services, world
 from lab.border import RATE, TUN
 from lab.ca import Authority
-from lab.namespaces import ETC, Ground, LabError, batch, inside, set_sysctl
+from lab.namespaces import ETC, Ground, LabError, batch, inside, search_path, set_sysctl
 from lab.policy import Measure
 from lab.wires import stop_offloads
 from whimbrel.wire.texts import parse_address
@@ -49,7 +50,7 @@ def missing() -> str | None:
     if sys.platform != "linux" or os.geteuid() != 0:
         return "network namespaces, for which one has to be root on Linux"
     for program in ("ip", "nft", "iptables", "nginx"):
-        if shutil.which(program) is None and not Path("/usr/sbin", program).exists():
+        if shutil.which(program, path=search_path()) is None:
             return f"the program {program} (`.ci/tools lab` installs it)"
     if not Path("/dev/net/tun").exists():
         return "the device /dev/net/tun"
@@ -102,6 +103,8 @@ class City:
         self._with_bridges = bridges
         self._running: dict[str, Running] = {}
         self._measure: Measure | None = None
+        self.until_the_end = ExitStack()
+        """What is closed before the city is cleared away."""
         self.bridge_addresses: tuple[str, ...] = ()
         """The texts to paste of the bridges that run."""
 
@@ -125,6 +128,7 @@ class City:
         self.close()
 
     def close(self) -> None:
+        self.until_the_end.close()
         for commands in (getattr(self, "border", None), getattr(self, "resolvers", None)):
             if commands is not None:
                 commands.close()
@@ -288,10 +292,10 @@ class City:
 
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         """Nothing of the person who runs the lab: no home, no proxy, no keyring, no certificates of theirs."""
-        kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LANG") if name in os.environ}
-        kept["PATH"] = f"{kept.get('PATH', '')}:/usr/sbin:/sbin"
+        kept = {name: os.environ[name] for name in ("PYTHONPATH", "LANG") if name in os.environ}
         return {
             **kept,
+            "PATH": search_path(),
             "HOME": str(self.folder),
             "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
             "TZ": "UTC",
@@ -390,10 +394,11 @@ class City:
 
     # -- controls --------------------------------------------------------------------------------------------------
 
-    def plain(self, place: str, *, patience: float = 8.0) -> dict[str, Any]:
-        """What becomes of a plain client in a person's namespace that goes to the relay by its name: `ok`, else `stage` and `why`."""
+    def plain(self, place: str, name: str | None = None, *, patience: float = 8.0) -> dict[str, Any]:
+        """What becomes of a plain client in a person's namespace that goes to the relay by its name (or another one that leads there):
+        `ok`, else `stage` and `why`."""
         path = (self.folder / "relay" / "path").read_text().strip()
-        return self._ask_plain(place, patience, "ws", self.world.relay_name, "/" + path.lstrip("/"))
+        return self._ask_plain(place, patience, "ws", name or self.world.relay_name, "/" + path.lstrip("/"))
 
     def get(self, place: str, url: str, *, patience: float = 8.0) -> dict[str, Any]:
         """What becomes of an ordinary HTTPS request from a person's namespace: `ok`, `status`, `bytes`, `seconds`, else `why`."""
@@ -508,7 +513,8 @@ def _run(line: str) -> None:
     words = shlex.split(line)
     if words[:1] not in (["iptables"], ["nft"], ["tc"]):
         raise LabError(f"a rule begins with iptables, nft or tc: {line}")
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-    run = subprocess.run(words, capture_output=True, text=True, check=False, env={"PATH": path, "LANG": "C"})
+    run = subprocess.run(
+        words, capture_output=True, text=True, check=False, env={"PATH": search_path(), "LANG": "C"}
+    )
     if run.returncode != 0:
         raise LabError(f"{line}: {run.stderr.strip()}")

@@ -31,6 +31,12 @@ ETC = Path("/etc/netns")
 LABS = Path("/run/whimbrel-lab")
 CLONE_NEWNET = 0x40000000
 
+
+def search_path() -> str:
+    """Where programs are looked for: those of an administrator, too, which are not on everybody's path."""
+    return f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+
+
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -168,9 +174,22 @@ def batch(lines: Sequence[str], name: str | None = None) -> None:
     if not lines:
         return
     words = ["ip", *(["-n", name] if name else []), "-batch", "-"]
-    run = subprocess.run(words, input="\n".join(lines), capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        words,
+        input="\n".join(lines),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": search_path(), "LANG": "C"},
+    )
     if run.returncode != 0:
         raise LabError(f"ip said: {run.stderr.strip()}")
+
+
+def batch_quietly(line: str) -> None:
+    """The same for a line that may fail."""
+    with contextlib.suppress(LabError):
+        batch([line])
 
 
 # -- clearing away -------------------------------------------------------------------------------------------------
@@ -206,7 +225,7 @@ def clear(prefix: str, folder: Path) -> None:
         places = _places(prefix)
         _end_processes(places)
         for place in places:
-            subprocess.run(["ip", "netns", "del", place], capture_output=True, check=False)
+            batch_quietly(f"netns del {place}")
         for etc in ETC.glob(f"{prefix}-*") if ETC.is_dir() else ():
             shutil.rmtree(etc, ignore_errors=True)
         if not places:

@@ -98,7 +98,9 @@ class Person:
 
     def tap(self) -> Tap:
         """Have every packet of this person's device written down, until it is closed."""
-        return Tap(self._city.ground.name(self.place), "eth0", self._city.folder / f"{self.name}.pcap")
+        tap = Tap(self._city.ground.name(self.place), "eth0", self._city.folder / f"{self.name}.pcap")
+        self._city.until_the_end.callback(tap.close)
+        return tap
 
     def start(self, *, with_relay: bool = False) -> Person:
         """`with_relay`: as somebody starts it who has nothing yet, with a relay inside."""

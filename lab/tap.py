@@ -28,6 +28,7 @@ class Tap:
         self._writer = Writer(path, ETHERNET)
         self._socket = inside(namespace, lambda: _listening(device))
         self._over = False
+        self._missed = 0
         self._thread = threading.Thread(target=self._read, name=f"tap {namespace}", daemon=True)
         self._thread.start()
 
@@ -38,6 +39,8 @@ class Tap:
 
     def close(self) -> int:
         """Write what is still there, and end; how many packets the system could not keep for us."""
+        if self._over:
+            return self._missed
         self._over = True
         self._thread.join()
         self._socket.settimeout(0.0)
@@ -47,8 +50,8 @@ class Tap:
         counted = self._socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
         self._socket.close()
         self._writer.close()
-        missed: int = struct.unpack("II", counted)[1]
-        return missed
+        self._missed = struct.unpack("II", counted)[1]
+        return self._missed
 
 
 def _listening(device: str) -> socket.socket:

@@ -44,6 +44,14 @@ def test_everything_in_the_city_answers_by_its_name(city: City) -> None:
     assert plain["seconds"] > 13 * 0.060
 
 
+def test_two_names_of_the_host_of_many_names_lead_on_to_the_relay_and_the_third_to_a_shop(city: City) -> None:
+    *fronting, shop = city.world.cdn_names
+    for name in fronting:
+        assert city.plain("ada", name)["ok"]
+    refused = city.plain("ada", shop)
+    assert (refused["ok"], refused["why"]) == (False, "InvalidStatus")
+
+
 def test_a_strike_reaches_resolvers_and_kernel_and_lifting_undoes_it(city: City, tmp_path: Path) -> None:
     measure = tmp_path / "names.py"
     measure.write_text(RELAY_BY_NAME)
