@@ -33,7 +33,6 @@ from lab.ca import Authority
 from lab.namespaces import ETC, Ground, LabError, batch, inside, search_path, set_sysctl
 from lab.policy import Measure
 from lab.wires import stop_offloads
-from whimbrel.wire.texts import parse_address
 
 PATIENCE_S = 60.0
 """For a program to say that it is ready: a shared machine has slow moments."""
@@ -310,8 +309,8 @@ class City:
         """Wait for the line that it prints when it is ready."""
         running.ready = next_line(running.process.stdout, PATIENCE_S, running.log)
 
-    def _start_relay(self, more: Sequence[str] = ()) -> Running:
-        """`more`: ways of others that lead to it, which it hands on to its people."""
+    def _start_relay(self, bridges: Sequence[str] = ()) -> Running:
+        """`bridges`: texts of those that lead to it, which it hands on to its people."""
         host = world.RELAY
         data = self.folder / "relay"
         if not data.exists():
@@ -321,8 +320,10 @@ class City:
         published = self._published or (_way(self.world.relay_name, host.addresses),)
         words = [str(WHIMBREL), "relay", "--data", str(data), "--listen", "0.0.0.0:443"]
         words += ["--cert", str(issued.chain), "--key", str(issued.key), "--site", str(data / "www")]
-        for way in (*published, *more):
+        for way in published:
             words += ["--public", way]
+        for text in bridges:
+            words += ["--way", text]
         return self.start("relay", host.name, words)
 
     def _start_bridges(self, relay: Running) -> Running:
@@ -344,13 +345,7 @@ class City:
             self.until_ready(bridge)
         self.bridge_addresses = tuple(bridge.ready["address"] for bridge in bridges)
         self.end(relay)
-        ways = [
-            route.text
-            for text in self.bridge_addresses
-            for route in parse_address(text).routes
-            if route.transport == "wss"
-        ]
-        again = self._start_relay(ways)
+        again = self._start_relay(self.bridge_addresses)
         self.until_ready(again)
         return again
 
