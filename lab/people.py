@@ -228,7 +228,6 @@ def converse(
     every: float,
     *,
     label: str = "",
-    begun: Callable[[], None] | None = None,
     patience: float = PATIENCE_S,
 ) -> tuple[dict[str, list[Sent]], dict[str, list[Arrived]]]:
     """`count` messages each way, one `every` seconds, the two in turn; then up to `patience` seconds until all are there.
