@@ -1,0 +1,154 @@
+"""Several runs at a time, since they mostly wait: each worker is a process with a city of its own, given one task after another."""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lab import measures, trial
+from lab.city import ROOT, City
+from lab.policy import Measure
+from lab.trial import Record, Task
+
+_LONGEST_S = 1800.0
+"""A run that takes longer hangs; its worker is ended."""
+
+
+def spec_of(task: Task) -> str:
+    """What the border loads: a mixture has its seed in its name."""
+    mixed = type(measures.load(task.measure)).mixed is not Measure.mixed
+    return f"{task.measure}@{task.seed}" if mixed and "@" not in task.measure else task.measure
+
+
+def work(tasks: Sequence[Task], jobs: int, done: Callable[[Record], None]) -> None:
+    """Run all of them; `done` is called for each, one at a time."""
+    waiting: queue.SimpleQueue[Task] = queue.SimpleQueue()
+    for task in tasks:
+        waiting.put(task)
+    turn = threading.Lock()
+    stop = threading.Event()
+
+    def one_worker() -> None:
+        worker: _Worker | None = None
+        try:
+            while not stop.is_set():
+                try:
+                    task = waiting.get_nowait()
+                except queue.Empty:
+                    return
+                worker = worker or _Worker()
+                record = worker.run(task)
+                if record.failed:
+                    worker.end()
+                    worker = None
+                with turn:
+                    done(record)
+        finally:
+            if worker is not None:
+                worker.end()
+
+    threads = [threading.Thread(target=one_worker) for _ in range(min(jobs, len(tasks)))]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            thread.join()
+    except KeyboardInterrupt:
+        stop.set()
+        raise
+
+
+class _Worker:
+    """The process, as the one who gives it tasks sees it. A city that fails is not used again."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "lab.crew"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            # Ctrl-C is for the one who asked; a worker ends with its input, and clears its city away.
+            process_group=0,
+        )
+
+    def run(self, task: Task) -> Record:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        alarm = threading.Timer(_LONGEST_S, self._process.kill)
+        alarm.start()
+        try:
+            self._process.stdin.write(json.dumps(asdict(task)) + "\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        except OSError:
+            line = ""
+        finally:
+            alarm.cancel()
+        if not line:
+            failed = "the worker ended without a word"
+            return Record(
+                task.measure, task.peer, task.mode, task.repeat, task.seed, task.scale, failed=failed
+            )
+        told: dict[str, Any] = json.loads(line)
+        return Record(**told)
+
+    def end(self) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.close()
+        except OSError:
+            pass
+        try:
+            self._process.wait(30.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+def _carry_out(city: City, task: Task) -> Record:
+    try:
+        return trial.run(city, task, spec_of(task))
+    except Exception:  # whatever it is, the one who asked is told, and takes another city
+        failed = traceback.format_exc(limit=-4)
+        return Record(task.measure, task.peer, task.mode, task.repeat, task.seed, task.scale, failed=failed)
+
+
+def _main() -> None:
+    city: City | None = None
+    try:
+        for line in sys.stdin:
+            task = Task(**json.loads(line))
+            if city is None:
+                city = City().__enter__()
+            record = _carry_out(city, task)
+            if record.failed:
+                record.failed += _last_words(city.folder / "log")
+            print(json.dumps(record.as_json()), flush=True)
+    finally:
+        if city is not None:
+            city.close()
+
+
+def _last_words(folder: Path) -> str:
+    """What the programs of the city said last, of those that complained."""
+    found = []
+    for log in sorted(folder.iterdir()):
+        words = log.read_text(errors="replace")[-600:].strip()
+        if "Traceback" in words or "rror" in words:
+            found.append(f"\n--- {log.name}\n{words}")
+    return "".join(found)[-4000:]
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,190 @@
+"""The command line: what there is, run it, and what came of it.
+
+python -m lab list
+python -m lab run [--measure S4,S5|FILE.py] [--peer whimbrel,plain] [--mode kept,cut,cold] [--repeat N] [--seed N]
+                  [--scale X] [--messages N] [--every S] [--jobs N] [--no-files] [--out DIR]
+python -m lab table [DIR …] [--write-docs]
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import platform
+import ssl
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from lab import crew, report
+from lab.city import ROOT, missing
+from lab.measures import UnknownMeasure, load, names
+from lab.trial import MODES, PEERS, Record, Task
+
+OUT = ROOT / "lab" / "out"
+DOCS = ROOT / "docs" / "lab-results.md"
+PICTURE = ROOT / "docs" / "pictures" / "lab-matrix.svg"
+USUAL_SCALE = 0.05
+"""A residual ban of 420 s lasts 21 s, an address is listed 15 to 45 s after its first use."""
+
+
+def main(words: list[str] | None = None) -> int:
+    args = _parser().parse_args(words)
+    try:
+        result: int = args.do(args)
+    except UnknownMeasure as error:
+        print(error, file=sys.stderr)
+        return 2
+    return result
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m lab", description="Blocked networks in a box.")
+    commands = parser.add_subparsers(required=True)
+    listing = commands.add_parser("list", help="all measures, in words")
+    listing.set_defaults(do=_list)
+    running = commands.add_parser("run", help="run measures, and write results.json and report.html")
+    running.set_defaults(do=_run)
+    running.add_argument(
+        "--measure", default="all", help="names or files, with commas between; else all but S8"
+    )
+    running.add_argument("--peer", default="whimbrel", help=f"of {', '.join(PEERS)}, with commas between")
+    running.add_argument(
+        "--mode",
+        default=",".join(MODES),
+        help="kept: flows live on; cut: they are dropped; cold: somebody new",
+    )
+    running.add_argument("--repeat", type=int, default=1, help="with seeds that follow each other")
+    running.add_argument("--seed", type=int, default=1, help="of the first repeat")
+    running.add_argument(
+        "--scale", type=float, default=USUAL_SCALE, help="of waits of minutes; 1 is full length"
+    )
+    running.add_argument("--messages", type=int, default=100, help="each way")
+    running.add_argument("--every", type=float, default=1.0, help="seconds between one's messages")
+    running.add_argument("--patience", type=float, default=90.0, help="seconds to wait for what has not come")
+    running.add_argument("--jobs", type=int, default=2, help="cities at a time")
+    running.add_argument("--no-files", action="store_true", help="no picture of 100 KB, no file of 1 MB")
+    running.add_argument("--out", type=Path, default=OUT)
+    tabling = commands.add_parser("table", help="what came of runs, of one folder or several")
+    tabling.set_defaults(do=_table)
+    tabling.add_argument("folder", type=Path, nargs="*", default=[OUT])
+    tabling.add_argument(
+        "--write-docs", action="store_true", help="write docs/lab-results.md and its picture"
+    )
+    return parser
+
+
+def _list(_: argparse.Namespace) -> int:
+    for name in names():
+        measure = load(name)
+        print(f"{name}  {measure.about}\n      {measure.numbers}\n      {measure.source}\n")
+    return 0
+
+
+def tasks_of(args: argparse.Namespace) -> list[Task]:
+    """One for each measure, peer, mode and repeat; the repeats of all before the next ones, so that a table grows evenly."""
+    wanted = [name for name in names() if name != "S8"] if args.measure == "all" else args.measure.split(",")
+    wanted = [str(Path(one).resolve()) if one.endswith(".py") else one for one in wanted]
+    for one in wanted:
+        load(one)
+    peers, modes = args.peer.split(","), args.mode.split(",")
+    if unknown := (set(peers) - set(PEERS)) | (set(modes) - set(MODES)):
+        raise UnknownMeasure(f"unknown: {', '.join(sorted(unknown))}")
+    return [
+        Task(
+            measure,
+            peer,
+            mode,
+            seed=args.seed + repeat,
+            repeat=repeat,
+            scale=args.scale,
+            messages=args.messages,
+            every=args.every,
+            patience=args.patience,
+            files=not args.no_files and mode == "cut",
+        )
+        for repeat in range(args.repeat)
+        for peer in peers
+        for measure in wanted
+        for mode in modes
+    ]
+
+
+def _run(args: argparse.Namespace) -> int:
+    lacking = missing()
+    if lacking is not None:
+        print(f"This machine has not {lacking}.", file=sys.stderr)
+        return 2
+    tasks = tasks_of(args)
+    records: list[Record] = []
+    begun = time.monotonic()
+    known = facts(args)
+
+    def done(record: Record) -> None:
+        records.append(record)
+        seconds = "never" if record.next_message is None else f"{record.next_message:.2f} s"
+        told = f"VOID: {record.void or record.failed}" if record.void or record.failed else seconds
+        lost = (
+            ""
+            if record.lost + record.doubled + record.out_of_order == 0
+            else (f", {record.lost} lost, {record.doubled} doubled, {record.out_of_order} out of order")
+        )
+        name = f"{Path(record.measure).stem} {record.peer} {record.mode} seed {record.seed}"
+        print(
+            f"[{len(records)}/{len(tasks)}, {time.monotonic() - begun:.0f} s] {name}: {told}{lost}",
+            flush=True,
+        )
+        report.write(args.out, records, known)  # so that what was done stays when the rest is not waited for
+
+    crew.work(tasks, args.jobs, done)
+    print()
+    print(report.as_text(records))
+    print(f"\n{args.out / 'report.html'}")
+    bad = [
+        r
+        for r in records
+        if r.peer == "whimbrel" and (r.void or r.failed or r.lost or r.doubled or r.out_of_order)
+    ]
+    return 1 if bad else 0
+
+
+def _table(args: argparse.Namespace) -> int:
+    records: list[Record] = []
+    known: dict[str, Any] = {}
+    for folder in args.folder:
+        more, facts_of_it = report.read(folder / "results.json")
+        records += more
+        for name, value in facts_of_it.items():
+            known[name] = value if known.get(name, value) == value else f"{known[name]}; {value}"
+    print(report.as_text(records))
+    if args.write_docs:
+        PICTURE.parent.mkdir(exist_ok=True)
+        PICTURE.write_text(report.picture(records) + "\n")
+        DOCS.write_text(report.as_markdown(records, known))
+        print(f"\nWrote {DOCS.relative_to(ROOT)} and {PICTURE.relative_to(ROOT)}.")
+    return 0
+
+
+def facts(args: argparse.Namespace) -> dict[str, Any]:
+    """With what the figures were made."""
+    commit = subprocess.run(
+        ["git", "-C", str(ROOT), "describe", "--always", "--dirty"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    kernel = platform.release()
+    return {
+        "Whimbrel": f"{importlib.metadata.version('whimbrel')}, commit {commit or 'unknown'}",
+        "system": f"Linux {kernel.split('-')[0]}, Python {platform.python_version()}, {ssl.OPENSSL_VERSION}",
+        "packages": ", ".join(
+            f"{name} {importlib.metadata.version(name)}" for name in ("curl_cffi", "websockets", "aiohttp")
+        ),
+        "seeds": f"{args.seed} to {args.seed + args.repeat - 1}",
+        "scale of waits": f"{args.scale:g}",
+        "messages": f"{args.messages} each way, one every {args.every:g} s for each person, round trip 60 ms",
+        "cities at a time": str(args.jobs),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+    }
