@@ -58,7 +58,7 @@ soak: setup ## kill relays and clients a thousand times, change a group all at o
 
 .PHONY: lab
 lab: setup .setup/lab ## blocked networks in a box: every measure, 20 repeats (hours); ARGS='--measure S4 --repeat 1' for less
-	@$(PY) -m lab run $(ARGS)
+	@$(PY) -m lab run --repeat 20 $(ARGS)
 
 # Minutes for each target, and how many of them at a time; ARGS='wire chat-content' runs those whose names begin so.
 MINUTES ?= 1

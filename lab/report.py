@@ -261,7 +261,13 @@ def _not_reached(found: Sequence[Cell], records: Sequence[Record]) -> list[str]:
             continue
         goal, verdict = cell.goal(), cell.verdict()
         what = []
-        if verdict in ("missed", "close") and goal is not None:
+        slow = (
+            cell.never
+            or cell.median is None
+            or cell.worst is None
+            or (goal and (cell.median > goal[0] or cell.worst > goal[1]))
+        )
+        if verdict in ("missed", "close") and goal is not None and slow:
             what.append(f"{_times(cell)} s in place of {goal[0]:g} ({goal[1]:g})")
         what += [
             f"{count} {word}"

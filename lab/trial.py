@@ -296,7 +296,7 @@ def _cold(
     host, place = (pair[0], "dov") if task.repeat % 2 == 0 else (pair[1], "cleo")
     assert isinstance(host, Person)
     newcomer = Person(city, place, f"{place.capitalize()}{host.name[-6:]}")
-    newcomer.start()
+    newcomer.start(with_relay=True)
     try:
         invite = host.one("invite")["invite"]
         struck = city.strike(spec, scale=task.scale, seed=task.seed)

@@ -1,0 +1,139 @@
+"""What is made of records: medians and worst, verdicts beside the targets, a picture that is well-formed, a page that says what is missing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+from lab import report
+from lab.measures import names
+from lab.report import as_html, as_markdown, as_text, cells, picture
+from lab.run import _parser as parser
+from lab.run import main, tasks_of
+from lab.targets import TARGETS, target
+from lab.trial import Record
+
+
+def run(measure: str = "S4", mode: str = "cut", next_message: float | None = 1.0, **more: object) -> Record:
+    record = Record(measure, "whimbrel", mode, 0, 1, 0.05, sent=200, delivered=200, next_message=next_message)
+    for name, value in more.items():
+        setattr(record, name, value)
+    return record
+
+
+FACTS = {"Whimbrel": "0.1.0, commit <abc>", "seeds": "1 to 3"}
+
+
+def test_a_cell_has_the_median_and_the_worst_of_its_runs() -> None:
+    [cell] = cells([run(next_message=seconds) for seconds in (0.5, 1.0, 2.9)])
+    assert (cell.median, cell.worst, cell.never, cell.counted) == (1.0, 2.9, 0, 3)
+    assert cell.goal() == (1.5, 3)
+    assert cell.verdict() == "met"
+
+
+def test_a_bad_worst_is_close_and_a_bad_median_is_missed() -> None:
+    assert cells([run(), run(), run(next_message=3.1)])[0].verdict() == "close"
+    assert cells([run(), run(next_message=1.6), run(next_message=1.7)])[0].verdict() == "missed"
+
+
+def test_a_message_that_never_came_counts_as_the_longest() -> None:
+    [cell] = cells([run(), run(), run(next_message=None)])
+    assert (cell.median, cell.never, cell.verdict()) == (1.0, 1, "close")
+    [cell] = cells([run(), run(next_message=None), run(next_message=None)])
+    assert (cell.median, cell.verdict()) == (None, "missed")
+    assert "never (never)" in as_text([run(), run(next_message=None), run(next_message=None)])
+
+
+def test_whatever_was_lost_doubled_or_out_of_order_is_missed_however_quick() -> None:
+    for trouble in ("lost", "doubled", "out_of_order"):
+        assert cells([run(**{trouble: 1})])[0].verdict() == "missed"
+
+
+def test_void_runs_count_for_nothing_and_are_told() -> None:
+    records = [
+        run(next_message=99.0, void="a plain client got through by name at acc1"),
+        run(failed="Traceback\nOops: it"),
+    ]
+    [cell] = cells(records)
+    assert (cell.counted, cell.verdict()) == (0, "void")
+    assert cell.reasons == ("a plain client got through by name at acc1", "Oops: it")
+    assert "a plain client got through by name at acc1" in as_text(records)
+    assert cells([*records, run()])[0].median == 1.0
+
+
+def test_every_measure_of_the_table_has_a_target_and_variants_have_that_of_their_kind() -> None:
+    assert set(TARGETS) <= set(names())
+    assert {name for name in names() if target(name) is None} == {"S8", "S22"}
+    assert target("S5r") == target("S5")
+    assert target("S16@7") == target("S16")
+    assert target("/tmp/mine.py") is None
+
+
+def test_the_picture_is_one_well_formed_file_that_loads_nothing() -> None:
+    records = [run(name, mode) for name in names() for mode in ("kept", "cut", "cold")]
+    records += [run("S4", "cut", None, void="x < y & z")]
+    drawn = ElementTree.fromstring(picture(records))
+    words = [text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"S4", "S14b", "kept", "cut", "cold", "whimbrel"} <= set(words)
+    assert len(list(drawn.iter("{http://www.w3.org/2000/svg}g"))) == 3 * len(names())
+    whole = as_html(records, FACTS)
+    assert "http" not in whole.replace("http://www.w3.org/2000/svg", "")
+    assert "<abc>" not in whole
+    assert "x &lt; y &amp; z" in whole
+
+
+def test_the_page_says_what_was_not_reached_and_nothing_of_what_was() -> None:
+    records = [
+        run("S4"),
+        run("S5", next_message=7.0),
+        run("S6", lost=2),
+        run("S7", void="a benign site could not be opened at acc2"),
+        run("S22", "kept", recovered=75.0),
+        run("S22", "cut", recovered=20.0),
+    ]
+    page = as_markdown(records, FACTS)
+    missing = page.partition("## What was not reached")[2]
+    assert "- S5, cut: 7.00 s in place of 2 (5)" in missing
+    assert "- S6, cut: 2 lost" in missing
+    assert "- S7, cut: 1 of 1 runs void: a benign site could not be opened at acc2" in missing
+    assert "- S22, kept, seed 1: back on the plain way after 75 s" in missing
+    assert "S4" not in missing
+    assert "S22, cut" not in missing
+
+
+def test_results_are_read_again_as_they_were_written(tmp_path: Path) -> None:
+    records = [run(learnt=[["203.0.113.10:443"], []], ways=[["ada", 1.5, None]]), run("S14", "cold", None)]
+    report.write(tmp_path, records, FACTS)
+    assert report.read(tmp_path / "results.json") == (records, FACTS)
+    assert json.loads((tmp_path / "results.json").read_text())["facts"] == FACTS
+    assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
+
+
+def test_tasks_are_every_combination_the_first_repeat_of_all_first(capsys: object) -> None:
+    words = [
+        "run",
+        "--measure",
+        "S4,S14",
+        "--peer",
+        "whimbrel,plain",
+        "--mode",
+        "kept,cut",
+        "--repeat",
+        "2",
+        "--seed",
+        "5",
+    ]
+    tasks = tasks_of(parser().parse_args(words))
+    assert len(tasks) == 16
+    assert {task.seed for task in tasks[:8]} == {5}
+    assert {task.seed for task in tasks[8:]} == {6}
+    assert [task.files for task in tasks[:2]] == [False, True]
+    everything = tasks_of(parser().parse_args(["run"]))
+    assert {task.measure for task in everything} == set(names()) - {"S8"}
+
+
+def test_a_measure_that_does_not_exist_is_told_in_one_line() -> None:
+    assert main(["run", "--measure", "S99"]) == 2
+    assert main(["run", "--peer", "pigeon"]) == 2
+    assert main(["list"]) == 0
