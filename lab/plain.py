@@ -56,7 +56,7 @@ def get(url: str, patience: float) -> dict[str, Any]:
         parts.hostname or "", parts.port or 443, timeout=patience, context=ssl.create_default_context()
     )
     try:
-        connection.request("GET", parts.path or "/")
+        connection.request("GET", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
         answer = connection.getresponse()
         body = answer.read()
     except (OSError, http.client.HTTPException) as error:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import socket
 import threading
 from pathlib import Path
 
 import pytest
+from dnslib import DNSRecord
 
 from lab import pcap, people, talk, world
 from lab.accounts import Accounts
 from lab.city import City
-from lab.namespaces import LabError
+from lab.namespaces import LabError, inside
 
 pytestmark = [pytest.mark.lab, pytest.mark.processes]
 
@@ -50,6 +53,25 @@ def test_two_names_of_the_host_of_many_names_lead_on_to_the_relay_and_the_third_
         assert city.plain("ada", name)["ok"]
     refused = city.plain("ada", shop)
     assert (refused["ok"], refused["why"]) == (False, "InvalidStatus")
+
+
+def test_public_resolvers_answer_by_https_under_name_and_address_and_in_the_clear(city: City) -> None:
+    name = city.world.relay_name
+    packed = bytes(DNSRecord.question(name).pack())
+    dns = base64.urlsafe_b64encode(packed).decode().rstrip("=")
+    for called, address in city.world.resolvers:
+        for host in (called, address):
+            answered = city.get("ada", f"https://{host}/dns-query?dns={dns}")
+            assert answered["ok"], (host, answered)
+        with inside(city.ground.name("ada"), lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as one:
+            one.settimeout(5.0)
+            one.sendto(packed, (address, 53))
+            reply = DNSRecord.parse(one.recv(1500))
+        assert {str(record.rdata) for record in reply.rr} == {*city.world.relay_addresses}
+    asked = [line[1:] for line in city.resolvers.ask("asked")["asked"] if line[4] == name]
+    for _, address in city.world.resolvers:
+        for by in ("udp", "https"):
+            assert ["198.18.1.11", address, by, name] in asked
 
 
 def test_a_strike_reaches_resolvers_and_kernel_and_lifting_undoes_it(city: City, tmp_path: Path) -> None:
