@@ -22,7 +22,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -44,6 +44,7 @@ _WIRE_PROVIDER = "169.254.1.2"
 """A provider's end of its wire to the domestic exchange."""
 
 
+@cache
 def missing() -> str | None:
     """What this machine lacks for a lab, in a word for people; None where nothing is missing."""
     if sys.platform != "linux" or os.geteuid() != 0:
@@ -53,6 +54,10 @@ def missing() -> str | None:
             return f"the program {program} (`.ci/tools lab` installs it)"
     if not Path("/dev/net/tun").exists():
         return "the device /dev/net/tun"
+    if subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False).returncode != 0:
+        return (
+            "network namespaces: the system does not let root make them (a container without the right to?)"
+        )
     return None
 
 
