@@ -12,11 +12,11 @@ import pytest
 from aiohttp import web
 from transport_peers import listening, make_certificate
 
-from support.check_transport import ExchangePair, ExchangeSuite, fails
+from support.check_transport import ExchangePair, ExchangeSuite, fails, some_bytes
 from whimbrel.link.trouble import Reason
-from whimbrel.transports import http, tcp
-from whimbrel.transports.http import HttpExchange
-from whimbrel.transports.stream import ByteStream
+from whimbrel.transports import browser, http, tcp
+from whimbrel.transports.browser import BrowserPost
+from whimbrel.transports.http import Connection, Http1Connection, HttpExchange, letters_to
 from whimbrel.transports.tls import TlsStream, trusting
 from whimbrel.wire.letters import LETTER_MAX
 
@@ -62,7 +62,9 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(context: ssl.SSLContext | None, authority: Path | None) -> AsyncIterator[ExchangePair]:
+async def serving(
+    context: ssl.SSLContext | None, authority: Path | None, *, as_browser: bool = False, fresh: bool = False
+) -> AsyncIterator[ExchangePair]:
     peer = Server()
     application = web.Application(client_max_size=2 * LETTER_MAX)
     application.router.add_route("*", "/secret", peer.answer)
@@ -72,17 +74,21 @@ async def serving(context: ssl.SSLContext | None, authority: Path | None) -> Asy
     await site.start()
     port = runner.addresses[0][1]
 
-    async def open_stream() -> ByteStream:
+    asked = letters_to(f"{NAME}:{port}", "/secret")
+
+    async def connect() -> Connection:
         peer.connections += 1
         stream = await tcp.connect("127.0.0.1", port)
         if authority is None:
-            return stream
+            return Http1Connection(stream, asked)
+        if as_browser:
+            return BrowserPost(stream, NAME, asked, authority)
         tls = TlsStream(stream, trusting(authority), NAME)
         await tls.shake_hands()
-        return tls
+        return Http1Connection(tls, asked)
 
     try:
-        yield ExchangePair(HttpExchange(open_stream, f"{NAME}:{port}", "/secret"), peer)
+        yield ExchangePair(HttpExchange(connect, fresh=fresh), peer)
     finally:
         peer.release.set()
         await runner.cleanup()
@@ -108,6 +114,29 @@ class TestHttps(ExchangeSuite):
     async def pair(self) -> AsyncIterator[ExchangePair]:
         async with serving(self.context, self.authority) as pair:
             yield pair
+
+
+@pytest.mark.skipif(not browser.available(), reason="no curl_cffi for this platform")
+class TestHttpsAsABrowser(TestHttps):
+    @asynccontextmanager
+    async def pair(self) -> AsyncIterator[ExchangePair]:
+        async with serving(self.context, self.authority, as_browser=True) as pair:
+            yield pair
+
+
+class TestShort(TestHttpsAsABrowser):
+    @asynccontextmanager
+    async def pair(self) -> AsyncIterator[ExchangePair]:
+        async with serving(self.context, self.authority, as_browser=True, fresh=True) as pair:
+            yield pair
+
+    async def test_letters_of_every_size_are_answered_over_one_connection(self) -> None:
+        """Not here: over one each."""
+        async with self.opened() as pair:
+            for size in (0, 1, 2048, 70_000, self.letter_max - 5):
+                letter = some_bytes(size, size)
+                assert await pair.ours.exchange(letter) == b"echo:" + letter
+            assert pair.theirs.connections == 5
 
 
 async def test_a_connection_that_was_idle_for_long_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,6 +168,10 @@ async def test_what_is_no_http_is_told_apart(answer: bytes, reason: Reason) -> N
         writer.write_eof()
 
     async with listening(server) as port, asyncio.timeout(10):
-        exchange = HttpExchange(lambda: tcp.connect("127.0.0.1", port), NAME, "/secret")
+
+        async def connect() -> Connection:
+            return Http1Connection(await tcp.connect("127.0.0.1", port), letters_to(NAME, "/secret"))
+
+        exchange = HttpExchange(connect)
         assert (await fails(lambda: exchange.exchange(b"letter"))).trouble.reason is reason
         await exchange.close()

@@ -65,7 +65,7 @@ def test_every_transport_that_a_route_can_name_has_its_line() -> None:
                 "203.0.113.0/24",
             ),
         ),
-        ("frag|wss://relay.example/x", None),
+        ("else|wss://relay.example/x", None),
     ],
 )
 def test_a_route_as_the_dialer_sees_it(text: str, found: Candidate | None) -> None:
@@ -112,7 +112,7 @@ async def test_wrappers_are_put_on_from_outside_in(tmp_path: Path) -> None:
 
 
 async def test_an_unknown_wrapper_is_refused_and_not_left_out() -> None:
-    error = await fails(lambda: Opener().open_stream(parse_route("frag|ws://127.0.0.1:1/x")))
+    error = await fails(lambda: Opener().open_stream(parse_route("else|ws://127.0.0.1:1/x")))
     assert error.trouble.reason is Reason.UNKNOWN_WAY
 
 

@@ -17,7 +17,8 @@ from websockets.utils import accept_key
 
 from support.check_transport import MessagePair, MessageStreamSuite, fails
 from whimbrel.link.trouble import Reason, Stage
-from whimbrel.transports import tcp
+from whimbrel.transports import browser, tcp
+from whimbrel.transports.browser import BrowserTls
 from whimbrel.transports.tls import TlsStream, trusting
 from whimbrel.transports.ws import WsStream
 from whimbrel.wire.streams import FRAME_MAX
@@ -56,7 +57,9 @@ class Peer:
 
 
 @asynccontextmanager
-async def connected(context: ssl.SSLContext | None, authority: Path | None) -> AsyncIterator[MessagePair]:
+async def connected(
+    context: ssl.SSLContext | None, authority: Path | None, *, as_browser: bool = False, compress: bool = True
+) -> AsyncIterator[MessagePair]:
     came: asyncio.Future[ServerConnection] = asyncio.get_running_loop().create_future()
 
     async def handler(connection: ServerConnection) -> None:
@@ -64,14 +67,24 @@ async def connected(context: ssl.SSLContext | None, authority: Path | None) -> A
         await connection.wait_closed()
 
     async with serve(
-        handler, "127.0.0.1", 0, ssl=context, max_size=FRAME_MAX + 1, max_queue=4, ping_interval=None
+        handler,
+        "127.0.0.1",
+        0,
+        ssl=context,
+        max_size=FRAME_MAX + 8192,
+        max_queue=4,
+        ping_interval=None,
+        compression="deflate" if compress else None,
     ) as server:
         port = server.sockets[0].getsockname()[1]
-        stream: tcp.TcpStream | TlsStream = await tcp.connect("127.0.0.1", port)
+        stream: tcp.TcpStream | TlsStream | BrowserTls = await tcp.connect("127.0.0.1", port)
         if authority is not None:
-            stream = TlsStream(stream, trusting(authority), NAME)
+            if as_browser:
+                stream = BrowserTls(stream, NAME, authority)
+            else:
+                stream = TlsStream(stream, trusting(authority), NAME)
             await stream.shake_hands()
-        ours = WsStream(stream, NAME, port, "/secret", authority is not None)
+        ours = WsStream(stream, NAME, port, "/secret", authority is not None, as_browser=as_browser)
         await ours.shake_hands()
         connection = await came
         assert connection.request is not None
@@ -101,6 +114,22 @@ class TestWss(MessageStreamSuite):
     async def pair(self) -> AsyncIterator[MessagePair]:
         async with connected(self.context, self.authority) as pair:
             yield pair
+
+
+@pytest.mark.skipif(not browser.available(), reason="no curl_cffi for this platform")
+class TestWssAsABrowser(TestWss):
+    compress = False
+
+    @asynccontextmanager
+    async def pair(self) -> AsyncIterator[MessagePair]:
+        async with connected(self.context, self.authority, as_browser=True, compress=self.compress) as pair:
+            yield pair
+
+
+class TestWssAsABrowserWithAServerThatCompresses(TestWssAsABrowser):
+    """A browser offers it; no relay takes it up, but something before one may."""
+
+    compress = True
 
 
 SITE = b"HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nnot found"

@@ -32,6 +32,7 @@ from whimbrel.client.transfers import Transfers
 from whimbrel.link.memory import Memory
 from whimbrel.store.errors import HomeGone, StoreError
 from whimbrel.store.home import Home
+from whimbrel.transports.registry import opener_of
 from whimbrel.wire import cbor
 from whimbrel.wire.answers import Answer, Failure, Fetched
 from whimbrel.wire.errors import WireError
@@ -87,6 +88,7 @@ class Shell:
         self.hurry = False
         self.fetch_up_to = -1
         self._clock = clock
+        self._opener = opener_of(os.environ)
         self._look_at_network = look_at_network
         self._network = look_at_network()
         self._events: list[_Event] = []
@@ -426,6 +428,7 @@ class Shell:
             ),
             on_records=self._records,
             on_state=lambda state: self._state(identity, state),
+            opening=self._opener,
             memory=self._ways_known(identity),
             network=self._network,
         )

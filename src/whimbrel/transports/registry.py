@@ -1,7 +1,8 @@
 """Which transport a route names, and how wrappers are put around it: one line for each.
 
-A route reads from outside in: `frag|wss://…` is a TCP connection, inside it what `frag` makes of it, inside that TLS,
-inside that a WebSocket. A wrapper here is a function from an opened stream to another stream.
+A route reads from outside in: `socks5://…|frag|wss://…` is a connection to the proxy, inside it one to the relay, inside that
+a split hello, inside that TLS, inside that a WebSocket. A wrapper is a function from an opened stream to another, a proxy
+(which decides where the connection goes), or a manner (`system`, `short`: how what is inside behaves).
 """
 
 from __future__ import annotations
@@ -10,15 +11,22 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from whimbrel.link.trouble import Reason, Stage
 from whimbrel.link.ways import Candidate, Carries, neighbourhood
-from whimbrel.transports import tcp
+from whimbrel.transports import browser, tcp
+from whimbrel.transports.browser import BrowserPost, BrowserTls
 from whimbrel.transports.errors import TransportError, in_handshake
-from whimbrel.transports.http import HttpExchange
+from whimbrel.transports.frag import frag
+from whimbrel.transports.http import Connection, Http1Connection, HttpExchange, letters_to
+from whimbrel.transports.policy import is_private
+from whimbrel.transports.proxies import USUAL_PORTS as PROXIES
+from whimbrel.transports.proxies import Proxy, Target, go_through, parse_proxy
 from whimbrel.transports.stream import ByteStream, Exchange, MessageStream
 from whimbrel.transports.tls import TlsStream, trusting
 from whimbrel.transports.ws import WsStream
+from whimbrel.wire.errors import Malformed
 from whimbrel.wire.routes import USUAL_PORTS, Route
 
 Wrapper = Callable[[ByteStream, str], Awaitable[ByteStream]]
@@ -41,9 +49,25 @@ CARRIERS: Mapping[str, Carrier] = {
     "http": Carrier(Carries.EXCHANGE, secure=False, cost=10),
 }
 
-WRAPPERS: Mapping[str, Wrapper] = {}
-"""By name. There is none yet: they come with the networks that need them."""
+WRAPPERS: Mapping[str, Wrapper] = {"frag": frag}
+"""By name."""
+SYSTEM: Final = "system"
+"""TLS by the system's own library, which looks like a program and not like a browser."""
+SHORT: Final = "short"
+"""A fresh connection for each letter, in few packets, never kept and cut without a farewell."""
+MANNERS: Final = (SYSTEM, SHORT)
 WRAPPER_COST = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A route taken apart. `proxies`: from outside in. `wrappers`: those before the first proxy, those between it and the
+    next, and so on; one list more than there are proxies."""
+
+    carrier: Carrier
+    proxies: tuple[Proxy, ...]
+    wrappers: tuple[tuple[tuple[str, str], ...], ...]
+    manners: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -56,17 +80,25 @@ class Opener:
 
     def candidate(self, route: Route) -> Candidate | None:
         """The route as the dialer sees it; None when this version cannot use it."""
-        carrier = CARRIERS.get(route.transport)
-        if carrier is None or any(_split(w)[0] not in self.wrappers for w in route.wrappers):
+        plan = self._plan(route)
+        if plan is None:
             return None
+        cost = plan.carrier.cost + WRAPPER_COST * len(route.wrappers)
+        if plan.proxies:
+            # What the network sees is a connection to the proxy; and even one on this machine leads far away.
+            _, subnet = neighbourhood(plan.proxies[0].host)
+            return Candidate(route.text, plan.carrier.carries, cost, False, subnet)
         near, subnet = neighbourhood(route.host, route.addresses)
-        cost = carrier.cost + WRAPPER_COST * len(route.wrappers)
-        return Candidate(route.text, carrier.carries, cost, near, subnet)
+        return Candidate(route.text, plan.carrier.carries, cost, near, subnet)
 
     async def open_stream(self, route: Route) -> tuple[MessageStream, tuple[str, ...]]:
         """A stream of messages, and the subnets that were connected to. Raises TransportError."""
-        base, stream = await self._open_bytes(route)
-        ws = WsStream(stream, route.host, route.port, route.path, CARRIERS[route.transport].secure)
+        plan = self._plan(route)
+        if plan is None or plan.carrier.carries is not Carries.STREAM:
+            raise TransportError(Stage.CONNECT, Reason.UNKNOWN_WAY)
+        base, stream = await self._open_bytes(route, plan)
+        as_browser = isinstance(stream, BrowserTls)
+        ws = WsStream(stream, route.host, route.port, route.path, plan.carrier.secure, as_browser=as_browser)
         try:
             await ws.shake_hands()
         except BaseException as error:
@@ -76,42 +108,110 @@ class Opener:
 
     def open_exchange(self, route: Route) -> Exchange:
         """An exchange; it connects when the first letter goes."""
-
-        async def open_bytes() -> ByteStream:
-            return (await self._open_bytes(route))[1]
-
+        plan = self._plan(route)
         host = f"[{route.host}]" if ":" in route.host else route.host
         if route.port != USUAL_PORTS[route.transport]:
             host = f"{host}:{route.port}"
-        return HttpExchange(open_bytes, host, route.path)
+        asked = letters_to(host, route.path)
 
-    async def _open_bytes(self, route: Route) -> tuple[tcp.TcpStream, ByteStream]:
-        """The connection itself, and the stream inside wrappers and TLS."""
+        async def connect() -> Connection:
+            if plan is None or plan.carrier.carries is not Carries.EXCHANGE:
+                raise TransportError(Stage.CONNECT, Reason.UNKNOWN_WAY)
+            if plan.carrier.secure and self._looks_like_a_browser(plan):
+                _, stream = await self._open_bytes(route, plan, inside_tls=False)
+                return BrowserPost(stream, _name_of(route), asked, self.authority)
+            return Http1Connection((await self._open_bytes(route, plan))[1], asked)
+
+        return HttpExchange(connect, fresh=plan is not None and SHORT in plan.manners)
+
+    def _looks_like_a_browser(self, plan: Plan) -> bool:
+        return SYSTEM not in plan.manners and browser.available()
+
+    def _plan(self, route: Route) -> Plan | None:
+        """The route taken apart; None when this version cannot use it."""
         carrier = CARRIERS.get(route.transport)
-        if carrier is None or any(_split(w)[0] not in self.wrappers for w in route.wrappers):
-            raise TransportError(Stage.CONNECT, Reason.UNKNOWN_WAY)
-        base = await tcp.connect(
-            route.host, route.port, known=route.addresses, private_only=not carrier.secure
-        )
+        if carrier is None:
+            return None
+        proxies: list[Proxy] = []
+        wrappers: list[list[tuple[str, str]]] = [[]]
+        manners = set()
+        for text in route.wrappers:
+            name, rest = _split(text)
+            if name in self.wrappers:
+                wrappers[-1].append((name, rest))
+            elif name in PROXIES:
+                try:
+                    proxies.append(parse_proxy(text))
+                except Malformed:
+                    return None
+                wrappers.append([])
+            elif text.lower() in MANNERS:
+                manners.add(name)
+            else:
+                return None
+        if SHORT in manners and carrier.carries is not Carries.EXCHANGE:
+            return None
+        return Plan(carrier, tuple(proxies), tuple(map(tuple, wrappers)), frozenset(manners))
+
+    async def _open_bytes(
+        self, route: Route, plan: Plan, *, inside_tls: bool = True
+    ) -> tuple[tcp.TcpStream, ByteStream]:
+        """The connection itself, and the stream inside wrappers and TLS."""
+        base = await self._connect(route, plan)
         stream: ByteStream = base
+        # A proxy is told an address where the route has one: its name server may be the one that lies.
+        relay = Target(route.addresses[0] if route.addresses else route.host, route.port)
+        targets = [*(Target(proxy.host, proxy.port) for proxy in plan.proxies[1:]), relay]
         try:
-            for wrapper in route.wrappers:
-                name, rest = _split(wrapper)
-                stream = await self.wrappers[name](stream, rest)
-            if carrier.secure:
-                named = route.sni != ""
-                tls = TlsStream(stream, self._context(named), (route.sni or route.host) if named else None)
-                await tls.shake_hands()
-                stream = tls
+            for number, wrappers in enumerate(plan.wrappers):
+                for name, rest in wrappers:
+                    stream = await self.wrappers[name](stream, rest)
+                if number < len(plan.proxies):
+                    stream = await go_through(plan.proxies[number], stream, targets[number])
+            if plan.carrier.secure and inside_tls:
+                stream = await self._inside_tls(route, plan, stream)
         except BaseException as error:
             await stream.close()
             raise _with_subnets(error, base) from None
         return base, stream
 
+    async def _connect(self, route: Route, plan: Plan) -> tcp.TcpStream:
+        if not plan.proxies:
+            return await tcp.connect(
+                route.host, route.port, known=route.addresses, private_only=not plan.carrier.secure
+            )
+        if not plan.carrier.secure and not is_private(route.host):
+            raise TransportError(Stage.CONNECT, Reason.PLAIN_FORBIDDEN)
+        return await tcp.connect(plan.proxies[0].host, plan.proxies[0].port)
+
+    async def _inside_tls(self, route: Route, plan: Plan, stream: ByteStream) -> ByteStream:
+        name = _name_of(route)
+        if self._looks_like_a_browser(plan):
+            tls: BrowserTls | TlsStream = BrowserTls(stream, name, self.authority)
+        else:
+            tls = TlsStream(stream, self._context(name is not None), name)
+        try:
+            await tls.shake_hands()
+        except BaseException:
+            await tls.close()
+            raise
+        return tls
+
     def _context(self, names: bool) -> ssl.SSLContext:
         if names not in self._contexts:
             self._contexts[names] = trusting(self.authority, names=names)
         return self._contexts[names]
+
+
+def opener_of(environment: Mapping[str, str]) -> Opener:
+    """An opener as the environment wishes it: WHIMBREL_AUTHORITY is a PEM file with the only certificates to trust."""
+    authority = environment.get("WHIMBREL_AUTHORITY")
+    return Opener(authority=Path(authority) if authority else None)
+
+
+def _name_of(route: Route) -> str | None:
+    """The name to show and to look for in the certificate; None: none."""
+    return None if route.sni == "" else route.sni or route.host
 
 
 def _with_subnets(error: BaseException, base: tcp.TcpStream) -> BaseException:

@@ -7,13 +7,16 @@ import logging
 from collections import deque
 
 from websockets.client import ClientProtocol
+from websockets.datastructures import Headers
 from websockets.exceptions import InvalidHandshake, InvalidState, InvalidStatus
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import CloseCode, Frame, Opcode
-from websockets.http11 import Response
+from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.uri import WebSocketURI
 
 from whimbrel.link.trouble import Reason, Stage
+from whimbrel.transports.browser_words import upgrade_headers
 from whimbrel.transports.errors import TransportError
 from whimbrel.transports.stream import ByteStream
 from whimbrel.wire.streams import FRAME_MAX
@@ -30,11 +33,18 @@ _quiet.disabled = True  # the library would log what it receives
 class WsStream:
     """A MessageStream. `shake_hands` comes first."""
 
-    def __init__(self, inner: ByteStream, host: str, port: int, path: str, secure: bool) -> None:
-        """`host`, `port`, `path`: for the request; `secure`: TLS is around it, which decides what port is usual."""
+    def __init__(
+        self, inner: ByteStream, host: str, port: int, path: str, secure: bool, *, as_browser: bool = False
+    ) -> None:
+        """`host`, `port`, `path`: for the request; `secure`: TLS is around it, which decides what port is usual.
+        `as_browser`: ask as a browser does, which also offers to compress (a relay does not take that up)."""
         self._inner = inner
         uri = WebSocketURI(secure, host, port, path, "")
-        self._protocol = ClientProtocol(uri, max_size=FRAME_MAX, logger=_quiet)
+        offers = [ClientPerMessageDeflateFactory(client_max_window_bits=True)] if as_browser else None
+        # What is compressed may be a little larger than what it stands for; whole messages are measured again.
+        size_max = FRAME_MAX + (FRAME_MAX // 256 if as_browser else 0)
+        self._protocol = ClientProtocol(uri, extensions=offers, max_size=size_max, logger=_quiet)
+        self._as_browser = as_browser
         self._messages: deque[bytes] = deque()
         self._begun: bytearray | None = None
         self._heard = True
@@ -42,7 +52,11 @@ class WsStream:
 
     async def shake_hands(self) -> None:
         """Ask for the upgrade. Raises TransportError (handshake)."""
-        self._protocol.send_request(self._protocol.connect())
+        request = self._protocol.connect()
+        if self._as_browser:
+            named = upgrade_headers(request.headers["Host"], request.headers["Sec-WebSocket-Key"])
+            request = Request(request.path, Headers(named))
+        self._protocol.send_request(request)
         await self._flush()
         while self._protocol.state is State.CONNECTING:
             data = await self._inner.receive()
@@ -111,7 +125,9 @@ class WsStream:
             begun = bytearray() if self._begun is None else self._begun
             begun += event.data
             self._begun = None if event.fin else begun
-            if event.fin:
+            if len(begun) > FRAME_MAX:
+                self._protocol.fail(CloseCode.MESSAGE_TOO_BIG)
+            elif event.fin:
                 self._messages.append(bytes(begun))
         elif event.opcode is Opcode.TEXT:
             self._protocol.fail(CloseCode.UNSUPPORTED_DATA)
