@@ -29,6 +29,7 @@ from whimbrel.wire import (
     keydoc,
     letters,
     operations,
+    pieces,
     proofs,
     streams,
     texts,
@@ -83,6 +84,7 @@ from whimbrel.wire.operations import (
     Watch,
     WatchItem,
 )
+from whimbrel.wire.pieces import AnswerPiece, Got, Reason, Refused
 from whimbrel.wire.purpose import digest, labelled, public_of, token_hash
 from whimbrel.wire.routes import Route, write_routes
 from whimbrel.wire.texts import Address, Invite, OneUse, Open
@@ -134,7 +136,7 @@ def _failure(status: int, **fields: Any) -> Failure:
 
 _TYPES: dict[str, Callable[..., Any]] = {
     kind.__name__: kind
-    for module in (operations, answers, admission, texts, keydoc)
+    for module in (operations, answers, admission, texts, keydoc, pieces)
     for kind in vars(module).values()
     if dataclasses.is_dataclass(kind) and isinstance(kind, type)
 }
@@ -597,6 +599,61 @@ def letters_file(kept: Json) -> Json:
     }
 
 
+def pieces_file(letters_made: Json) -> Json:
+    """One of the letters and its answer, over two exchanges there and two more back."""
+    exchange = letters_made["exchanges"][-1]
+    letter, response = bytes.fromhex(exchange["request"]), bytes.fromhex(exchange["response"])
+    name, up, down = fixed("letter id", 16), 4160, 2112
+    sending = pieces.Sending(letter, name, up, down)
+    messages = []
+
+    def go(what: str, answer: Got | AnswerPiece) -> None:
+        out = sending.next()
+        assert out is not None
+        back = pieces.write_told(answer)
+        sending.receive(out, back)
+        messages.append(
+            {
+                "what": what,
+                "to relay": out.message.hex(),
+                "asked": to_json(pieces.read_asked(out.message)),
+                "to app": back.hex(),
+                "told": to_json(answer),
+            }
+        )
+
+    go("the first piece", Got(1))
+    go("the last piece", pieces.piece_of_answer(response, 0, down))
+    go("more of the answer", pieces.piece_of_answer(response, 2048, down))
+    assert sending.next() is None
+    return {
+        "letter": letter.hex(),
+        "answer": response.hex(),
+        "up": up,
+        "down": down,
+        "sizes": list(pieces.MESSAGE_SIZES),
+        "exchanges": messages,
+        "refusals": [
+            {"to app": pieces.write_told(refused).hex(), "told": to_json(refused)}
+            for refused in (
+                Refused(Reason.BUSY, 10),
+                Refused(Reason.UNKNOWN),
+                Refused(Reason.UNFIT),
+            )
+        ],
+        "refused": [
+            {"name": what, "to relay": (bytes((4,)) + cbor.encode(value) + b"\x80").hex()}
+            for what, value in {
+                "an index that there is not": [name, 1, 1, 5, 576, b"12345"],
+                "fewer bytes than the piece has": [name, 0, 1, 5, 576, b"1234"],
+                "pieces that are too small": [name, 0, 2, 2000, 576, bytes(1000)],
+                "a letter that is too large": [name, 0, 100, 1_114_113, 576, bytes(11_142)],
+                "an app that can take nothing": [name, 0, 1, 5, 575, b"12345"],
+            }.items()
+        ],
+    }
+
+
 def _kept(letter: str | None, expected: OpenedRequest) -> bytes | None:
     """The sealed request of an earlier run when it opens to what it should."""
     if letter is None:
@@ -736,6 +793,7 @@ def build(folder: Path = FOLDER) -> dict[str, Json]:
     def kept(name: str) -> Json:
         return json.loads((folder / name).read_text()) if (folder / name).exists() else {}
 
+    sealed = letters_file(kept("letters.json"))
     return {
         "cbor.json": cbor_file(),
         "operations.json": operations_file(),
@@ -745,7 +803,8 @@ def build(folder: Path = FOLDER) -> dict[str, Json]:
         "proofs.json": proofs_file(),
         "admission.json": admission_file(),
         "keydoc.json": keydoc_file(),
-        "letters.json": letters_file(kept("letters.json")),
+        "letters.json": sealed,
+        "pieces.json": pieces_file(sealed),
         "streams.json": streams_file(kept("streams.json")),
         "texts.json": texts_file(),
     }

@@ -6,7 +6,7 @@ import re
 
 from make_vectors import FOLDER
 
-from whimbrel.wire import answering, asking, cbor, keydoc, letters, routes, stored, texts
+from whimbrel.wire import answering, asking, cbor, keydoc, letters, pieces, routes, stored, texts
 from whimbrel.wire.answers import Status
 from whimbrel.wire.keydoc import USUAL_LIMITS, Feature, Limit
 from whimbrel.wire.operations import ENTRIES_MAX, ENTRY_MAX, PART, SEALED_CHUNK
@@ -106,6 +106,12 @@ def test_sizes_of_letters_and_limits_of_relays_are_those_on_the_page() -> None:
     assert f"Sizes are those of requests, and {letters.RESPONSE_SIZES[0]}" in text
     assert f"At most {keydoc.DOCUMENT_MAX:,} bytes" in text
     assert f"0x{keydoc.KEM:X}" in text
+    assert " · ".join(f"{size:,}" for size in pieces.MESSAGE_SIZES) + " bytes" in text
+    assert f"carries** {pieces.AROUND} bytes less" in text
+    assert f"`count` (at most {pieces.COUNT_MAX:,})" in text
+    assert f"at least {pieces.PIECE_MIN:,} when there are several" in text
+    assert f"at least {pieces.DOWN_MIN}, is the size" in text
+    assert f"the seconds (at most {pieces.RETRY_MAX:,})" in text
     for feature in Feature:
         assert f" {int(feature)} {feature.name.lower()}" in text, feature
     for limit in Limit:

@@ -21,6 +21,7 @@ from whimbrel.wire import (
     keydoc,
     letters,
     operations,
+    pieces,
     purpose,
     streams,
 )
@@ -42,6 +43,7 @@ FILES = {
         "admission.json",
         "keydoc.json",
         "letters.json",
+        "pieces.json",
         "streams.json",
         "texts.json",
     )
@@ -277,6 +279,39 @@ def test_frames_open_with_the_recorded_keys_alone() -> None:
         counts[frame["from"]] += 1
         value = cbor.decode(ChaCha20Poly1305(key).decrypt(nonce, unhex(frame["frame"]), None))
         assert value[0] in (0, 1, 2, 4)
+
+
+# ------------------------------------------------------------------------------------------------ pieces
+
+CUT = FILES["pieces.json"]
+
+
+@named(CUT["exchanges"], "what")
+def test_a_piece_is_read(vector: dict[str, Any]) -> None:
+    assert make_vectors.to_json(pieces.read_asked(unhex(vector["to relay"]))) == vector["asked"]
+    assert make_vectors.to_json(pieces.read_told(unhex(vector["to app"]))) == vector["told"]
+    assert len(unhex(vector["to relay"])) in CUT["sizes"]
+    assert len(unhex(vector["to app"])) in CUT["sizes"]
+
+
+def test_the_pieces_are_the_letter_and_the_answer() -> None:
+    there, back = b"", b""
+    for vector in CUT["exchanges"]:
+        kind, *rest = unhex(vector["to relay"]).rstrip(b"\0")[:-1]
+        if kind == 4:
+            there += cbor.decode(bytes(rest))[5]
+        kind, *rest = unhex(vector["to app"]).rstrip(b"\0")[:-1]
+        if kind == 7:
+            back += cbor.decode(bytes(rest))[2]
+    assert (there.hex(), back.hex()) == (CUT["letter"], CUT["answer"])
+
+
+def test_refusals_are_read_and_what_is_no_piece_is_refused() -> None:
+    for vector in CUT["refusals"]:
+        assert make_vectors.to_json(pieces.read_told(unhex(vector["to app"]))) == vector["told"]
+    for vector in CUT["refused"]:
+        with pytest.raises(Malformed):
+            pieces.read_asked(unhex(vector["to relay"]))
 
 
 # ------------------------------------------------------------------------------------------------- texts

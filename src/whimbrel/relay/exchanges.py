@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def take_letter(relay: Relay, data: bytes, reply: Reply) -> None:
-    """Answer one letter, now or later."""
+    """Answer one whole letter, now or later."""
     keys = relay.letter_keys
     if is_asking_keys(data):
         reply(keys.document_answer())

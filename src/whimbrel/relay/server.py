@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import partial
 from typing import TYPE_CHECKING
 
 from whimbrel.serving.folder import keep_port, kept_port, make_folder
@@ -30,6 +31,7 @@ from whimbrel.serving.listening import (
 from whimbrel.serving.site import own_site, read_site, seed_of
 from whimbrel.wire.errors import TextError
 from whimbrel.wire.letters import RelayKeys
+from whimbrel.wire.pieces import is_piece
 from whimbrel.wire.routes import Route
 from whimbrel.wire.streams import RANDOM, RelayStream
 from whimbrel.wire.texts import WAYS_MAX, Address, parse_address
@@ -42,6 +44,7 @@ from .desk import Desk
 from .engine import Engine
 from .expiry import Expiry
 from .keys import LetterKeys, Secrets, open_secrets
+from .pieces import Pieces, address_of
 from .places import Places
 from .sessions import Session
 from .settings import RelaySettings
@@ -177,6 +180,7 @@ class Relay:
         self._engine = Engine(storage, places, self._secrets.identity, self.limits, ())
         self.uploads = Uploads(storage, places, folder, self.limits, self._disk, self._clock.now)
         self.watching = Watching(storage, self._engine, self.limits, lambda: os.urandom(16))
+        self.pieces = Pieces(self.limits, self.time, partial(exchanges.take_letter, self), os.urandom(32))
         self._expiry = Expiry(storage, self.uploads, self.limits)
         self.desk = Desk(
             storage,
@@ -288,7 +292,12 @@ class Relay:
         self.counts.pages += 1
 
     def take_letter(self, way: int, connection: Connection, request: Request, reply: Reply) -> None:
-        exchanges.take_letter(self, bytes(request.body), reply)
+        """A letter, or a piece of one."""
+        data = bytes(request.body)
+        if is_piece(data):
+            self.pieces.take(data, address_of(connection.peer), reply)
+        else:
+            exchanges.take_letter(self, data, reply)
 
     def take_body(self, size: int) -> bool:
         """Count bytes of letters that are not complete (negative: they are). False: too many in all."""
@@ -380,6 +389,7 @@ class Relay:
         for one in late:
             one.abort()
         self.counts.cut_off += len(late)
+        self.pieces.tend()
         if self._ticks % DISK_EVERY == 1:
             self._look_at_disk()
         if self._ticks % KEYS_EVERY == 0:

@@ -71,6 +71,13 @@ class Limits:
     """Requests of one stream under way; beyond, its bytes stay in the socket."""
     upload_queue: int = 32 * MEBIBYTE
     """Chunks on their way to the disk."""
+    pieces_life: int = 120
+    """A letter in pieces is forgotten so long after its last new piece, and its answer so long after it was made: some
+    time for ways that allow four connections a minute."""
+    pieces_bytes: int = 64 * MEBIBYTE
+    """Letters in pieces, and their answers, in memory."""
+    pieces_share: int = 32 * MEBIBYTE
+    """The same, begun from one address: a bridge or proxy has many behind it, so it is a large part."""
 
     # Slow clients.
     head_timeout: int = 30

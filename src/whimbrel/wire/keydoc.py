@@ -40,6 +40,8 @@ class Feature(IntEnum):
 
     PARTS = 1
     """It takes and gives parts of chunks."""
+    PIECES = 3
+    """It takes letters in pieces, and gives their answers so."""
 
 
 class Limit(IntEnum):

@@ -28,7 +28,8 @@ from .keydoc import KeyDocument, private_kem, public_kem
 from .purpose import labelled
 
 KEY_ASKED, REQUEST, KEY_DOCUMENT, RESPONSE = range(4)
-"""The first byte of a letter; 4 to 15 are free, 16 and above are kept for tickets."""
+"""The first byte of a letter; 4 to 8 are for letters in pieces (`pieces`), 9 to 15 are free, 16 and above are kept for
+tickets."""
 
 LETTER_SIZES = (2048, 4096, 8192, 16384, 32768, 73728, 147456, 278528, 557056, 1114112)
 """Bytes of a whole request. The last five have room for 1, 2, 4, 8 and 16 chunks of a blob and what stands beside."""
