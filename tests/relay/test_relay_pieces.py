@@ -16,7 +16,7 @@ from relay_paper import entry, status
 from test_relay_processes import LOG, READ, WRITE, Running, create
 
 from support.relay_client import Place
-from whimbrel.relay.pieces import LETTER_COST, PIECE_COST, WAITING_MAX, Pieces, Reply, address_of
+from whimbrel.relay.pieces import LETTER_COST, PIECE_COST, TO_BEGIN, WAITING_MAX, Pieces, Reply, address_of
 from whimbrel.relay.settings import Limits
 from whimbrel.wire import letters
 from whimbrel.wire.answers import Appended, Done, Status
@@ -205,12 +205,15 @@ def test_unfinished_letters_take_no_more_room_than_there_is_and_those_begun_can_
     answers = [paper.send(piece(0, name, count=2))[0] for name in names]
     begun = answers.index(Refused(Reason.BUSY, 10))
     assert set(answers[begun:]) == {Refused(Reason.BUSY, 10)}
-    assert begun == 30_000 // (LETTER_COST + PIECE_COST + 3000)
+    assert begun == 30_000 * TO_BEGIN // (LETTER_COST + PIECE_COST + 3000)
     # Another source has what is left.
     assert paper.send(piece(0, OTHER, count=2), BO) == [Got(1)]
     assert paper.send(piece(0, names[0], count=2)) == [Got(1)], "what is there is there"
-    assert paper.pieces.weight <= limits.pieces_bytes
-    assert isinstance(paper.send(piece(1, names[0], count=2))[0], Refused), "and one's share is one's share"
+    for name in names[:begun]:
+        ended = paper.send(piece(1, name, count=2))
+        assert paper.pieces.weight <= limits.pieces_bytes
+        paper.answer(ANSWER[:500])
+        assert ended == [AnswerPiece(500, 0, ANSWER[:500])]
     paper.now += 121
     paper.pieces.tend()
     assert paper.pieces.weight == 0
@@ -220,7 +223,9 @@ def test_unfinished_letters_take_no_more_room_than_there_is_and_those_begun_can_
 def test_very_many_very_small_letters_are_counted_as_what_they_take() -> None:
     paper = Paper(Limits(pieces_share=100_000))
     answers = [paper.send(Piece(os.urandom(16), 0, 2, 2049, 600, bytes(1025)))[0] for _ in range(1000)]
-    assert sum(isinstance(one, Got) for one in answers) == 100_000 // (LETTER_COST + PIECE_COST + 1025)
+    assert sum(isinstance(one, Got) for one in answers) == 100_000 * TO_BEGIN // (
+        LETTER_COST + PIECE_COST + 1025
+    )
 
 
 def test_an_answer_that_was_given_out_makes_room_and_one_that_was_not_does_not() -> None:

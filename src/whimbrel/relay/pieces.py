@@ -2,8 +2,9 @@
 pieces. What the pieces are says `wire.pieces`; what is in a letter is sealed and nothing to this.
 
 Everything here is forgotten after two minutes, and bounded: in bytes, in all and for each address that letters come from.
-Past that, new pieces are refused and what is there stays, so that whoever has begun can end. An answer that was given out
-to its end makes room for others before its time: it is kept for those who lost its last piece.
+Past that, new pieces are refused and what is there stays. A part of the room is for letters that are begun, so that many who
+begin do not keep each other from the end. An answer that was given out to its end makes room for others before its time: it
+is kept for those who lost its last piece.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ Reply = Callable[[bytes | None], None]
 LETTER_COST = 1024
 """Bytes that a letter counts beside its pieces: what Python needs for it, rounded up."""
 PIECE_COST = 256
+TO_BEGIN = 0.75
+"""How much of the room letters of several pieces may be begun in; the rest is for those that are begun, and for answers."""
 WAITING_MAX = 4
 """Exchanges that wait for the answer to one letter: the one that completed it, and some that came again."""
 COME_AGAIN = 10
@@ -109,7 +112,8 @@ class Pieces:
             return
         if letter is None:
             source = blake2b(address, key=self._secret, digest_size=16).digest()
-            if not self._has_room(source, LETTER_COST + PIECE_COST + len(asked.body)):
+            needed = LETTER_COST + PIECE_COST + len(asked.body)
+            if not self._has_room(source, needed, TO_BEGIN if asked.count > 1 else 1):
                 _tell(reply, BUSY)
                 return
             letter = _Letter(source, asked.size, asked.count, self._time())
@@ -194,14 +198,14 @@ class Pieces:
             else:
                 self._forget(name)
 
-    def _has_room(self, source: bytes, more: int) -> bool:
-        """Whether so much more has room; answers that were given out make some, one's own first."""
+    def _has_room(self, source: bytes, more: int, part: float = 1) -> bool:
+        """Whether so much more has room in a part of all; answers that were given out make some, one's own first."""
         most = self._limits
-        while self._weights[source] + more > most.pieces_share:
+        while self._weights[source] + more > most.pieces_share * part:
             if source not in self._given:
                 return False
             self._forget(next(iter(self._given[source])))
-        while self.weight + more > most.pieces_bytes:
+        while self.weight + more > most.pieces_bytes * part:
             if not self._given:
                 return False
             given = self._given.get(source) or next(iter(self._given.values()))
