@@ -20,7 +20,6 @@ import argparse
 import contextlib
 import gc
 import heapq
-import importlib
 import json
 import os
 import select
@@ -39,6 +38,7 @@ from lab.line import Line
 from lab.namespaces import LabError, enter, inside
 from lab.pcap import RAW, Writer
 from lab.policy import Measure, Out, Policy, Probe, Seen, Side, World
+from lab.prober import look
 from lab.traffic import Traffic, key_of
 from lab.wires import open_tun
 
@@ -112,6 +112,8 @@ class Border:
                     self._consult(now)
                 except Exception as error:
                     self._give_up(error)
+            elif self._probing:
+                self._probing.clear()  # what was looked at for a censor that is gone
             self._deliver(now)
 
     def _patience(self) -> float:
@@ -188,8 +190,6 @@ class Border:
                 threading.Thread(target=self._probe, args=(provider, policy, probe), daemon=True).start()
 
     def _probe(self, provider: int, policy: Policy, probe: Probe) -> None:
-        look = importlib.import_module("lab.prober").look  # made by whoever needs it first
-
         enter(self._probing_from)
         self._probing.append((provider, policy, probe, look(probe)))
 
