@@ -126,11 +126,16 @@ def _carry_out(city: City, task: Task) -> Record:
 
 def _main() -> None:
     city: City | None = None
+    bridges = True
     try:
         for line in sys.stdin:
             task = Task(**json.loads(line))
+            if city is not None and bridges != (task.peer != "alone"):
+                city.close()
+                city = None
             if city is None:
-                city = City().__enter__()
+                bridges = task.peer != "alone"
+                city = City(bridges=bridges).__enter__()
             record = _carry_out(city, task)
             if record.failed:
                 record.failed += _last_words(city.folder / "log")

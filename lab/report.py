@@ -294,7 +294,9 @@ def _not_reached(found: Sequence[Cell], records: Sequence[Record]) -> list[str]:
 
 # -- as a picture ------------------------------------------------------------------------------------------------------
 
-_COLOURS = {"met": "#1a7f4b", "close": "#b58900", "missed": "#b3261e", "void": "#8a8a8a", "shown": "#3b6ea5"}
+_COLOURS = {"met": "#1a7f4b", "close": "#8a6a00", "missed": "#b3261e", "void": "#6b6b6b", "shown": "#3b6ea5"}
+_MARKS = {"met": "✓", "close": "~", "missed": "✗", "void": "?", "shown": "·"}
+"""Beside the colours, which not everybody tells apart."""
 _WORDS = {
     "met": "as wanted",
     "close": "median as wanted, worst not",
@@ -310,8 +312,8 @@ def picture(records: Sequence[Record]) -> str:
     rows = list(dict.fromkeys(cell.measure for cell in sorted(found, key=lambda cell: _place(cell.measure))))
     columns = list(dict.fromkeys((cell.peer, cell.mode) for cell in found))
     columns.sort(key=lambda column: (column[0] != "whimbrel", column[0], MODES.index(column[1])))
-    left, top, wide, high = 330, 74, 108, 40
-    width, height = left + wide * len(columns) + 20, top + high * len(rows) + 70
+    left, top, wide, high = 290, 74, 136, 44
+    width, height = max(560, left + wide * len(columns) + 20), top + high * len(rows) + 34 + 22 * len(_WORDS)
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img"'
         ' font-family="system-ui, sans-serif" font-size="13">',
@@ -324,18 +326,17 @@ def picture(records: Sequence[Record]) -> str:
         out.append(f'<text x="{x}" y="54" text-anchor="middle" fill="#555555">{mode}</text>')
     for down, name in enumerate(rows):
         y = top + high * down
-        out.append(f'<text x="14" y="{y + 25}" font-weight="600">{html.escape(_short(name))}</text>')
-        out.append(f'<text x="72" y="{y + 25}" fill="#333333">{html.escape(_title(name))}</text>')
+        out.append(f'<text x="14" y="{y + 27}" font-weight="600">{html.escape(_short(name))}</text>')
+        out.append(f'<text x="72" y="{y + 27}" fill="#333333">{html.escape(_title(name))}</text>')
         for across, (peer, mode) in enumerate(columns):
             cell = next((c for c in found if (c.measure, c.peer, c.mode) == (name, peer, mode)), None)
             if cell is not None:
                 out += _square(cell, left + wide * across, y, wide, high)
     y = top + high * len(rows) + 22
     for at, (verdict, words) in enumerate(_WORDS.items()):
-        x = 14 + (at % 3) * 250
-        line = y + (at // 3) * 22
+        x, line = 14, y + at * 22
         out.append(f'<rect x="{x}" y="{line}" width="14" height="14" rx="3" fill="{_COLOURS[verdict]}"/>')
-        out.append(f'<text x="{x + 20}" y="{line + 12}" fill="#333333">{words}</text>')
+        out.append(f'<text x="{x + 20}" y="{line + 12}" fill="#333333">{_MARKS[verdict]} {words}</text>')
     return "\n".join([*out, "</svg>"])
 
 
@@ -345,18 +346,23 @@ def _square(cell: Cell, x: float, y: float, wide: float, high: float) -> list[st
     wanted = f", wanted {goal[0]:g} ({goal[1]:g})" if goal else ""
     told = f"{cell.measure}, {cell.peer}, {cell.mode}: {_times(cell)} s{wanted}; {cell.counted} runs, {cell.lost} lost"
     first = "void" if verdict == "void" else _s(cell.median) + ("" if cell.median is None else " s")
-    second = "" if cell.counted < 2 else ("worst never" if cell.never else f"worst {_s(cell.worst)}")
+    words = []
+    if cell.counted > 1:
+        words.append("worst never" if cell.never else f"worst {_s(cell.worst)}")
+    if goal:
+        words.append(f"≤ {goal[0]:g}" if goal[0] == goal[1] else f"≤ {goal[0]:g} ({goal[1]:g})")
     if cell.lost or cell.doubled or cell.out_of_order:
-        second = f"{cell.lost} lost" if cell.lost else "doubled" if cell.doubled else "order"
+        words = [f"{cell.lost} lost" if cell.lost else "doubled" if cell.doubled else "out of order"]
+    second = ", ".join(words)
     middle = x + wide / 2
     lines = [
         f"<g><title>{html.escape(told)}</title>",
         f'<rect x="{x + 2}" y="{y + 2}" width="{wide - 4}" height="{high - 4}" rx="5" fill="{_COLOURS[verdict]}"/>',
-        f'<text x="{middle}" y="{y + (18 if second else 25)}" text-anchor="middle" fill="#ffffff" font-weight="600">{first}</text>',
+        f'<text x="{middle}" y="{y + (19 if second else 27)}" text-anchor="middle" fill="#ffffff" font-weight="600">{_MARKS[verdict]} {first}</text>',
     ]
     if second:
         lines.append(
-            f'<text x="{middle}" y="{y + 32}" text-anchor="middle" fill="#ffffff" font-size="11">{second}</text>'
+            f'<text x="{middle}" y="{y + 34}" text-anchor="middle" fill="#ffffff" font-size="11">{second}</text>'
         )
     return [*lines, "</g>"]
 
@@ -432,7 +438,7 @@ def as_html(records: Sequence[Record], facts: dict[str, Any]) -> str:
         "<h1>Seconds to the next message</h1>"
         "<p>From the strike until a message that was sent after it had arrived, in both directions. <b>kept</b>: open connections live on. "
         "<b>cut</b>: all are silently dropped at the strike. <b>cold</b>: a new person with an invite, until the first message arrived. "
-        "Each cell: the median, and the worst of all repeats.</p>"
+        "Each cell: the median; the worst of all repeats; what is wanted, median and worst.</p>"
         f'<div class="picture">{picture(records)}</div>'
         f"<h2>The measures</h2><table><tr><th>name</th><th>what it does</th><th>numbers</th><th>known from</th></tr>{rows}</table>"
         "<h2>Every run</h2><table><tr><th>measure</th><th>peer</th><th>mode</th><th>seed</th><th>seconds</th><th>p50</th><th>p95</th>"

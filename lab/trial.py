@@ -20,7 +20,8 @@ from lab.plain_peer import PlainPerson
 from lab.policy import Measure
 from lab.talk import Arrived, Sent
 
-PEERS = ("whimbrel", "plain")
+PEERS = ("whimbrel", "alone", "plain")
+"""`alone`: Whimbrel in a city without bridges and CDN, whose relay has nothing but its own two addresses."""
 Somebody = Person | PlainPerson
 MODES = ("kept", "cut", "cold")
 _CONTROLS_AFTER_S = 4.0
@@ -189,12 +190,7 @@ def _running(
     record.outbox = sum(person.waiting() for person in pair)
     lifted = city.lift()
     record.recovered = _recovery(pair, plain, lifted)
-    record.ways = [
-        [person.place, round(when - at[0], 2), _own_way(status)]
-        for person in pair
-        if isinstance(person, Person)
-        for when, status in person.statuses
-    ]
+    record.ways = [entry for person in pair if isinstance(person, Person) for entry in _ways(person, at[0])]
     return during
 
 
@@ -376,6 +372,16 @@ def _most(times: list[float]) -> int:
     """How many fall into one minute, at most."""
     times = sorted(times)
     return max((sum(1 for at in times if begun <= at < begun + _MINUTE) for begun in times), default=0)
+
+
+def _ways(person: Person, struck: float) -> list[list[Any]]:
+    """Whenever it changed."""
+    found: list[list[Any]] = []
+    for when, status in person.statuses:
+        way = _own_way(status)
+        if not found or found[-1][2] != way:
+            found.append([person.place, round(when - struck, 2), way])
+    return found
 
 
 def _own_way(status: dict[str, Any]) -> str | None:
