@@ -166,6 +166,8 @@ class Measure:
     """A plain client that goes to the relay by its name must fail under it, else the run is void."""
     spares_neutral: bool = True
     """The relay must answer under its neutral name. False where addresses are hit, whatever the name."""
+    hits_later: bool = False
+    """It takes addresses away some time after the strike: what counts is the longest that any message took from then on."""
     variant_of: str = ""
     """The measure whose target in the table is this one's, too; '' for its own."""
 

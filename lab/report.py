@@ -86,7 +86,10 @@ def cells(records: Iterable[Record]) -> list[Cell]:
 
 def _cell(measure: str, peer: str, mode: str, runs: Sequence[Record]) -> Cell:
     good = [run for run in runs if not run.void and not run.failed]
-    times = sorted(run.next_message if run.next_message is not None else float("inf") for run in good)
+    figures = [
+        run.after_worst if mode != "cold" and _hits_later(measure) else run.next_message for run in good
+    ]
+    times = sorted(figure if figure is not None else float("inf") for figure in figures)
     came = [time for time in times if time != float("inf")]
     middle = median(times) if times else None
     return Cell(
@@ -110,6 +113,13 @@ def _cell(measure: str, peer: str, mode: str, runs: Sequence[Record]) -> Cell:
             )
         ),
     )
+
+
+def _hits_later(measure: str) -> bool:
+    try:
+        return load(measure).hits_later
+    except UnknownMeasure:  # a file that is not here any more
+        return False
 
 
 def _s(seconds: float | None) -> str:
@@ -163,7 +173,7 @@ def as_markdown(records: Sequence[Record], facts: dict[str, Any]) -> str:
         "",
         "Figures are seconds from the strike to the next message that was sent after it and arrived, in both directions: median (worst) of"
         " the repeats. *kept*: open connections live on as the measure leaves them. *cut*: all to relay, bridges and CDN are silently"
-        " dropped at the strike. *cold*: from the opening of an invite by a new person until their first message is at the other side.",
+        " dropped at the strike; of S13 in both, whose addresses die later, the longest that any message took. *cold*: from the opening of an invite by a new person until their first message is at the other side.",
         "",
     ]
     for peer in peers:

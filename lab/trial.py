@@ -75,6 +75,8 @@ class Record:
     next_message: float | None = None
     """From the strike until a message had arrived in each direction that was sent after it. Of a cold start: from the opening of the
     invite until the first message was at the other side."""
+    after_worst: float | None = None
+    """The longest that any message took that was sent after the strike; None also when one did not arrive."""
     accepted: float | None = None
     """Of a cold start: until there was a chat to write into."""
     p50: float | None = None
@@ -346,6 +348,9 @@ def _enter_figures(
     record.doubled, record.out_of_order = found.doubled, found.out_of_order
     record.p50, record.p95, record.worst = found.p50, found.p95, found.worst
     record.next_message = found.recovered_both
+    late = {name: [one for one in said if one.at >= struck] for name, said in sent.items()}
+    after = talk.figures(late, arrived)
+    record.after_worst = after.worst if not after.lost else None
     early = {name: [one for one in said if one.at < struck] for name, said in sent.items()}
     record.before_p50 = talk.figures(early, arrived).p50
 

@@ -14,6 +14,7 @@ class ProbingAndListing(Filtered):
         "server is looked at by an active prober and listed at once when it does not behave like a web site."
     )
     source = "B10, B22: TSPU ch. 8.2, 8.6, 23; LC:2020-alice; LC:2020-frolov-detecting"
+    hits_later = True
     numbers = "listing U(5, 15) minutes after three packets; probes after 0.28 s, 1 s, 1 min, 15 min, both times with the scale"
 
     def filters(self, world: World, provider: int, scale: float, rng: Random, bans: Bans) -> list[Rule]:
