@@ -102,7 +102,7 @@ async def test_a_cancelled_race_stays_cancelled_also_in_the_moment_of_winning() 
 
 
 def test_families_take_turns() -> None:
-    assert tcp._families_in_turn(["::1", "::2", "1.1.1.1", "2.2.2.2", "3.3.3.3"]) == [
+    assert tcp.families_in_turn(["::1", "::2", "1.1.1.1", "2.2.2.2", "3.3.3.3"]) == [
         "::1",
         "1.1.1.1",
         "::2",

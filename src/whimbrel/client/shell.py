@@ -32,6 +32,7 @@ from whimbrel.client.transfers import Transfers
 from whimbrel.link.memory import Memory
 from whimbrel.store.errors import HomeGone, StoreError
 from whimbrel.store.home import Home
+from whimbrel.transports.names import Names
 from whimbrel.transports.registry import opener_of
 from whimbrel.wire import cbor
 from whimbrel.wire.answers import Answer, Failure, Fetched
@@ -89,6 +90,7 @@ class Shell:
         self.fetch_up_to = -1
         self._clock = clock
         self._opener = opener_of(os.environ)
+        self._names_kept = cbor.encode(self._opener.names.value())
         self._look_at_network = look_at_network
         self._network = look_at_network()
         self._events: list[_Event] = []
@@ -140,6 +142,8 @@ class Shell:
         """The engine as it was last saved."""
         store = self.home.database
         facts = store.facts()
+        if "names" in facts and not self._opener.names.value():
+            self._opener.names = Names.from_value(cbor.decode(facts["names"]))
         if "identity" in facts:
             self.person = Person.restore(
                 facts, store.chats(), store.contacts(), store.outbox(), self.desk, os.urandom
@@ -159,6 +163,7 @@ class Shell:
             asleep, awake = self._clock() - loop.time() - awake, self._clock() - loop.time()
             self._network = seen
             if seen and (seen != before or abs(asleep) > SLEPT):
+                self._opener.names.network_changed()
                 for connection in self.connections.values():
                     connection.network_changed(seen)
             if abs(asleep) > SLEPT:
@@ -488,6 +493,10 @@ class Shell:
         if state.up and identity in self.connections:
             ways = cbor.encode(self.connections[identity].memory_value)
             self._happen(lambda person, now, fx: person.keep_ways(identity, ways, fx))
+            names = cbor.encode(self._opener.names.value())
+            if names != self._names_kept:
+                self._names_kept = names
+                self._happen(lambda person, now, fx: fx.save(PutFact("names", names)))
         self.changes.status()
         self._changed.set()
         self._changed = asyncio.Event()

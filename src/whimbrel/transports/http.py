@@ -34,8 +34,9 @@ def letters_to(host: str, path: str) -> Asked:
 class Connection(Protocol):
     """One connection on which one POST goes after the other."""
 
-    reusable: bool
-    """Whether the last answer left it good for another."""
+    @property
+    def reusable(self) -> bool:
+        """Whether the last answer left it good for another."""
 
     async def post(self, body: bytes) -> tuple[int, bytes]:
         """The status and the body of the answer. Raises TransportError."""

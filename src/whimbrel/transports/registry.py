@@ -7,9 +7,11 @@ a split hello, inside that TLS, inside that a WebSocket. A wrapper is a function
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,12 +22,14 @@ from whimbrel.transports.browser import BrowserPost, BrowserTls
 from whimbrel.transports.errors import TransportError, in_handshake
 from whimbrel.transports.frag import frag
 from whimbrel.transports.http import Connection, Http1Connection, HttpExchange, letters_to
+from whimbrel.transports.names import Names
 from whimbrel.transports.policy import is_private
 from whimbrel.transports.proxies import USUAL_PORTS as PROXIES
 from whimbrel.transports.proxies import Proxy, Target, go_through, parse_proxy
+from whimbrel.transports.resolving import SERVERS, Resolving, Server, servers_of
 from whimbrel.transports.stream import ByteStream, Exchange, MessageStream
 from whimbrel.transports.tls import TlsStream, trusting
-from whimbrel.transports.ws import WsStream
+from whimbrel.transports.ws import BUSY_STATUSES, WsStream
 from whimbrel.wire.errors import Malformed
 from whimbrel.wire.routes import USUAL_PORTS, Route
 
@@ -70,13 +74,36 @@ class Plan:
     manners: frozenset[str]
 
 
-@dataclass(slots=True)
-class Opener:
-    """Opens ways. `authority`: a PEM file with the only certificates to trust, in place of the system's."""
+_SOMETHING_ELSE: Final = (Reason.CERTIFICATE, Reason.NOT_TLS, Reason.NOT_A_RELAY)
+"""What is told of a server that is not the one that was looked for."""
+GIVEN_UP_AFTER: Final = 3.0
+"""Seconds after which a handshake that is given up counts against the address: less, and another way was only quicker."""
 
-    authority: Path | None = None
-    wrappers: Mapping[str, Wrapper] = field(default_factory=lambda: WRAPPERS)
-    _contexts: dict[bool, ssl.SSLContext] = field(default_factory=dict)
+
+class Opener:
+    """Opens ways."""
+
+    def __init__(
+        self,
+        authority: Path | None = None,
+        wrappers: Mapping[str, Wrapper] = WRAPPERS,
+        servers: Sequence[Server] = SERVERS,
+    ) -> None:
+        """`authority`: a PEM file with the only certificates to trust, in place of the system's. `servers`: the resolvers to
+        ask beside the system's."""
+        self.authority = authority
+        self.wrappers = wrappers
+        self.resolving = Resolving(Names(), servers, authority)
+        self._contexts: dict[bool, ssl.SSLContext] = {}
+
+    @property
+    def names(self) -> Names:
+        """What is known of names; what worked can be kept."""
+        return self.resolving.names
+
+    @names.setter
+    def names(self, names: Names) -> None:
+        self.resolving.names = names
 
     def candidate(self, route: Route) -> Candidate | None:
         """The route as the dialer sees it; None when this version cannot use it."""
@@ -99,11 +126,12 @@ class Opener:
         base, stream = await self._open_bytes(route, plan)
         as_browser = isinstance(stream, BrowserTls)
         ws = WsStream(stream, route.host, route.port, route.path, plan.carrier.secure, as_browser=as_browser)
-        try:
-            await ws.shake_hands()
-        except BaseException as error:
-            await stream.close()
-            raise _with_subnets(error, base) from None
+        with self._judging(route, plan, base):
+            try:
+                await ws.shake_hands()
+            except BaseException as error:
+                await stream.close()
+                raise _with_subnets(error, base) from None
         return ws, base.subnets
 
     def open_exchange(self, route: Route) -> Exchange:
@@ -117,12 +145,31 @@ class Opener:
         async def connect() -> Connection:
             if plan is None or plan.carrier.carries is not Carries.EXCHANGE:
                 raise TransportError(Stage.CONNECT, Reason.UNKNOWN_WAY)
-            if plan.carrier.secure and self._looks_like_a_browser(plan):
-                _, stream = await self._open_bytes(route, plan, inside_tls=False)
-                return BrowserPost(stream, _name_of(route), asked, self.authority)
-            return Http1Connection((await self._open_bytes(route, plan))[1], asked)
+            alike = plan.carrier.secure and self._looks_like_a_browser(plan)
+            base, stream = await self._open_bytes(route, plan, inside_tls=not alike)
+            connection: Connection = Http1Connection(stream, asked)
+            if alike:
+                connection = BrowserPost(stream, _name_of(route), asked, self.authority)
+            return _Judged(connection, lambda: self._judging(route, plan, base))
 
         return HttpExchange(connect, fresh=plan is not None and SHORT in plan.manners)
+
+    @contextmanager
+    def _judging(self, route: Route, plan: Plan, base: tcp.TcpStream) -> Iterator[None]:
+        """What happens in the block says whether a relay is where the name led."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        resolved = plan.carrier.secure and not (plan.proxies or route.addresses or route.host_is_address)
+        try:
+            yield
+        except BaseException as error:
+            given_up = not isinstance(error, TransportError) and loop.time() - begun < GIVEN_UP_AFTER
+            if resolved and not given_up and not _is_busy(error):
+                wrong = isinstance(error, TransportError) and error.trouble.reason in _SOMETHING_ELSE
+                self.names.failed(route.host, base.peer_at_first, loop.time(), wrong=wrong)
+            raise
+        if resolved:
+            self.names.worked(route.host, base.peer_at_first)
 
     def _looks_like_a_browser(self, plan: Plan) -> bool:
         return SYSTEM not in plan.manners and browser.available()
@@ -169,7 +216,8 @@ class Opener:
                 if number < len(plan.proxies):
                     stream = await go_through(plan.proxies[number], stream, targets[number])
             if plan.carrier.secure and inside_tls:
-                stream = await self._inside_tls(route, plan, stream)
+                with self._judging(route, plan, base):
+                    stream = await self._inside_tls(route, plan, stream)
         except BaseException as error:
             await stream.close()
             raise _with_subnets(error, base) from None
@@ -178,7 +226,11 @@ class Opener:
     async def _connect(self, route: Route, plan: Plan) -> tcp.TcpStream:
         if not plan.proxies:
             return await tcp.connect(
-                route.host, route.port, known=route.addresses, private_only=not plan.carrier.secure
+                route.host,
+                route.port,
+                known=route.addresses,
+                private_only=not plan.carrier.secure,
+                search=self.resolving.search(route.host),
             )
         if not plan.carrier.secure and not is_private(route.host):
             raise TransportError(Stage.CONNECT, Reason.PLAIN_FORBIDDEN)
@@ -203,10 +255,42 @@ class Opener:
         return self._contexts[names]
 
 
+class _Judged:
+    """A Connection whose first answer says whether a relay is there."""
+
+    def __init__(self, connection: Connection, judging: Callable[[], AbstractContextManager[None]]) -> None:
+        self._connection = connection
+        self._judging: Callable[[], AbstractContextManager[None]] | None = judging
+
+    @property
+    def reusable(self) -> bool:
+        return self._connection.reusable
+
+    async def post(self, body: bytes) -> tuple[int, bytes]:
+        if self._judging is None:
+            return await self._connection.post(body)
+        judging, self._judging = self._judging, None
+        with judging():
+            status, answer = await self._connection.post(body)
+            if status in BUSY_STATUSES:
+                raise TransportError(Stage.RECEIVE, Reason.BUSY)
+            if status != 200:
+                raise TransportError(Stage.RECEIVE, Reason.NOT_A_RELAY)
+            return status, answer
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+
+def _is_busy(error: BaseException) -> bool:
+    return isinstance(error, TransportError) and error.trouble.reason is Reason.BUSY
+
+
 def opener_of(environment: Mapping[str, str]) -> Opener:
-    """An opener as the environment wishes it: WHIMBREL_AUTHORITY is a PEM file with the only certificates to trust."""
+    """An opener as the environment wishes it: WHIMBREL_AUTHORITY is a PEM file with the only certificates to trust,
+    WHIMBREL_RESOLVERS the resolvers to ask beside the system's (`resolving.parse_servers`)."""
     authority = environment.get("WHIMBREL_AUTHORITY")
-    return Opener(authority=Path(authority) if authority else None)
+    return Opener(Path(authority) if authority else None, servers=servers_of(environment))
 
 
 def _name_of(route: Route) -> str | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Protocol
 
 from whimbrel.link.trouble import Reason, Stage
 from whimbrel.link.ways import neighbourhood
@@ -31,6 +32,8 @@ class TcpStream:
         self._closed = False
         self.subnets = subnets
         """One for each connection that was tried until this one stood."""
+        self.peer_at_first = self.peer
+        """The address that it was connected to, also when it has ended. Never for logs."""
 
     @property
     def peer(self) -> str:
@@ -72,22 +75,36 @@ class TcpStream:
         await asyncio.sleep(0)
 
 
+class Search(Protocol):
+    """Who looks for the addresses of a name while we connect to those that are known (`resolving.py`)."""
+
+    async def run(self, offer: Callable[[Sequence[str]], None]) -> None:
+        """Offer addresses until there are no more. Raises TransportError (resolve) when there were none."""
+
+    def lost(self) -> None:
+        """All that was offered has failed."""
+
+
 async def connect(
-    host: str, port: int, *, known: Sequence[str] = (), private_only: bool = False
+    host: str,
+    port: int,
+    *,
+    known: Sequence[str] = (),
+    private_only: bool = False,
+    search: Search | None = None,
 ) -> TcpStream:
     """Connect to `host` (a name or an address). `known`: addresses to use in place of resolving. `private_only`: refuse
-    to connect to anything but this machine and private networks. Raises TransportError (resolve or connect)."""
+    to connect to anything but this machine and private networks. `search`: who resolves, in place of the system alone.
+    Raises TransportError (resolve or connect)."""
+    tried: list[str] = []
+    if search is not None and not (known or private_only or is_address(host)):
+        return await _told(_first_of_search(search, port, tried), tried)
     addresses = list(known) or await _resolve(host, port)
     if private_only:
         addresses = [a for a in addresses if is_private(a)]
         if not addresses:
             raise TransportError(Stage.CONNECT, Reason.PLAIN_FORBIDDEN)
-    tried: list[str] = []
-    try:
-        stream = await _first_of(addresses[:ADDRESSES_MAX], port, tried)
-    except TransportError as error:
-        error.subnets = tuple(tried)
-        raise
+    stream = await _told(_first_of(addresses[:ADDRESSES_MAX], port, tried), tried)
     if private_only and not is_private(stream.peer):
         await stream.close()
         raise TransportError(Stage.CONNECT, Reason.PLAIN_FORBIDDEN)
@@ -108,10 +125,10 @@ async def _resolve(host: str, port: int) -> list[str]:
     addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
     if not addresses:
         raise TransportError(Stage.RESOLVE, Reason.NO_SUCH_NAME)
-    return _families_in_turn(addresses)
+    return families_in_turn(addresses)
 
 
-def _families_in_turn(addresses: list[str]) -> list[str]:
+def families_in_turn(addresses: list[str]) -> list[str]:
     """One of the first family, one of the other, and so on (RFC 8305 §4): a broken IPv6 costs one attempt, not all."""
     first = [a for a in addresses if (":" in a) == (":" in addresses[0])]
     other = [a for a in addresses if (":" in a) != (":" in addresses[0])]
@@ -120,6 +137,65 @@ def _families_in_turn(addresses: list[str]) -> list[str]:
         mixed += first[:1] + other[:1]
         first, other = first[1:], other[1:]
     return mixed
+
+
+async def _told(connecting: Coroutine[object, object, TcpStream], tried: list[str]) -> TcpStream:
+    """The same; what fails says which subnets were tried."""
+    try:
+        return await connecting
+    except TransportError as error:
+        error.subnets = tuple(tried)
+        raise
+
+
+async def _first_of_search(search: Search, port: int, tried: list[str]) -> TcpStream:
+    """As `_first_of`, of addresses that become known one after the other."""
+    race = _Race()
+    waiting: list[str] = []
+    over = False
+    trouble: list[TransportError] = []
+
+    def offer(addresses: Sequence[str]) -> None:
+        waiting.extend(addresses)
+        race.news.set()
+
+    async def look() -> None:
+        nonlocal over
+        try:
+            await search.run(offer)
+        except TransportError as error:
+            trouble.append(error)
+        over = True
+        race.news.set()
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(look())]
+            while race.winner is None:
+                if waiting and len(tried) < ADDRESSES_MAX:
+                    address = waiting.pop(0)
+                    tried.append(neighbourhood(address)[1])
+                    tasks.append(group.create_task(race.attempt(address, port)))
+                    await race.has_moved_on(len(tried), NEXT_ADDRESS)
+                    continue
+                if len(race.failures) == len(tried):
+                    if over or len(tried) >= ADDRESSES_MAX:
+                        break
+                    if tried:
+                        search.lost()
+                race.news.clear()
+                await race.news.wait()
+            # As there, the race ends without an exception.
+            for task in tasks:
+                task.cancel()
+    except BaseException:
+        if race.winner is not None:
+            await race.winner.close()
+        raise
+    if race.winner is None:
+        raise race.failures[0] if race.failures else trouble[0]
+    race.winner.subnets = tuple(tried)
+    return race.winner
 
 
 async def _first_of(addresses: Sequence[str], port: int, tried: list[str]) -> TcpStream:
@@ -154,7 +230,7 @@ class _Race:
     def __init__(self) -> None:
         self.winner: TcpStream | None = None
         self.failures: list[TransportError] = []
-        self._news = asyncio.Event()
+        self.news = asyncio.Event()
 
     async def attempt(self, address: str, port: int) -> None:
         try:
@@ -166,15 +242,15 @@ class _Race:
                 self.winner = stream
             else:
                 await stream.close()
-        self._news.set()
+        self.news.set()
 
     async def has_moved_on(self, started: int, patience: float | None) -> None:
         """Wait until one has won or all that were started have failed; no longer than `patience` (seconds)."""
         try:
             async with asyncio.timeout(patience):
                 while self.winner is None and len(self.failures) < started:
-                    self._news.clear()
-                    await self._news.wait()
+                    self.news.clear()
+                    await self.news.wait()
         except TimeoutError:
             pass
 
