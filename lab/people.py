@@ -77,7 +77,8 @@ class Person:
     def __init__(
         self, city: City, place: str, name: str | None = None, extra: dict[str, str] | None = None
     ) -> None:
-        """`place` as in `world.PEOPLE`, and who lives there now (else the same). `extra`: for the environment of the app."""
+        """`place` as in `world.PEOPLE`, and who lives there now (else the same). `extra`: for the environment of the app, which
+        asks the city's public resolvers in place of the world's unless it says otherwise."""
         if place not in world.PEOPLE:
             raise LabError(f"there is no {place} in the city")
         self.place = place
@@ -85,7 +86,8 @@ class Person:
         self.provider, self.address = world.PEOPLE[place]
         self.home = city.folder / "homes" / self.name
         self._city = city
-        self._extra = extra
+        resolvers = " ".join(f"https://{address}/dns-query" for _, address in city.world.resolvers)
+        self._extra = {"WHIMBREL_RESOLVERS": resolvers, **(extra or {})}
         self._app: Running | None = None
         self._open = ExitStack()
         self._asking: Channel | None = None
