@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from lab import targets
-from lab.measures import UnknownMeasure, load, names
+from lab.measures import UnknownMeasure, load, names, s06_throttle
 from lab.targets import Target
 from lab.trial import MODES, Record, summary_of
 
@@ -292,12 +292,44 @@ def _not_reached(found: Sequence[Cell], records: Sequence[Record]) -> list[str]:
             what.append(f"{cell.void + cell.failed} of {cell.runs} runs void: {'; '.join(cell.reasons)}")
         if what:
             lines.append(f"- {cell.measure}, {cell.mode}: {', '.join(what)}")
+    lines += _files_not_reached(records)
     for run in records:
         lifted = run.measure.startswith("S22") and run.mode != "cold" and not (run.void or run.failed)
         late = run.recovered is None or run.recovered > targets.RECOVERY
         if lifted and late and run.peer == "whimbrel":
             lines.append(
                 f"- {run.measure}, {run.mode}, seed {run.seed}: back on the plain way after {_s(run.recovered)} s in place of 60"
+            )
+    return lines
+
+
+def _files_not_reached(records: Sequence[Record]) -> list[str]:
+    """What is wanted of files under S6 and S14, by medians of *cut* runs."""
+    lines = []
+    for name in ("S6", "S14", "S14b"):
+        runs = [
+            r
+            for r in records
+            if (r.measure, r.mode, r.peer) == (name, "cut", "whimbrel") and not r.void and not r.failed
+        ]
+        picture, file, text = (
+            _median([getattr(run, what) for run in runs]) for what in ("picture", "file", "text_beside_file")
+        )
+        if not runs or (picture is None and file is None):
+            continue  # no files were asked for, or none came: the table says which
+        if name == "S6":
+            share = 1_000_000 * 8 / s06_throttle.RATE / file if file else 0.0
+            if share < targets.FILE_SHARE:
+                lines.append(
+                    f"- S6: a file of 1 MB gets {share:.0%} of the link in place of {targets.FILE_SHARE:.0%}"
+                )
+            if text is None or text > targets.TEXT_BESIDE_FILE:
+                lines.append(
+                    f"- S6: a text beside the file takes {_s(text)} s in place of {targets.TEXT_BESIDE_FILE:g}"
+                )
+        elif picture is None or picture > targets.PICTURE:
+            lines.append(
+                f"- {name}: a picture of 100 KB takes {_s(picture)} s in place of {targets.PICTURE:g}"
             )
     return lines
 

@@ -27,6 +27,7 @@ MODES = ("kept", "cut", "cold")
 _CONTROLS_AFTER_S = 4.0
 """After the strike: those who talk are back by then, if they come back quickly, and are not disturbed."""
 _RECOVERY_PATIENCE_S = 90.0
+_REST_S = 15.0
 _MINUTE = 60.0
 
 
@@ -189,7 +190,7 @@ def _running(
         if record.picture is not None:
             record.file = _file((one, other), task, 1_000_000, record)
     _enter_traffic(city, pair, record, at[0])
-    record.outbox = sum(person.waiting() for person in pair)
+    record.outbox = _outbox(pair)
     lifted = city.lift()
     record.recovered = _recovery(pair, plain, lifted)
     record.ways = [entry for person in pair if isinstance(person, Person) for entry in _ways(person, at[0])]
@@ -235,6 +236,14 @@ def _talk(
         time.sleep(0.05)
     time.sleep(0.5)  # for a second one of the last
     return sent, so_far()
+
+
+def _outbox(people: Sequence[Somebody]) -> int:
+    """What still waits. Receipts follow the last messages, so they are given a while."""
+    end = time.monotonic() + _REST_S
+    while (waiting := sum(person.waiting() for person in people)) and time.monotonic() < end:
+        time.sleep(0.1)
+    return waiting
 
 
 def _controls_later(city: City) -> dict[str, controls.Control]:
@@ -304,7 +313,7 @@ def _cold(
         record.lost = record.sent - record.delivered
         during = controls.look(city)
         _enter_traffic(city, (host, newcomer), record, struck)
-        record.outbox = newcomer.waiting()
+        record.outbox = _outbox((newcomer,))
         city.lift()
     finally:
         newcomer.kill()
@@ -330,7 +339,7 @@ def _cold_plain(
         record.next_message = came[0].at - struck if came else None
         during = controls.look(city)
         _enter_traffic(city, (newcomer,), record, struck)
-        record.outbox = newcomer.waiting()
+        record.outbox = _outbox((newcomer,))
         city.lift()
     finally:
         newcomer.stop()

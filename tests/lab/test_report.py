@@ -102,6 +102,19 @@ def test_the_page_says_what_was_not_reached_and_nothing_of_what_was() -> None:
     assert "S22, cut" not in missing
 
 
+def test_files_and_texts_beside_them_are_held_to_what_is_wanted() -> None:
+    quick = as_markdown(
+        [run("S6", file=62.0, picture=7.0, text_beside_file=0.8), run("S14", picture=120.0)], FACTS
+    )
+    assert quick.partition("## What was not reached")[2].strip().startswith("Nothing.")
+    slow = as_markdown(
+        [run("S6", file=80.0, picture=7.0, text_beside_file=1.7), run("S14", picture=151.0)], FACTS
+    )
+    assert "- S6: a file of 1 MB gets 71% of the link in place of 85%" in slow
+    assert "- S6: a text beside the file takes 1.70 s in place of 1" in slow
+    assert "- S14: a picture of 100 KB takes 151 s in place of 150" in slow
+
+
 def test_results_are_read_again_as_they_were_written(tmp_path: Path) -> None:
     records = [run(learnt=[["203.0.113.10:443"], []], ways=[["ada", 1.5, None]]), run("S14", "cold", None)]
     report.write(tmp_path, records, FACTS)
