@@ -179,3 +179,24 @@ def test_what_is_said_of_an_error_names_no_address(error: OSError, reason: Reaso
     assert found.trouble.reason is reason
     assert str(found) == f"connect: {reason.value}"
     assert "203" not in repr(found) + found.trouble.in_words()
+
+
+@pytest.mark.skipif(tcp._NOTSENT_LOWAT is None, reason="this system keeps what it likes")
+async def test_little_waits_unsent_so_that_what_is_urgent_can_still_go_before_it() -> None:
+    """To a peer who takes nothing: what has left us is what its kernel and the path hold, and no more than that waits here."""
+    async with one_connection() as (port, came), asyncio.timeout(10):
+        stream = await tcp.connect("127.0.0.1", port)
+        await came
+        connected = stream._writer.get_extra_info("socket")
+        assert connected.getsockopt(socket.IPPROTO_TCP, tcp._NOTSENT_LOWAT) == tcp.UNSENT_MAX
+        stuck = False
+        for _ in range(20_000):
+            try:
+                async with asyncio.timeout(0.3):
+                    await stream.send(bytes(1024))
+            except TimeoutError:
+                stuck = True
+                break
+        assert stuck
+        assert stream._writer.transport.get_write_buffer_size() <= 2 * tcp.UNSENT_MAX
+        await stream.close()

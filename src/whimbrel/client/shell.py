@@ -33,6 +33,7 @@ from whimbrel.link.memory import Memory
 from whimbrel.store.errors import HomeGone, StoreError
 from whimbrel.store.home import Home
 from whimbrel.transports.names import Names
+from whimbrel.transports.proxies import proxied
 from whimbrel.transports.registry import opener_of
 from whimbrel.wire import cbor
 from whimbrel.wire.answers import Answer, Failure, Fetched
@@ -124,6 +125,7 @@ class Shell:
                 self.changes.end()
                 for task in self._connected:
                     task.cancel()
+                self._opener.close()
 
     def start(self, coroutine: Any) -> asyncio.Task[Any]:
         """Run something for as long as the shell runs."""
@@ -449,7 +451,7 @@ class Shell:
                 routes.append(parse_route(text))
             except WireError:
                 self.note("route", "A way to a relay cannot be understood; a newer version may know it.")
-        return routes
+        return [*routes, *proxied(routes)]
 
     def _follow_ways(self) -> None:
         """Ways that came or went are for connections that are there already, too."""

@@ -192,13 +192,24 @@ def of_system(settings: Mapping[str, str] | None = None) -> tuple[str, ...]:
     return tuple(wrappers)
 
 
+def _is_excepted(host: str) -> bool:
+    """Whether the environment's `no_proxy` names it. Not asked of the system: some would look the name up to answer."""
+    for word in urllib.request.getproxies().get("no", "").lower().split(","):
+        ending = word.strip().removeprefix("*").removeprefix(".")
+        if word.strip() == "*" or (ending and (host == ending or host.endswith("." + ending))):
+            return True
+    return False
+
+
 def proxied(routes: Iterable[Route], proxies: Iterable[str] | None = None) -> tuple[Route, ...]:
     """These routes through each of these proxies (wrappers; None: those of the system). Ways on this computer and in
-    private networks, and those that go through a proxy already, have no use for one."""
+    private networks, and those that go through a proxy already, have no use for one; nor have those that the system excepts."""
     through = tuple(of_system() if proxies is None else proxies)
     found = []
     for route in routes:
         inside = route.host == "localhost" or is_private(route.host)
+        if proxies is None and through and _is_excepted(route.host):
+            continue
         if inside or any(w.split(":")[0].lower() in USUAL_PORTS for w in route.wrappers):
             continue
         for proxy in through:

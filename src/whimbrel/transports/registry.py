@@ -23,9 +23,11 @@ from whimbrel.transports.errors import TransportError, in_handshake
 from whimbrel.transports.frag import frag
 from whimbrel.transports.http import Connection, Http1Connection, HttpExchange, letters_to
 from whimbrel.transports.names import Names
+from whimbrel.transports.pluggable import NAME as DISGUISE
+from whimbrel.transports.pluggable import Disguise, Disguises, parse_disguise, program_for
 from whimbrel.transports.policy import is_private
 from whimbrel.transports.proxies import USUAL_PORTS as PROXIES
-from whimbrel.transports.proxies import Proxy, Target, go_through, parse_proxy
+from whimbrel.transports.proxies import Proxy, Target, ask_socks, go_through, parse_proxy
 from whimbrel.transports.resolving import SERVERS, Resolving, Server, servers_of
 from whimbrel.transports.stream import ByteStream, Exchange, MessageStream
 from whimbrel.transports.tls import TlsStream, trusting
@@ -69,7 +71,7 @@ class Plan:
     next, and so on; one list more than there are proxies."""
 
     carrier: Carrier
-    proxies: tuple[Proxy, ...]
+    proxies: tuple[Proxy | Disguise, ...]
     wrappers: tuple[tuple[tuple[str, str], ...], ...]
     manners: frozenset[str]
 
@@ -94,7 +96,12 @@ class Opener:
         self.authority = authority
         self.wrappers = wrappers
         self.resolving = Resolving(Names(), servers, authority)
+        self.disguises = Disguises()
         self._contexts: dict[bool, ssl.SSLContext] = {}
+
+    def close(self) -> None:
+        """End the programs that were started for ways."""
+        self.disguises.close()
 
     @property
     def names(self) -> Names:
@@ -111,11 +118,10 @@ class Opener:
         if plan is None:
             return None
         cost = plan.carrier.cost + WRAPPER_COST * len(route.wrappers)
+        near, subnet = neighbourhood(route.host, route.addresses)
         if plan.proxies:
             # What the network sees is a connection to the proxy; and even one on this machine leads far away.
-            _, subnet = neighbourhood(plan.proxies[0].host)
-            return Candidate(route.text, plan.carrier.carries, cost, False, subnet)
-        near, subnet = neighbourhood(route.host, route.addresses)
+            near, subnet = False, _seen(route, plan)
         return Candidate(route.text, plan.carrier.carries, cost, near, subnet)
 
     async def open_stream(self, route: Route) -> tuple[MessageStream, tuple[str, ...]]:
@@ -179,7 +185,7 @@ class Opener:
         carrier = CARRIERS.get(route.transport)
         if carrier is None:
             return None
-        proxies: list[Proxy] = []
+        proxies: list[Proxy | Disguise] = []
         wrappers: list[list[tuple[str, str]]] = [[]]
         manners = set()
         for text in route.wrappers:
@@ -191,6 +197,15 @@ class Opener:
                     proxies.append(parse_proxy(text))
                 except Malformed:
                     return None
+                wrappers.append([])
+            elif name == DISGUISE and not proxies and (route.addresses or route.host_is_address):
+                try:
+                    disguise = parse_disguise(text)
+                except Malformed:
+                    return None
+                if program_for(disguise.name) is None:
+                    return None
+                proxies.append(disguise)
                 wrappers.append([])
             elif text.lower() in MANNERS:
                 manners.add(name)
@@ -208,13 +223,18 @@ class Opener:
         stream: ByteStream = base
         # A proxy is told an address where the route has one: its name server may be the one that lies.
         relay = Target(route.addresses[0] if route.addresses else route.host, route.port)
-        targets = [*(Target(proxy.host, proxy.port) for proxy in plan.proxies[1:]), relay]
+        further = [proxy for proxy in plan.proxies[1:] if isinstance(proxy, Proxy)]
+        targets = [*(Target(proxy.host, proxy.port) for proxy in further), relay]
         try:
             for number, wrappers in enumerate(plan.wrappers):
                 for name, rest in wrappers:
                     stream = await self.wrappers[name](stream, rest)
                 if number < len(plan.proxies):
-                    stream = await go_through(plan.proxies[number], stream, targets[number])
+                    proxy = plan.proxies[number]
+                    if isinstance(proxy, Disguise):
+                        await ask_socks(stream, targets[number], *proxy.credentials)
+                    else:
+                        stream = await go_through(proxy, stream, targets[number])
             if plan.carrier.secure and inside_tls:
                 with self._judging(route, plan, base):
                     stream = await self._inside_tls(route, plan, stream)
@@ -234,7 +254,12 @@ class Opener:
             )
         if not plan.carrier.secure and not is_private(route.host):
             raise TransportError(Stage.CONNECT, Reason.PLAIN_FORBIDDEN)
-        return await tcp.connect(plan.proxies[0].host, plan.proxies[0].port)
+        first = plan.proxies[0]
+        if isinstance(first, Proxy):
+            return await tcp.connect(first.host, first.port)
+        base = await tcp.connect(*await self.disguises.address(first.name))
+        base.subnets = (_seen(route, plan),)
+        return base
 
     async def _inside_tls(self, route: Route, plan: Plan, stream: ByteStream) -> ByteStream:
         name = _name_of(route)
@@ -291,6 +316,16 @@ def opener_of(environment: Mapping[str, str]) -> Opener:
     WHIMBREL_RESOLVERS the resolvers to ask beside the system's (`resolving.parse_servers`)."""
     authority = environment.get("WHIMBREL_AUTHORITY")
     return Opener(Path(authority) if authority else None, servers=servers_of(environment))
+
+
+def _seen(route: Route, plan: Plan) -> str:
+    """The subnet to which the network sees a connection, of a way through something."""
+    first, *others = plan.proxies
+    if isinstance(first, Proxy):
+        return neighbourhood(first.host)[1]
+    if others and isinstance(others[0], Proxy):
+        return neighbourhood(others[0].host)[1]
+    return neighbourhood(route.host, route.addresses)[1]
 
 
 def _name_of(route: Route) -> str | None:

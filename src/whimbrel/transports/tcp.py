@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Protocol
 
@@ -16,8 +17,14 @@ RECEIVE_MAX = 64 * 1024
 """Bytes that one `receive` gives at most; twice as many wait in memory before the peer is slowed."""
 ADDRESSES_MAX = 4
 """Addresses of one name that are tried: more would be a storm (the dialer counts them)."""
+UNSENT_MAX = 8 * 1024
+"""Bytes that may wait in the kernel, and as many again in this program, before `send` waits: what is in neither can still be put
+behind something more urgent. Beyond what the path holds, more would only make a text wait behind a file."""
 NEXT_ADDRESS = 0.25
 """Seconds until the next address is tried beside the last (RFC 8305 §5)."""
+
+
+_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", {"linux": 25, "darwin": 0x201}.get(sys.platform))
 
 
 class TcpStream:
@@ -262,4 +269,10 @@ async def _connect_one(address: str, port: int) -> TcpStream:
         raise of_os(Stage.CONNECT, error) from None
     connected = writer.get_extra_info("socket")
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if _NOTSENT_LOWAT is not None:
+        try:
+            connected.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, UNSENT_MAX)
+        except OSError:
+            pass  # a system that does not have it
+    writer.transport.set_write_buffer_limits(UNSENT_MAX)
     return TcpStream(reader, writer)
