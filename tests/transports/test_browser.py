@@ -22,7 +22,8 @@ from support.check_transport import (
 )
 from whimbrel.link.trouble import Reason, Stage
 from whimbrel.transports import browser, tcp
-from whimbrel.transports.browser import BrowserTls
+from whimbrel.transports.browser import BrowserPost, BrowserTls
+from whimbrel.transports.http import letters_to
 
 NAME = "relay.example"
 
@@ -197,3 +198,36 @@ async def test_no_file_stays_open_and_a_handshake_may_be_given_up_at_any_moment(
             await stream.close()
         await asyncio.sleep(0.1)
         assert len(os.listdir(descriptors)) <= before + 2
+
+
+@pytest.mark.parametrize("sparing", [False, True])
+async def test_the_last_words_of_the_handshake_go_alone_or_with_the_letter(
+    tmp_path: Path, sparing: bool
+) -> None:
+    """Alone, as a browser sends them; with the letter, where packets are counted."""
+    authority, context = make_certificate(tmp_path, NAME)
+    async with one_connection() as (port, came), asyncio.timeout(10):
+        sent: list[bytes] = []
+        stream = await tcp.connect("127.0.0.1", port)
+        send = stream.send
+
+        async def noting(data: bytes) -> None:
+            sent.append(data)
+            await send(data)
+
+        stream.send = noting  # type: ignore[method-assign]
+        post = BrowserPost(stream, NAME, letters_to(NAME, "/x"), authority, sparing=sparing)
+        theirs = TlsPeer(await came, context)
+        async with asyncio.TaskGroup() as group:
+            posting = group.create_task(post.post(b"letter"))
+            await theirs.shake_hands()
+            head = await theirs.receive()
+            while b"letter" not in head:
+                head += await theirs.receive()
+            await theirs.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        assert posting.result() == (200, b"ok")
+        assert len(sent) == (2 if sparing else 3), "the hello; the last words; the letter"
+        assert sent[1][0] == 0x14
+        assert (len(sent[1]) < 120) is not sparing
+        await post.close()
+        await theirs.close()

@@ -82,7 +82,7 @@ async def serving(
         if authority is None:
             return Http1Connection(stream, asked)
         if as_browser:
-            return BrowserPost(stream, NAME, asked, authority)
+            return BrowserPost(stream, NAME, asked, authority, sparing=fresh)
         tls = TlsStream(stream, trusting(authority), NAME)
         await tls.shake_hands()
         return Http1Connection(tls, asked)

@@ -73,10 +73,10 @@ async def test_the_second_address_is_tried_when_the_first_refuses() -> None:
 async def test_the_second_address_is_tried_beside_one_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     one = tcp._connect_one
 
-    async def silent_first(address: str, port: int) -> tcp.TcpStream:
+    async def silent_first(address: str, port: int, sparing: bool) -> tcp.TcpStream:
         if address == "127.0.0.2":
             await asyncio.Event().wait()
-        return await one(address, port)
+        return await one(address, port, sparing)
 
     monkeypatch.setattr(tcp, "_connect_one", silent_first)
     async with listening(nobody) as port, asyncio.timeout(5):

@@ -126,6 +126,7 @@ class _Pair:
         self._multi: Any = library.lib.curl_multi_init()
         self._added = False
         self._spoken = False
+        self._apart = False
         self._waiting = b""
         self._flushing = asyncio.Lock()
         self._peer_ended = False
@@ -222,7 +223,8 @@ class _Pair:
                 if not data:
                     break
                 found = True
-                await self._inner.send(data)
+                for part in _as_sent(data) if self._apart else (data,):
+                    await self._inner.send(part)
         return found
 
     async def _feed(self) -> None:
@@ -342,11 +344,19 @@ class BrowserPost(_Pair):
     hands with the first post."""
 
     def __init__(
-        self, inner: ByteStream, name: str | None, asked: Asked, authority: Path | None = None
+        self,
+        inner: ByteStream,
+        name: str | None,
+        asked: Asked,
+        authority: Path | None = None,
+        *,
+        sparing: bool = False,
     ) -> None:
-        """`name` and `authority`: as for BrowserTls. `asked`: what is posted, and where."""
+        """`name` and `authority`: as for BrowserTls. `asked`: what is posted, and where. `sparing`: the last words of the
+        handshake go in one packet with what follows them; a browser sends them alone."""
         super().__init__(inner, f"https://{_in_url(name)}:443{asked.path}", name, authority)
         self.reusable = True
+        self._apart = not sparing
         self._answer_max = asked.answer_max
         self._answer = bytearray()
         self._too_large = False
@@ -390,6 +400,17 @@ class BrowserPost(_Pair):
         if code in _CUT:
             return TransportError(Stage.RECEIVE, Reason.ENDED)
         return TransportError(Stage.RECEIVE, Reason.NOT_A_RELAY)
+
+
+def _as_sent(data: bytes) -> tuple[bytes, ...]:
+    """The last words of a handshake (in TLS 1.3: ChangeCipherSpec, then Finished in a record that looks like any other) and what
+    follows them, where both are there."""
+    if data[:1] != b"\x14":
+        return (data,)
+    end = 0
+    for _ in range(2):
+        end += 5 + int.from_bytes(data[end + 3 : end + 5], "big")
+    return (data[:end], data[end:]) if end < len(data) else (data,)
 
 
 def _in_url(name: str | None) -> str:

@@ -155,7 +155,8 @@ class Opener:
             base, stream = await self._open_bytes(route, plan, inside_tls=not alike)
             connection: Connection = Http1Connection(stream, asked)
             if alike:
-                connection = BrowserPost(stream, _name_of(route), asked, self.authority)
+                sparing = SHORT in plan.manners
+                connection = BrowserPost(stream, _name_of(route), asked, self.authority, sparing=sparing)
             return _Judged(connection, lambda: self._judging(route, plan, base))
 
         return HttpExchange(connect, fresh=plan is not None and SHORT in plan.manners)
@@ -251,6 +252,7 @@ class Opener:
                 known=route.addresses,
                 private_only=not plan.carrier.secure,
                 search=self.resolving.search(route.host),
+                sparing=SHORT in plan.manners,
             )
         if not plan.carrier.secure and not is_private(route.host):
             raise TransportError(Stage.CONNECT, Reason.PLAIN_FORBIDDEN)

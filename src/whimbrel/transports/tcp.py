@@ -99,19 +99,20 @@ async def connect(
     known: Sequence[str] = (),
     private_only: bool = False,
     search: Search | None = None,
+    sparing: bool = False,
 ) -> TcpStream:
     """Connect to `host` (a name or an address). `known`: addresses to use in place of resolving. `private_only`: refuse
     to connect to anything but this machine and private networks. `search`: who resolves, in place of the system alone.
-    Raises TransportError (resolve or connect)."""
+    `sparing`: what confirms goes along with what is sent, where the system can be told so: fewer packets. Raises TransportError (resolve or connect)."""
     tried: list[str] = []
     if search is not None and not (known or private_only or is_address(host)):
-        return await _told(_first_of_search(search, port, tried), tried)
+        return await _told(_first_of_search(search, port, tried, sparing), tried)
     addresses = list(known) or await _resolve(host, port)
     if private_only:
         addresses = [a for a in addresses if is_private(a)]
         if not addresses:
             raise TransportError(Stage.CONNECT, Reason.PLAIN_FORBIDDEN)
-    stream = await _told(_first_of(addresses[:ADDRESSES_MAX], port, tried), tried)
+    stream = await _told(_first_of(addresses[:ADDRESSES_MAX], port, tried, sparing), tried)
     if private_only and not is_private(stream.peer):
         await stream.close()
         raise TransportError(Stage.CONNECT, Reason.PLAIN_FORBIDDEN)
@@ -155,9 +156,9 @@ async def _told(connecting: Coroutine[object, object, TcpStream], tried: list[st
         raise
 
 
-async def _first_of_search(search: Search, port: int, tried: list[str]) -> TcpStream:
+async def _first_of_search(search: Search, port: int, tried: list[str], sparing: bool) -> TcpStream:
     """As `_first_of`, of addresses that become known one after the other."""
-    race = _Race()
+    race = _Race(sparing)
     waiting: list[str] = []
     over = False
     trouble: list[TransportError] = []
@@ -205,9 +206,9 @@ async def _first_of_search(search: Search, port: int, tried: list[str]) -> TcpSt
     return race.winner
 
 
-async def _first_of(addresses: Sequence[str], port: int, tried: list[str]) -> TcpStream:
+async def _first_of(addresses: Sequence[str], port: int, tried: list[str], sparing: bool) -> TcpStream:
     """The first address that answers, each a little later than the one before, or as soon as that has failed."""
-    race = _Race()
+    race = _Race(sparing)
     try:
         async with asyncio.TaskGroup() as group:
             attempts: list[asyncio.Task[None]] = []
@@ -234,14 +235,15 @@ async def _first_of(addresses: Sequence[str], port: int, tried: list[str]) -> Tc
 class _Race:
     """Attempts at the addresses of one host."""
 
-    def __init__(self) -> None:
+    def __init__(self, sparing: bool) -> None:
+        self._sparing = sparing
         self.winner: TcpStream | None = None
         self.failures: list[TransportError] = []
         self.news = asyncio.Event()
 
     async def attempt(self, address: str, port: int) -> None:
         try:
-            stream = await _connect_one(address, port)
+            stream = await _connect_one(address, port, self._sparing)
         except TransportError as error:
             self.failures.append(error)
         else:
@@ -262,17 +264,32 @@ class _Race:
             pass
 
 
-async def _connect_one(address: str, port: int) -> TcpStream:
+async def _connect_one(address: str, port: int, sparing: bool = False) -> TcpStream:
+    connected = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     try:
-        reader, writer = await asyncio.open_connection(address, port, limit=RECEIVE_MAX)
+        connected.setblocking(False)
+        _set_manners(connected, sparing)
+        await asyncio.get_running_loop().sock_connect(connected, (address, port))
+        reader, writer = await asyncio.open_connection(sock=connected, limit=RECEIVE_MAX)
     except OSError as error:
+        connected.close()
         raise of_os(Stage.CONNECT, error) from None
-    connected = writer.get_extra_info("socket")
-    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if _NOTSENT_LOWAT is not None:
-        try:
-            connected.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, UNSENT_MAX)
-        except OSError:
-            pass  # a system that does not have it
+    except BaseException:
+        connected.close()
+        raise
     writer.transport.set_write_buffer_limits(UNSENT_MAX)
     return TcpStream(reader, writer)
+
+
+def _set_manners(connected: socket.socket, sparing: bool) -> None:
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    wished = [(_NOTSENT_LOWAT, UNSENT_MAX)]
+    if sparing:
+        # Before it connects: then even the third packet of the handshake goes along with the first words.
+        wished.append((getattr(socket, "TCP_QUICKACK", None), 0))
+    for option, value in wished:
+        try:
+            if option is not None:
+                connected.setsockopt(socket.IPPROTO_TCP, option, value)
+        except OSError:
+            pass  # a system that does not have it
