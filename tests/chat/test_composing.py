@@ -300,6 +300,7 @@ def test_the_same_words_of_two_people_or_in_two_places_are_two_messages() -> Non
         ("x" * 300 + ".pdf", "x" * 251 + ".pdf"),
         ("é" * 300 + ".pdf", "é" * 125 + ".pdf"),
         ("a" * 254 + "." + "b" * 40, "a" * 254),
+        ("NUL" + " " * 300 + "=", "_NUL"),
     ],
 )
 def test_a_file_name_is_made_safe(name: str, safe: str) -> None:

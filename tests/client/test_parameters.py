@@ -28,6 +28,7 @@ def test_every_parameter_of_every_method_is_of_a_kind_that_is_checked() -> None:
         ("send", {"wait": "soon"}, "wait has to be a number"),
         ("send", {"wait": float("nan")}, "wait has to be a number"),
         ("send", {"wait": float("inf")}, "wait has to be a number"),
+        ("send", {"wait": 10**400}, "wait has to be a number"),
         ("send", {"wait": True}, "wait has to be a number"),
         ("read", {"limit": 1.5}, "limit has to be a whole number from 0 on"),
         ("read", {"limit": -1}, "limit has to be a whole number from 0 on"),

@@ -331,18 +331,23 @@ def safe_file_name(name: str) -> str:
     kept = "".join(
         "_" if c in '<>:"|?*' else c for c in last if c in _JOINERS or unicodedata.category(c)[0] != "C"
     )
-    kept = unicodedata.normalize("NFC", kept).strip(" .")
-    stem, dot, ending = kept.rpartition(".")
+    kept = _cut(unicodedata.normalize("NFC", kept).strip(" ."))
+    # What was cut off may have kept it from being such a name.
+    if kept.split(".", 1)[0].rstrip().upper() in _RESERVED:
+        kept = _cut(f"_{kept}")
+    return kept or "file"
+
+
+def _cut(name: str) -> str:
+    """At most FILE_NAME_MAX bytes of a name, with its ending. What is cut off may have stood behind a dot or a space, and no
+    name ends with one."""
+    stem, dot, ending = name.rpartition(".")
     if not dot or len(ending.encode()) > 32:
-        stem, ending = kept, ""
+        stem, ending = name, ""
     else:
         ending = f".{ending}"
-    if stem.split(".", 1)[0].rstrip().upper() in _RESERVED:
-        stem = f"_{stem}"
     room = FILE_NAME_MAX - len(ending.encode())
-    stem = stem.encode()[:room].decode("utf-8", "ignore")
-    # What was cut off may have stood behind a dot or a space, and no name ends with one.
-    return (stem + ending).rstrip(" .") or "file"
+    return (stem.encode()[:room].decode("utf-8", "ignore") + ending).rstrip(" .")
 
 
 _JOINERS = "\u200c\u200d"

@@ -6,7 +6,6 @@ The kinds are those that stand at the method, in its own words.
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
@@ -17,7 +16,8 @@ _FITS: Mapping[str, Callable[[Any], bool]] = {
     "str": lambda value: type(value) is str,
     "bool": lambda value: type(value) is bool,
     "int": lambda value: type(value) is int and 0 <= value <= NUMBER_MAX,
-    "float": lambda value: type(value) in (int, float) and math.isfinite(value) and abs(value) <= NUMBER_MAX,
+    # Neither infinity nor NaN is at most anything.
+    "float": lambda value: type(value) in (int, float) and abs(value) <= NUMBER_MAX,
     "list[str]": lambda value: type(value) is list and all(type(one) is str for one in value),
     "None": lambda value: value is None,
 }
