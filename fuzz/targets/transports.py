@@ -10,7 +10,7 @@ from websockets.utils import accept_key
 from fuzz.target import target
 from fuzz.targets._memory import loop, pieces
 from whimbrel.transports.errors import TransportError
-from whimbrel.transports.http import HttpExchange
+from whimbrel.transports.http import Http1Connection, HttpExchange, letters_to
 from whimbrel.transports.ws import WsStream
 from whimbrel.wire.letters import LETTER_MAX
 from whimbrel.wire.streams import FRAME_MAX
@@ -62,7 +62,7 @@ _WORDS = (
 
 @target(
     "transport-http",
-    "transports.http.HttpExchange.exchange",
+    "transports.http.Http1Connection.post",
     seeds=_responses,
     skip=1,
     longest=70_000,
@@ -72,11 +72,11 @@ def http(data: bytes) -> bool:
     """Answers to a letter by HTTP: bytes that may be an answer, or a TransportError; the connection is kept or closed."""
     stream = Heard(pieces(data[1:], data[0] if data else 0))
 
-    async def opened() -> Heard:
-        return stream
+    async def opened() -> Http1Connection:
+        return Http1Connection(stream, letters_to("relay.example", "/way"))
 
     async def ask() -> bool:
-        exchange = HttpExchange(opened, "relay.example", "/way")
+        exchange = HttpExchange(opened)
         try:
             answer = await exchange.exchange(b"a letter")
         except TransportError:
