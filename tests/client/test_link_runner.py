@@ -100,7 +100,7 @@ async def test_what_is_submitted_while_there_is_no_way_leaves_in_order_when_ther
 ) -> None:
     relay = Relay()
     sea = Sea(relay)
-    sea.closed.add(route.text)
+    sea.closed.add(route.host)
     ada = Person(relay, sea, route)
     async with ada.online() as link:
         futures = [link.submit(append(str(n))) for n in range(10)]
@@ -163,7 +163,7 @@ async def test_a_relay_that_is_away_for_an_hour_is_not_stormed() -> None:
     relay = Relay()
     sea = Sea(relay)
     routes = (WSS, WSS2, HTTPS)
-    sea.closed |= {r.text for r in routes}
+    sea.closed |= {r.host for r in routes}
     ada = Person(relay, sea, *routes)
     async with ada.online():
         await asyncio.sleep(3600)
@@ -368,7 +368,7 @@ async def test_it_can_be_ended_at_any_moment(rounds: int) -> None:
 async def test_a_future_given_up_is_not_sent() -> None:
     relay = Relay()
     sea = Sea(relay)
-    sea.closed.add(WSS.text)
+    sea.closed.add(WSS.host)
     ada = Person(relay, sea, WSS)
     async with ada.online() as link:
         unwanted, wanted = link.submit(append("no")), link.submit(append("yes"))

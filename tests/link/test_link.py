@@ -96,7 +96,7 @@ def test_an_answer_that_comes_by_a_way_already_given_up_is_not_taken() -> None:
 def test_two_attempts_carry_the_same_and_the_first_answer_counts() -> None:
     table = Table(STREAM, OTHER)
     table.submit(append("a"))
-    actions = table.wait(0.3)
+    actions = table.wait(0.4)
     assert [d.candidate for d in of(table.actions, Dial)] == [STREAM, OTHER]
     assert of(actions, Dial)[0].operations == (append("a"),)
     actions = table.answer(1, 0, done())
@@ -111,7 +111,7 @@ def test_what_only_a_hopeful_attempt_carries_is_sent_by_the_way_that_is_up() -> 
     table.submit(append("a"))
     table.now += 0.1
     table.submit(append("b"))
-    assert of(table.wait(0.2), Dial) == [Dial(2, STREAM, (append("a"), append("b")))]
+    assert of(table.wait(0.3), Dial) == [Dial(2, STREAM, (append("a"), append("b")))]
     actions = table.answer(1, 0, done())
     assert of(actions, Close) == [], "the other one would be better, and may still come"
     assert sent(actions) == [[append("b")]]
@@ -124,7 +124,7 @@ def test_a_better_way_takes_over_and_the_lesser_one_ends_what_it_carries() -> No
     table.wait(0.3)
     assert of(table.actions, Dial)[-1].candidate == LETTERS
     table.answer(2, 0)
-    actions = table.wait(40)
+    actions = table.wait(20)
     climb = of(actions, Dial)
     assert [d.candidate for d in climb] == [STREAM]
     table.submit(append("a"))
@@ -277,7 +277,9 @@ def test_downloads_count_what_comes_back() -> None:
     assert len(of(table.actions, Send)) == 1
     table.now += 0.01
     table.answer(way, 1, Chunk(bytes(65552), 1 << 20))
-    assert len(of(table.actions, Send)) == 3
+    assert len(of(table.actions, Send)) == 2
+    table.answer(way, 2, Chunk(bytes(65552), 1 << 20))
+    assert len(of(table.actions, Send)) == 4
 
 
 def test_letters_have_a_lane_for_messages_and_two_for_files() -> None:
@@ -299,10 +301,12 @@ def test_silence_with_something_unanswered_ends_a_way_after_ten_seconds() -> Non
     way = table.up()
     table.submit(append("a"))
     assert of(table.wait(9.9), Close) == []
+    assert all(d.operations == (append("a"),) for d in of(table.actions, Dial)[1:]), (
+        "others are dialled before"
+    )
     actions = table.wait(0.5)
     assert of(actions, Close) == [Close(way)]
     assert of(actions, Report) == [Report(None, Trouble(Stage.RECEIVE, Reason.SILENT))]
-    assert of(actions, Dial)[0].operations == (append("a"),)
 
 
 def test_a_way_with_nothing_to_answer_may_be_silent_for_ever() -> None:
@@ -315,8 +319,9 @@ def test_a_slow_way_is_given_the_time_that_its_bytes_need() -> None:
     table = Table()
     way = table.up()
     table.submit(put(0))
-    assert of(table.wait(45), Close) == [], "64 KiB at 14 kbit/s take 38 seconds"
+    assert Close(way) not in table.wait(45), "64 KiB at 14 kbit/s take 38 seconds"
     assert delivered(table.answer(way, 1, Done())) == [1]
+    table.now += 60
     assert table.wait(1000) == []
 
 
@@ -324,13 +329,13 @@ def test_one_request_is_not_forgotten_because_others_are_answered() -> None:
     table = Table()
     way = table.up()
     table.submit(append("lost"))
-    for n in range(2, 40):
+    while Close(way) not in table.actions and table.now < 100:
         table.submit(append("b"))
-        table.wait(2)
-        if of(table.actions, Close):
-            break
-        table.answer(way, n, done())
-    assert of(table.actions, Close) == [Close(way)]
+        table.wait(0.2)
+        for asked in of(table.actions, Send)[1:]:
+            table.answer(way, asked.n, *(done() for _ in asked.operations))
+    before = table.actions[: table.actions.index(Close(way))]
+    assert len(of(before, Dial)) == 1, "the way itself is not doubted"
     assert 55 <= table.now <= 65
 
 
@@ -374,7 +379,7 @@ def test_new_routes_and_a_new_network_are_used_at_once() -> None:
     table.lose(1, Trouble(Stage.CONNECT, Reason.REFUSED))
     actions = table.tell(RoutesChanged((STREAM, OTHER)), NetworkChanged("train"))
     assert [d.candidate for d in of(actions, Dial)] == [STREAM]
-    assert [d.candidate for d in of(table.wait(0.3), Dial)] == [OTHER]
+    assert [d.candidate for d in of(table.wait(0.4), Dial)] == [OTHER]
 
 
 def test_on_a_new_network_what_is_up_has_to_show_that_it_still_is() -> None:

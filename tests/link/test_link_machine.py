@@ -6,14 +6,14 @@ app says), answers in another order than requests, letters that arrive after the
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from dataclasses import dataclass, field
+from collections import Counter
 from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from link_table import LETTERS, NEAR, OTHER, RESET, STREAM, H
+from relay_model import Model, ModelWay
 
 from whimbrel.link.events import (
     Abandon,
@@ -23,7 +23,6 @@ from whimbrel.link.events import (
     DeliverRecords,
     Dial,
     Event,
-    RecordsCame,
     Repositioned,
     Send,
     Submitted,
@@ -32,128 +31,10 @@ from whimbrel.link.events import (
 )
 from whimbrel.link.link import Link
 from whimbrel.link.ways import Carries
-from whimbrel.wire.answers import Answer, Appended, Done, Failure, Fetched, Head, Record, Status, Watched
-from whimbrel.wire.operations import Append, Fetch, Operation, Put, Watch, WatchItem
+from whimbrel.wire.answers import Done, Failure, Fetched, Status
+from whimbrel.wire.operations import Append, Operation, Put, WatchItem
 
 LOGS = 4
-PAGE = 3
-"""Records in one answer, so that there is often more."""
-
-
-@dataclass
-class RelaySet:
-    """A watch set: what the app said, who listens, and up to where each slot was told to the listener."""
-
-    items: dict[int, WatchItem] = field(default_factory=dict)
-    listener: ModelWay | None = None
-    told: dict[int, int] = field(default_factory=dict)
-
-
-@dataclass(eq=False)
-class ModelWay:
-    """A way between the link and the model. `down` is in order; requests may be answered in any."""
-
-    number: int
-    stream: bool
-    up: list[tuple[int, tuple[Operation, ...]]] = field(default_factory=list)
-    down: deque[Event] = field(default_factory=deque)
-    held: dict[int, tuple[bytes, list[Answer], int]] = field(default_factory=dict)
-    gone: bool = False
-
-
-class Model:
-    """The relay."""
-
-    def __init__(self) -> None:
-        self.logs: dict[bytes, list[bytes]] = {}
-        self.chunks: Counter[int] = Counter()
-        self.sets: dict[bytes, RelaySet] = {}
-        self.handles = 0
-        self.busy = 0
-
-    def head(self, log: bytes) -> Head:
-        return Head(len(self.logs.get(log, ())), 0, H, 0)
-
-    def fetch(self, log: bytes, after: int) -> Fetched:
-        found = self.logs.get(log, [])
-        part = found[after : after + PAGE]
-        records = tuple(Record(after + 1 + i, 0, False, e, e, None, H) for i, e in enumerate(part))
-        return Fetched(records, self.head(log), after + len(part) < len(found), False)
-
-    def run(self, way: ModelWay, n: int, operations: tuple[Operation, ...]) -> None:
-        """Answer a request; an exchange's watch with `wait` is held if there is nothing."""
-        answers: list[Answer] = []
-        for i, operation in enumerate(operations):
-            answers.append(self.answer(way, operation))
-            answer = answers[-1]
-            holds = isinstance(operation, Watch) and operation.wait and isinstance(answer, Watched)
-            if holds and not any(isinstance(what, Fetched) and what.records for _, what in answer.results):
-                way.held[n] = (answer.handle, answers, i)
-        if n not in way.held:
-            way.down.append(Answered(way.number, n, tuple(answers)))
-
-    def answer(self, way: ModelWay, operation: Operation) -> Answer:
-        if self.busy:
-            self.busy -= 1
-            return Failure(Status.BUSY, retry_after=1)
-        match operation:
-            case Append(log=log, entries=entries):
-                found = self.logs.setdefault(log, [])
-                for entry in entries:
-                    if entry not in found:
-                        found.append(entry)
-                        self.tell(log)
-                return Appended(found.index(entries[0]) + 1, found.index(entries[-1]) + 1, 0, H)
-            case Fetch(log=log, after=after):
-                return self.fetch(log, after)
-            case Put(n=n):
-                self.chunks[n] += 1
-                return Done()
-            case Watch():
-                return self.watch(way, operation)
-        raise AssertionError(operation)
-
-    def watch(self, way: ModelWay, watch: Watch) -> Answer:
-        handle = watch.handle
-        if handle is None:
-            self.handles += 1
-            handle = self.handles.to_bytes(16, "big")
-            self.sets[handle] = RelaySet()
-        if handle not in self.sets:
-            return Failure(Status.UNKNOWN)
-        mine = self.sets[handle]
-        for slot in watch.drop:
-            mine.items.pop(slot, None)
-        mine.items.update({i.slot: i for i in watch.items})
-        for other in self.sets.values():
-            if other.listener is way:
-                other.listener = None
-        mine.listener = way
-        mine.told = {slot: len(self.logs.get(item.log, ())) for slot, item in mine.items.items()}
-        named = {i.slot for i in watch.items}
-        return Watched(handle, self.news(mine, named))
-
-    def news(self, mine: RelaySet, named: set[int]) -> tuple[tuple[int, Fetched | Failure], ...]:
-        results = [(slot, self.fetch(item.log, item.after)) for slot, item in mine.items.items()]
-        return tuple((slot, what) for slot, what in results if slot in named or what.records)
-
-    def tell(self, log: bytes) -> None:
-        for mine in self.sets.values():
-            way = mine.listener
-            if way is None:
-                continue
-            for slot, item in mine.items.items():
-                if item.log == log and way.stream:
-                    told = mine.told[slot]
-                    mine.told[slot] = len(self.logs[log])
-                    way.down.append(RecordsCame(way.number, slot, self.fetch(log, told)))
-
-    def release(self, way: ModelWay, n: int) -> None:
-        """The answer of a held letter, with what there is."""
-        handle, answers, i = way.held.pop(n)
-        known = self.sets.get(handle)
-        answers[i] = Watched(handle, self.news(known, set())) if known else Failure(Status.UNKNOWN)
-        way.down.append(Answered(way.number, n, tuple(answers)))
 
 
 class LinkMachine(RuleBasedStateMachine):

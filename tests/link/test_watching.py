@@ -165,7 +165,7 @@ def test_a_handle_that_a_dead_way_may_still_use_is_not_used_on_a_stream(up: tupl
 def test_only_one_attempt_carries_the_watch() -> None:
     table = Table(STREAM, OTHER)
     watch(table, item(1))
-    actions = table.wait(0.3)
+    actions = table.wait(0.4)
     assert [len(d.operations) for d in of(table.actions, Dial)] == [1, 0]
     assert watches(actions) == []
     actions = table.answer(2, 0)
@@ -348,6 +348,9 @@ def test_a_log_whose_token_has_ended_leaves_the_set_with_the_next_letter(letters
 
 
 def test_the_relay_may_take_its_time_with_a_held_letter_and_no_longer(letters: Table) -> None:
+    letters.answer(1, 1, watched((1, fetched(head=3))))
+    letters.now += 60  # nobody is there any more
+    letters.answer(1, 2, watched((1, fetched(head=3))))
     before = letters.now
     letters.wait(34)
     assert len(of(letters.actions, Dial)) == 1

@@ -82,7 +82,7 @@ class Home:
 
 
 def status(**more: Any) -> Item:
-    way = {"relay": ident("relay"), "embedded": False, "own": True, "up": True, "way": "wss://relay.example/way", "since": at(90), "trouble": None, "trouble_code": None, "slow": False}  # fmt: skip
+    way = {"relay": ident("relay"), "embedded": False, "own": True, "up": True, "way": "wss://relay.example/way", "since": at(90), "trouble": None, "trouble_code": None, "slow": False, "pattern": None}  # fmt: skip
     base = {
         "name": "Ada",
         "account": ME,

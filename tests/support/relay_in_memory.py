@@ -247,8 +247,8 @@ class Pipe:
 class Letters:
     """An exchange of letters; a `Watch` with `wait` is held until there is something."""
 
-    def __init__(self, sea: Sea, way: str) -> None:
-        self.sea, self.way = sea, way
+    def __init__(self, sea: Sea, route: Route) -> None:
+        self.sea, self.way, self.host = sea, route.text, route.host
 
     async def exchange(self, letter: bytes) -> bytes:
         self.sea.carried += len(letter)
@@ -283,7 +283,7 @@ class Letters:
         return answer
 
     async def _must_be_open(self) -> None:
-        if self.way in self.sea.closed:
+        if {self.way, self.host} & self.sea.closed:
             raise TransportError(Stage.RECEIVE, Reason.RESET)
         if self.way in self.sea.silent:
             await asyncio.Event().wait()
@@ -307,6 +307,8 @@ class Sea:
         self.near = False
 
     def candidate(self, route: Route) -> Candidate | None:
+        if route.wrappers or route.sni is not None:
+            return None  # there is no filter here that a trick would help against
         if route.transport in ("ws", "wss"):
             return Candidate(route.text, Carries.STREAM, 0, self.near, route.host)
         return Candidate(route.text, Carries.EXCHANGE, 10, self.near, route.host)
@@ -319,12 +321,12 @@ class Sea:
 
     def open_exchange(self, route: Route) -> Letters:
         self.dials.append((asyncio.get_running_loop().time(), route.text))
-        return Letters(self, route.text)
+        return Letters(self, route)
 
     async def _connect(self, route: Route) -> None:
         self.dials.append((asyncio.get_running_loop().time(), route.text))
         await asyncio.sleep(self.delay)
-        if route.text in self.closed:
+        if {route.text, route.host} & self.closed:
             raise TransportError(Stage.CONNECT, Reason.REFUSED)
         if route.text in self.silent:
             await asyncio.Event().wait()

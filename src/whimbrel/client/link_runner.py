@@ -26,6 +26,7 @@ from whimbrel.link.events import (
     Event,
     Heard,
     NetworkChanged,
+    PieceCame,
     RecordsCame,
     Report,
     Repositioned,
@@ -41,6 +42,7 @@ from whimbrel.link.link import Link
 from whimbrel.link.memory import Memory
 from whimbrel.link.session import Came, LetterSession, StreamSession
 from whimbrel.link.trouble import Reason, Stage, Trouble
+from whimbrel.link.variants import variants
 from whimbrel.link.ways import Candidate, Carries
 from whimbrel.transports.errors import TransportError
 from whimbrel.transports.registry import Opener
@@ -49,12 +51,16 @@ from whimbrel.wire import streams
 from whimbrel.wire.answers import Answer, Failure, Fetched, Pushed, Signalled
 from whimbrel.wire.codec import encode_operation
 from whimbrel.wire.errors import BadSignature, WireError
+from whimbrel.wire.keydoc import Feature
 from whimbrel.wire.operations import Operation, WatchItem
+from whimbrel.wire.pieces import LETTER_ID, Later, Outgoing, Sending
 from whimbrel.wire.routes import Route
 
 PING_EVERY = 25.0
 """Seconds of silence after which a stream says something: many forget a connection after 30 s or more."""
 SEED = 16
+LETTERS_KEPT = 16
+"""Letters in pieces of which what is known is kept: more are never under way, and of one given up nothing is needed."""
 
 
 class Opening(Protocol):
@@ -74,7 +80,7 @@ class Opening(Protocol):
 class LinkState:
     """How the connection stands, for a person: `route` is the way that is up (None: none is), `since` Unix seconds,
     `trouble` a sentence about why none is, as far as it is known, and `code` a word for it. `slow`: what one writes
-    waits for seconds."""
+    waits for seconds. `pattern`: what the network seems to do to connections, in a word (`link.pattern.Pattern`)."""
 
     up: bool
     route: str | None
@@ -82,6 +88,7 @@ class LinkState:
     trouble: str | None
     code: str | None = None
     slow: bool = False
+    pattern: str | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -95,6 +102,16 @@ class _Way:
     outgoing: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
     letters: asyncio.Queue[tuple[int, tuple[Operation, ...]]] | None = None
     lanes: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class _Letter:
+    """A letter that goes in pieces, each by a way of its own."""
+
+    session: LetterSession
+    sending: Sending
+    room: tuple[int, int]
+    under_way: list[Outgoing] = field(default_factory=list)
 
 
 class RelayConnection:
@@ -132,6 +149,7 @@ class RelayConnection:
         self._memory = Memory.from_value(memory)
         self._link = Link(self._candidates(routes), memory=self._memory, network=network, seed=draw(SEED))
         self._ways: dict[int, _Way] = {}
+        self._letters: dict[int, _Letter] = {}
         self._events: list[Event] = []
         self._awake = asyncio.Event()
         self._tickets = 0
@@ -150,6 +168,7 @@ class RelayConnection:
             async with asyncio.TaskGroup() as group:
                 while True:
                     events, self._events = self._events, []
+                    self._link.takes_parts = self._relay_has(Feature.PARTS)
                     # A loop may call a little before the time (its clock has a resolution): then it counts as come.
                     actions, wake_at = self._link.next(max(loop.time(), woken_for), events)
                     for action in actions:
@@ -250,22 +269,23 @@ class RelayConnection:
         return timed_out
 
     def _candidates(self, routes: Iterable[Route]) -> tuple[Candidate, ...]:
-        usable: dict[str, Candidate] = {}
-        for route in routes:
-            candidate = self._opening.candidate(route)
-            if candidate is not None:
-                usable[candidate.text] = candidate
-                self._routes[candidate.text] = route
-        return tuple(usable.values())
+        found = variants(routes, self._opening.candidate)
+        self._routes.update((text, route) for text, (route, _) in found.items())
+        return tuple(candidate for _, candidate in found.values())
+
+    def _relay_has(self, feature: Feature) -> bool:
+        return self._keys.document is not None and self._keys.document.can(feature)
 
     # ------------------------------------------------------------------------------- actions out
 
     def _perform(self, action: Action, group: asyncio.TaskGroup) -> None:
         match action:
-            case Dial(number, candidate, operations):
+            case Dial(number, candidate, operations, continues, room):
                 way = _Way(number, self._routes[candidate.text])
                 self._ways[number] = way
-                if candidate.carries is Carries.STREAM:
+                if room is not None:
+                    life = self._live_for_a_letter(way, operations, continues, room)
+                elif candidate.carries is Carries.STREAM:
                     life = self._live_as_stream(way, operations)
                 else:
                     life = self._live_as_exchange(way, operations)
@@ -288,8 +308,8 @@ class RelayConnection:
                 self._on_records(slot, what)
             case DeliverSignal(slot, body):
                 self._on_signal(slot, body)
-            case Report(up, trouble, slow):
-                self._report(up, trouble, slow)
+            case Report():
+                self._report(action)
 
     def clock_is_off(self) -> bool:
         """Whether this computer's clock and the relay's are a day or more apart; asked while a way is up."""
@@ -304,13 +324,14 @@ class RelayConnection:
             except WireError:
                 pass  # the stream has just failed; its own task says so
 
-    def _report(self, up: Candidate | None, trouble: Trouble | None, slow: bool) -> None:
-        route = up.text if up is not None else None
+    def _report(self, report: Report) -> None:
+        route = report.up.text if report.up is not None else None
+        trouble = report.trouble
         if route is None and not self._routes:
             trouble = Trouble(Stage.CONNECT, Reason.UNKNOWN_WAY)
         words, code = (trouble.in_words(), trouble.reason.value) if trouble is not None else (None, None)
         since = self.state.since if self.state.route == route else self._wall_clock()
-        self.state = LinkState(up is not None, route, since, words, code, slow)
+        self.state = LinkState(route is not None, route, since, words, code, report.slow, report.pattern)
         self._on_state(self.state)
 
     def _tell(self, is_settled: bool) -> None:
@@ -382,6 +403,65 @@ class RelayConnection:
                 self._came(way, came, ())
         finally:
             way.lanes.pop(n, None)
+
+    async def _live_for_a_letter(
+        self, way: _Way, operations: tuple[Operation, ...], continues: int | None, room: tuple[int, int]
+    ) -> None:
+        """One message there and one back: a letter and its answer, or a piece of one; then it is over."""
+        exchange = self._opening.open_exchange(way.route)
+        try:
+            try:
+                if continues is not None:
+                    await self._exchange_piece(exchange, way, continues)
+                elif self._relay_has(Feature.PIECES):
+                    session = LetterSession(self._keys, 0, operations, self._draw)
+                    sending = Sending(session.start(), self._draw(LETTER_ID), *room)
+                    self._letters[way.number] = _Letter(session, sending, room)
+                    while len(self._letters) > LETTERS_KEPT:
+                        del self._letters[next(iter(self._letters))]
+                    await self._exchange_piece(exchange, way, way.number)
+                else:
+                    await self._exchange_one(exchange, way, 0, operations)
+            finally:
+                await exchange.close()
+        except (TransportError, WireError) as error:
+            self._lost(way, ExceptionGroup("", [error]), ())
+
+    async def _exchange_piece(self, exchange: Exchange, way: _Way, number: int) -> None:
+        letter = self._letters.get(number)
+        if letter is None:
+            raise TransportError(Stage.SEND, Reason.FAILED)
+        sending, out = letter.sending, letter.sending.next()
+        if out is None and letter.under_way:  # all that it takes is under way by others: one of them is late
+            sending.lost(letter.under_way.pop(0))
+            out = sending.next()
+        if out is None:
+            self._happened(PieceCame(way.number, sending.left))
+            return
+        letter.under_way.append(out)
+        try:
+            data = await exchange.exchange(out.message)
+        except BaseException:
+            sending.lost(out)
+            raise
+        finally:
+            if out in letter.under_way:
+                letter.under_way.remove(out)
+        if letter.sending is not sending:  # it was sealed anew meanwhile
+            self._happened(PieceCame(way.number, letter.sending.left))
+            return
+        answer = sending.receive(out, data)
+        if isinstance(answer, Later):
+            raise TransportError(Stage.RECEIVE, Reason.BUSY)
+        if answer is not None:
+            came = letter.session.receive(answer)
+            if came.send is None:
+                self._letters.pop(number, None)
+                self._came(way, came, ())
+                return
+            letter.sending = Sending(came.send, self._draw(LETTER_ID), *letter.room)
+            letter.under_way.clear()
+        self._happened(PieceCame(way.number, letter.sending.left))
 
     def _came(self, way: _Way, came: Came, subnets: tuple[str, ...]) -> None:
         if not came.values:

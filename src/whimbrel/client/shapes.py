@@ -301,6 +301,8 @@ class WayItem(TypedDict):
     """A word for `trouble`, of a fixed set."""
     slow: bool
     """What one writes waits for seconds on this way."""
+    pattern: str | None
+    """What the network seems to do to connections: `frozen-by-volume`, `policed` or `slow`."""
 
 
 class RouteItem(TypedDict):

@@ -465,7 +465,7 @@ class Shell:
         known = self.connections.get(identity)
         value = known.memory_value if known is not None else self._ways_known(identity)
         did: dict[str, tuple[int, int]] = {}
-        for _, pasts in Memory.from_value(value).value():
+        for _, pasts, *_ in Memory.from_value(value).value():
             assert isinstance(pasts, list)
             for way, came_up, failed_since, *_ in pasts:
                 before = did.get(way, (0, 0))

@@ -2,8 +2,11 @@
 
 Quiet, because some filters punish what impatient programs do: more than 4 to 12 new TLS connections a minute to one
 subnet make all further ones hang, and storms of retries are themselves a mark. So: what worked before first, then the
-plainest; one after the other, 250 ms apart and then slower; exponential waits; a budget for each subnet that has refused
-us. A way on this very machine harms nobody and is tried again within a fraction of a second.
+plainest; one after the other, each when the usual time of the last has passed; exponential waits; budgets that hold for
+each subnet and for all. A way on this very machine harms nobody and is tried again within a fraction of a second.
+
+Who has been silent is suspected, and so is what is like it: the next attempt goes to another machine if there is one, then to
+another subnet, then shows another name, and only then is the same.
 
 Pure: time comes in with each call, chance is drawn from a seed, and nothing is dialled here.
 """
@@ -16,14 +19,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from whimbrel.link.memory import Memory
+from whimbrel.link.pattern import Seen
 from whimbrel.link.ways import Candidate
 
-GAPS = (0.25, 0.5, 1.0, 2.0)
-"""Seconds between one attempt and the next (RFC 8305 §5 names 250 ms; ours grow, because a race of many is seen)."""
-TRYING_MAX = 3
-"""Attempts under way at the same time."""
+USUAL_FIRST, USUAL_LEAST, USUAL_MOST = 0.4, 0.3, 2.0
+"""Seconds in which a handshake is usually answered: before anything is known, and the limits of what is learned."""
+GAP_AFTER_FAILURE = (0.25, 0.5, 1.0, 2.0)
+"""Seconds between one attempt and the next when the last has failed already (RFC 8305 §5 names 250 ms; ours grow)."""
+GAP_MAX = 2.0
+YOUNG_MAX = 3
+"""Attempts under way at the same time that still may be answered any moment."""
+TRYING_MAX = 6
+"""And with those that are late: handshakes of 5 s and more have been seen where they did succeed."""
+LATE = 4.0
+"""An attempt is late after that many times what is usual."""
 PATIENCE = 15.0
-"""Seconds until an attempt is given up: throttled handshakes of 5 s and more have been seen where they did succeed."""
+"""Seconds until an attempt is given up."""
 PATIENCE_NEAR = 5.0
 
 WAIT_FIRST, WAIT_MAX = 1.0, 300.0
@@ -32,18 +43,37 @@ NEAR_FIRST, NEAR_GROWTH, NEAR_MAX = 0.05, 1.25, 0.25
 NEAR_EAGER, NEAR_IDLE = 60.0, 2.0
 """On this machine: eager for a minute after the last good time, then every two seconds."""
 
-BUDGET, BUDGET_WINDOW = 4, 60.0
-"""New connections to one subnet in that many seconds, once it has failed us (the strictest policing seen counts 4)."""
-GRUDGE = 600.0
-"""Seconds for which a failure counts against a subnet (an address is swallowed for ten minutes after some offences)."""
+BUDGET, BUDGET_WINDOW = 4, 61.0
+"""New connections to one subnet in that many seconds (the strictest policing seen counts 4 in 60; ours may arrive late)."""
+BUDGET_ALL, BUDGET_MORE = 10, 20
+"""And to all subnets together: while anything works, and when nothing does or only short ones get through."""
+SHORT_GAP, EASY = 0.25, 0.3
+"""Short ones go so many seconds apart while less than that part of the budget was used within the minute; then in steps that
+use up what is left of it exactly when there is more."""
+KEPT_FOR_TEXTS, KEPT_FOR_CHUNKS, KEPT_LEAST = 5, 7, 2
+"""Connections in a minute that chunks leave to texts, so that one that comes alone goes at once, and texts to chunks that wait: so many
+less those that went, and two at least to texts."""
+SHORT_SPARE = 1
+"""Connections that are left for letters that have to go once more."""
+WORKS = 60.0
+"""Seconds since the last good time for which something counts as working."""
 
 SETTLED = 10.0
 """Seconds that a way must have been up for its earlier failures to be forgotten."""
-CLIMB_FIRST, CLIMB_MAX = 15.0, 1800.0
+CLIMB_FIRST, CLIMB_MAX, CLIMB_ACTIVE = 10.0, 1800.0, 35.0
 CLIMB_NEAR, CLIMB_NEAR_MAX = 1.0, 30.0
-"""Seconds until a better way is tried while a lesser one is up, doubled with each failure."""
+"""Seconds until a better way is tried while a lesser one is up, doubled with each failure: the longest, and the longest while
+somebody writes or is written to."""
+CLIMB_SPARE = 1
+"""Connections of a subnet's budget that climbing leaves for when they are needed, while nobody is there."""
+PLAINEST, OF = 2, 3
+"""Of three attempts to climb two go to the plainest ways."""
+ACTIVE = 60.0
+"""Seconds after something was written or has come during which somebody is there."""
 NUDGE = 3.0
 """Seconds since the last attempt after which somebody who is waiting may have another one at once."""
+SUSPECT = 10.0
+"""Seconds for which a failure throws suspicion on what is like it."""
 
 
 @dataclass(slots=True)
@@ -53,13 +83,14 @@ class _Standing:
     failures: int = 0
     ready_at: float = float("-inf")
     last_dialled: float = float("-inf")
+    failed_at: float = float("-inf")
     subnets: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
 class _Subnet:
     attempts: deque[float] = field(default_factory=deque)
-    failed_at: float = float("-inf")
+    closed_until: float = float("-inf")
 
 
 class Dialer:
@@ -69,89 +100,214 @@ class Dialer:
         self, candidates: Sequence[Candidate], memory: Memory, *, network: str = "", seed: bytes = b""
     ) -> None:
         self.memory = memory
+        self.seen = Seen(memory, network)
         self._seed = seed
         self._network = network
         self._candidates: dict[str, Candidate] = {}
         self._standings: dict[str, _Standing] = {}
         self._subnets: dict[str, _Subnet] = {}
+        self._all: deque[float] = deque()
+        self._short_times: dict[bool, deque[float]] = {False: deque(), True: deque()}
         self._trying: dict[str, float] = {}
         self._last_dial = float("-inf")
         self._dials = 0  # remote attempts since something last went well: sets the gap
+        self._usual = USUAL_FIRST / 1.5
+        self._learned = False
         self._good_at: float | None = None
         self._up_since = float("-inf")
+        self._active_at = float("-inf")
+        self._climbs = 0
+        self._climb_failures = 0
+        self._last_climb = float("-inf")
         self.set_candidates(candidates)
 
     # ------------------------------------------------------------------------------- what is decided
 
-    def choose(self, now: float, up: Candidate | None) -> tuple[list[Candidate], float | None]:
-        """The ways to dial now, while `up` is the best that works, and when to ask again (None: when something happens)."""
+    def choose(
+        self, now: float, up: Candidate | None, silent: bool = False
+    ) -> tuple[list[Candidate], float | None]:
+        """The ways to dial now, while `up` is the best that works, and when to ask again (None: when something happens).
+        `silent`: that one owes an answer, so others are dialled beside it."""
         if self._good_at is None:
             self._good_at = now
-        if up is None:
-            return self._search(now)
+        if up is None or silent:
+            return self._search(now, up)
         return self._climb(now, up)
 
     def patience(self, candidate: Candidate) -> float:
         """Seconds that an attempt by this way may take until the sealed answer is there."""
         return PATIENCE_NEAR if candidate.near else PATIENCE
 
-    def _search(self, now: float) -> tuple[list[Candidate], float | None]:
+    @property
+    def usual(self) -> float:
+        """Seconds after which a handshake that was not answered has another one put beside it."""
+        return min(max(1.5 * self._usual, USUAL_LEAST), USUAL_MOST)
+
+    def _search(self, now: float, silent: Candidate | None) -> tuple[list[Candidate], float | None]:
         chosen: list[Candidate] = []
         while len(self._trying) < TRYING_MAX:
-            waiting = [c for c in self._in_order() if c.text not in self._trying]
-            due = [c for c in waiting if self._free_at(c, now) <= now]
+            late_at = sorted(t + LATE * self.usual for t in self._trying.values())
+            young = [t for t in late_at if t > now]
+            waiting = [c for c in self._in_order(now, silent) if c.text not in self._trying and not c.short]
+            due = [c for c in waiting if self._free_at(c, now, silent) <= now]
+            if len(young) >= YOUNG_MAX:
+                return chosen, young[0] if waiting else None
             if not due:
-                return chosen, min((self._free_at(c, now) for c in waiting), default=None)
+                return chosen, min((self._free_at(c, now, silent) for c in waiting), default=None)
             self._dial(now, due[0])
             chosen.append(due[0])
         return chosen, None
 
     def _climb(self, now: float, up: Candidate) -> tuple[list[Candidate], float | None]:
-        better = [c for c in self._in_order() if c.cost < up.cost]
+        better = [c for c in self._candidates.values() if c.cost < up.cost and not c.short]
         if not better or self._trying:
             return [], None
-        at = {c.text: max(self._climb_at(c), self._budget_at(c, now)) for c in better}
-        best = min(better, key=lambda c: (at[c.text], c.cost))
-        if at[best.text] > now:
-            return [], at[best.text]
+        least = min(c.cost for c in better)
+        if self._climbs % OF < PLAINEST:
+            better = [c for c in better if c.cost == least]
+        spare = 0 if up.short or self.is_active(now) else CLIMB_SPARE
+
+        def at_of(candidate: Candidate) -> float:
+            return max(self._climb_at(candidate, now), self._budget_at(candidate, now, spare), now)
+
+        best = min(better, key=lambda c: (at_of(c), self._standings[c.text].last_dialled, c.cost, c.text))
+        at = at_of(best)
+        if at > now:
+            return [], at
+        self._climbs += 1
+        self._last_climb = now
         self._dial(now, best)
         return [best], None
 
-    def _in_order(self) -> list[Candidate]:
-        def rank(candidate: Candidate) -> tuple[int, int, str]:
-            past = self.memory.past(self._network, candidate.text)
-            return past.standing, candidate.cost, candidate.text
+    def _in_order(self, now: float, silent: Candidate | None) -> list[Candidate]:
+        def rank(candidate: Candidate) -> tuple[int, int, int, str]:
+            standing = self.memory.past(self._network, candidate.text).standing
+            again = 2 if standing == 2 else 0
+            return self._suspicion(candidate, now, silent) + again, standing, candidate.cost, candidate.text
 
         return sorted(self._candidates.values(), key=rank)
 
-    def _free_at(self, candidate: Candidate, now: float) -> float:
+    def _suspicion(self, candidate: Candidate, now: float, silent: Candidate | None) -> int:
+        """How much a way is like those that do not answer: 0 another machine, 3 the very same."""
+        found = 0
+        if silent is not None:  # its flow may be cut, or all to its subnet
+            if candidate.subnet == silent.subnet:
+                found = 3 if candidate.kind == silent.kind else 2
+            elif candidate.place == silent.place:
+                found = 1
+        for text, standing in self._standings.items():
+            other = self._candidates.get(text)
+            if other is None or other.near or candidate.near or other is candidate:
+                continue
+            if text in self._trying or now - standing.failed_at < SUSPECT:  # its name may be, or its subnet
+                if candidate.place == other.place:
+                    found = max(found, 2 if candidate.kind == other.kind else 1)
+                elif candidate.subnet == other.subnet:
+                    found = max(found, 1)
+        return found
+
+    def _free_at(self, candidate: Candidate, now: float, silent: Candidate | None = None) -> float:
         ready = self._standings[candidate.text].ready_at
         if candidate.near:
             return ready
-        gap = GAPS[min(self._dials, len(GAPS)) - 1] if self._dials else 0.0
+        gap = 0.0
+        if self._trying:
+            gap = min(self.usual * 2.0 ** (len(self._trying) - 1), GAP_MAX)
+        elif self._dials:
+            gap = GAP_AFTER_FAILURE[min(self._dials, len(GAP_AFTER_FAILURE)) - 1]
         return max(ready, self._last_dial + gap, self._budget_at(candidate, now))
 
-    def _climb_at(self, candidate: Candidate) -> float:
-        standing = self._standings[candidate.text]
-        first, most = (CLIMB_NEAR, CLIMB_NEAR_MAX) if candidate.near else (CLIMB_FIRST, CLIMB_MAX)
-        wait = min(first * 2.0 ** min(standing.failures, 16), most)
-        return max(self._up_since, standing.last_dialled) + wait * self._spread(
-            candidate.text, standing.failures
-        )
+    def _climb_at(self, candidate: Candidate, now: float) -> float:
+        if candidate.near:
+            failures, first, most = self._standings[candidate.text].failures, CLIMB_NEAR, CLIMB_NEAR_MAX
+            since = max(self._up_since, self._standings[candidate.text].last_dialled)
+        else:
+            failures, first = self._climb_failures, CLIMB_FIRST
+            most = CLIMB_ACTIVE if now - self._active_at < ACTIVE else CLIMB_MAX
+            since = max(self._up_since, self._last_climb)
+        wait = min(first * 2.0 ** min(failures, 16), most)
+        return since + wait * self._spread(candidate.text, failures)
 
-    def _budget_at(self, candidate: Candidate, now: float) -> float:
-        """From when on the subnets of this way allow another connection."""
+    # ------------------------------------------------------------------------------- short ones
+
+    @property
+    def only_short(self) -> bool:
+        """Connections freeze by volume here, and there are ways that carry little."""
+        return self.seen.frozen and any(c.short for c in self._candidates.values())
+
+    def short(
+        self,
+        now: float,
+        *,
+        bulk: bool = False,
+        both: bool = False,
+        hedge: bool = False,
+        besides: Sequence[Candidate] = (),
+    ) -> tuple[Candidate | None, float | None]:
+        """A way for one letter now, in another subnet than `besides` if there is one; or when to ask again. `bulk`: it is for
+        a chunk; `both`: chunks wait, too; `hedge`: it has been sent already, and is late."""
+        usable = [c for c in self._candidates.values() if c.short]
+        if not usable:
+            return None, None
+        taken = {c.subnet for c in besides}
+
+        def free_at(candidate: Candidate) -> float:
+            return max(self._standings[candidate.text].ready_at, self._budget_at(candidate, now))
+
+        def rank(candidate: Candidate) -> tuple[bool, bool, bool, int, float, int, str]:
+            standing = self._standings[candidate.text]
+            waits = free_at(candidate) > now, candidate.subnet in taken
+            used = self.connections(now, candidate.subnet), standing.last_dialled
+            return *waits, standing.failures > 0, *used, candidate.cost, candidate.text
+
+        best = min(usable, key=rank)
+        budget = min(BUDGET_MORE, BUDGET * len({c.subnet for c in usable}))
+        at = min(free_at(c) for c in usable)
+        if not hedge:
+            at = max(at, self._short_paced_at(now, bulk, both, budget))
+        if at > now:
+            return None, at
+        self._dial(now, best)
+        self._short_times[bulk].append(now)
+        return best, None
+
+    def _short_paced_at(self, now: float, bulk: bool, both: bool, budget: int) -> float:
+        """Quick at first, then ever slower, so that the budget is never used up. Texts and chunks leave each other a part."""
+        for times in self._short_times.values():
+            _forget_before(times, now - BUDGET_WINDOW)
+        mine, theirs = self._short_times[bulk], self._short_times[not bulk]
+        recent = [t for t in self._all if t > now - BUDGET_WINDOW]
+        if bulk:
+            kept = max(KEPT_LEAST, KEPT_FOR_TEXTS - len(theirs))
+        else:
+            kept = max(0, KEPT_FOR_CHUNKS - len(theirs)) if both else 0
+        left = budget - (SHORT_SPARE if budget > BUDGET_ALL else 0) - len(recent) - kept
+        if left <= 0:
+            return recent[min(-left, len(recent) - 1)] + BUDGET_WINDOW
+        step = SHORT_GAP
+        if not bulk and len(recent) >= EASY * budget:
+            step = max(step, (recent[0] + BUDGET_WINDOW - now) / left)
+        return (mine[-1] if mine else float("-inf")) + step
+
+    # ------------------------------------------------------------------------------- budgets
+
+    def _budget_at(self, candidate: Candidate, now: float, spare: int = 0) -> float:
+        """From when on there is room for another connection to the subnets of this way, and in all."""
         if candidate.near:
             return float("-inf")
-        at = float("-inf")
+        good_at = self._good_at if self._good_at is not None else now
+        works = now - good_at < WORKS and not self.only_short
+        at = _room_at(self._all, now, (BUDGET_ALL if works else BUDGET_MORE) - spare)
         for name in self._subnets_of(candidate):
             subnet = self._subnets.get(name)
-            if subnet is None or now - subnet.failed_at >= GRUDGE:
-                continue
-            recent = [t for t in subnet.attempts if t > now - BUDGET_WINDOW]
-            if len(recent) >= BUDGET:
-                at = max(at, recent[-BUDGET] + BUDGET_WINDOW)
+            if subnet is not None:
+                at = max(at, _room_at(subnet.attempts, now, BUDGET - spare), subnet.closed_until)
         return at
+
+    def connections(self, now: float, subnet: str | None = None) -> int:
+        """New connections within the last minute, to one subnet or in all."""
+        times = self._all if subnet is None else self._subnets.get(subnet, _Subnet()).attempts
+        return sum(t > now - BUDGET_WINDOW for t in times)
 
     # ------------------------------------------------------------------------------- what is told
 
@@ -164,11 +320,16 @@ class Dialer:
             del self._standings[text]
 
     def network_changed(self, now: float, network: str) -> None:
-        """Another network: waits and grudges belonged to the last one."""
+        """Another network: waits and budgets belonged to the last one."""
         self._network = network
+        self.seen.changed_to(network)
         self._subnets.clear()
+        self._all.clear()
+        for times in self._short_times.values():
+            times.clear()
         for standing in self._standings.values():
-            standing.failures, standing.ready_at = 0, now
+            standing.failures, standing.ready_at, standing.failed_at = 0, now, float("-inf")
+        self._climb_failures = 0
         self._fresh(now)
 
     def nudge(self, now: float) -> None:
@@ -176,23 +337,63 @@ class Dialer:
         for standing in self._standings.values():
             if now - standing.last_dialled >= NUDGE:
                 standing.ready_at = min(standing.ready_at, now)
+        if any(c.near for c in self._candidates.values()):
+            self._good_at = now
+
+    def is_used(self, now: float) -> None:
+        """Somebody writes or is written to."""
+        self._active_at = now
+
+    def is_active(self, now: float) -> bool:
+        """Whether that was within the last minute."""
+        return now - self._active_at < ACTIVE
+
+    def works(self, now: float) -> None:
+        """An answer has come by some way."""
         self._good_at = now
 
     def came_up(self, now: float, text: str, subnets: Sequence[str] = ()) -> None:
         """The sealed answer arrived by this way."""
+        began = self._trying.get(text)
+        if began is not None:
+            took = now - began
+            self._usual += (took - self._usual) / (4 if self._learned else 1)
+            self._learned = True
         self._ended(now, text, subnets)
         self.memory.came_up(self._network, text)
-        self._up_since = now
         self._fresh(now)
         candidate = self._candidates.get(text)
-        if candidate is not None and candidate.near:
+        if candidate is None:
+            return
+        if not candidate.short:
+            self._up_since = now
+        self._standings[text].failed_at = float("-inf")
+        if candidate.near or candidate.short:
             self._standings[text].failures = 0
 
-    def failed(self, now: float, text: str, subnets: Sequence[str] = ()) -> None:
-        """An attempt ended without a sealed answer."""
+    def failed(self, now: float, text: str, subnets: Sequence[str] = (), hung: bool = False) -> None:
+        """An attempt ended without a sealed answer; `hung`: nothing came at all."""
+        began = self._trying.get(text, now)
         self._ended(now, text, subnets)
         self.memory.failed(self._network, text)
         self._held_against(now, text)
+        if now - self._last_climb <= PATIENCE and began == self._last_climb:
+            self._climb_failures += 1
+        candidate = self._candidates.get(text)
+        good_at = self._good_at if self._good_at is not None else float("-inf")
+        if hung and candidate is not None and not candidate.near and good_at > began:
+            self._hung(now, candidate, began)
+
+    def _hung(self, now: float, candidate: Candidate, began: float) -> None:
+        """It may be policing: then that subnet is left alone for a minute."""
+        for name in self._subnets_of(candidate):
+            subnet = self._subnets.get(name)
+            if subnet is None:
+                continue
+            made = sum(began - BUDGET_WINDOW < t < began for t in subnet.attempts)
+            self.seen.hung(now, made)
+            if made >= 3:
+                subnet.closed_until = began + BUDGET_WINDOW
 
     def lost(self, now: float, text: str, lasted: float) -> None:
         """A way that had been up for `lasted` seconds is gone."""
@@ -207,6 +408,18 @@ class Dialer:
         else:
             self._held_against(now, text)
 
+    def went_silent(self, now: float, text: str, lasted: float) -> None:
+        """A way that was up has been silent since another one took its place."""
+        if text in self._candidates and lasted < SETTLED:
+            self._held_against(now, text)
+        if lasted < CLIMB_ACTIVE:
+            self._climb_failures += 1
+
+    def held(self, now: float) -> None:
+        """The way that is up has proved good: earlier attempts to climb that failed are forgotten."""
+        self._climb_failures = 0
+        self._up_since = now
+
     def withdrawn(self, now: float, text: str, subnets: Sequence[str] = ()) -> None:
         """An attempt was given up because another way came up first: it says nothing about this way."""
         self._ended(now, text, subnets)
@@ -214,12 +427,16 @@ class Dialer:
     # ------------------------------------------------------------------------------- the accounts
 
     def _dial(self, now: float, candidate: Candidate) -> None:
-        self._trying[candidate.text] = now
         self._standings[candidate.text].last_dialled = now
+        if not candidate.short:
+            self._trying[candidate.text] = now
         if candidate.near:
             return
-        self._last_dial = now
-        self._dials += 1
+        if not candidate.short:
+            self._last_dial = now
+            self._dials += 1
+        _forget_before(self._all, now - BUDGET_WINDOW)
+        self._all.append(now)
         for name in self._subnets_of(candidate):
             self._count(name, now)
 
@@ -236,6 +453,8 @@ class Dialer:
                 unseen.remove(name)
         for name in unseen:
             self._count(name, now)
+        for _ in subnets[1:]:
+            self._all.append(now)
         standing.subnets.update(subnets)
 
     def _held_against(self, now: float, text: str) -> None:
@@ -244,10 +463,8 @@ class Dialer:
             return
         standing = self._standings[text]
         standing.failures += 1
+        standing.failed_at = now
         standing.ready_at = now + self._wait(now, candidate, standing.failures)
-        if not candidate.near:
-            for name in self._subnets_of(candidate):
-                self._subnets.setdefault(name, _Subnet()).failed_at = now
 
     def _wait(self, now: float, candidate: Candidate, failures: int) -> float:
         spread = self._spread(candidate.text, failures)
@@ -265,8 +482,7 @@ class Dialer:
     def _count(self, name: str, now: float) -> None:
         attempts = self._subnets.setdefault(name, _Subnet()).attempts
         attempts.append(now)
-        while attempts[0] <= now - BUDGET_WINDOW:
-            attempts.popleft()
+        _forget_before(attempts, now - BUDGET_WINDOW)
 
     def _subnets_of(self, candidate: Candidate) -> set[str]:
         return {candidate.subnet} | self._standings[candidate.text].subnets
@@ -274,3 +490,14 @@ class Dialer:
     def _fresh(self, now: float) -> None:
         self._good_at = now
         self._dials = 0
+
+
+def _room_at(times: deque[float], now: float, budget: int) -> float:
+    """From when on fewer than `budget` of these are within the window."""
+    recent = [t for t in times if t > now - BUDGET_WINDOW]
+    return recent[-budget] + BUDGET_WINDOW if len(recent) >= budget else float("-inf")
+
+
+def _forget_before(times: deque[float], moment: float) -> None:
+    while times and times[0] <= moment:
+        times.popleft()

@@ -73,6 +73,15 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class PieceCame:
+    """A way that is short has done its part of a letter in pieces; it takes `left` more exchanges."""
+
+    way: int
+    left: int
+    subnets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RecordsCame:
     """Pushed on a stream."""
 
@@ -114,6 +123,7 @@ Event = (
     | RoutesChanged
     | NetworkChanged
     | Answered
+    | PieceCame
     | RecordsCame
     | SignalCame
     | Heard
@@ -126,16 +136,22 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """Open a way and send these operations in the first flight; they are its request 0."""
+    """Open a way and send these operations in the first flight; they are its request 0.
+
+    A way that is short carries one message there and one back, of so many bytes at most (`room`). A letter or an answer that
+    is longer goes on by other ways: `continues` is the number of the one that began it.
+    """
 
     way: int
     candidate: Candidate
     operations: tuple[Operation, ...]
+    continues: int | None = None
+    room: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send request `n` by a way that is up."""
+    """Send request `n` by a way that is up. One without operations asks only whether the way lives."""
 
     way: int
     n: int
@@ -189,6 +205,8 @@ class Report:
     trouble: Trouble | None
     slow: bool = False
     """Small requests wait for seconds on it."""
+    pattern: str | None = None
+    """What the network seems to do to connections, in a word (`pattern.Pattern`)."""
 
 
 Action = Dial | Send | Abandon | Close | Deliver | DeliverRecords | DeliverSignal | Report

@@ -5,14 +5,19 @@ its old order, on the next way that comes up. That is free, because operations a
 
 A way is *dialled* with operations in its first flight; it *is up* when the first sealed answer has come, never before.
 One way is the one that counts (`_main`); a better one that comes up takes its place, and the lesser one is left to end
-what it carries (*leaving*).
+what it carries (*leaving*). When an answer by the main way is later than is usual, the way is *doubted*: others are dialled
+beside it with what was not answered, and whoever answers first counts from then on.
+
+Where connections freeze by volume there is no main way: each letter has a way of its own (*short*), which is closed with its
+answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 
+from whimbrel.link.cut import Cut
 from whimbrel.link.dialer import Dialer
 from whimbrel.link.events import (
     Abandon,
@@ -21,10 +26,12 @@ from whimbrel.link.events import (
     Cancelled,
     Close,
     Deliver,
+    DeliverRecords,
     Dial,
     Event,
     Heard,
     NetworkChanged,
+    PieceCame,
     RecordsCame,
     Report,
     Repositioned,
@@ -35,15 +42,17 @@ from whimbrel.link.events import (
     WatchSet,
     WayLost,
 )
+from whimbrel.link.letters import ROOM_GET, ROOM_PUT, TEXTS, Kind, Letter, Letters
 from whimbrel.link.memory import Memory
-from whimbrel.link.pace import Pace
-from whimbrel.link.queue import CatchUp, Pending, Queue, Ticket, answer_size_of, size_of
+from whimbrel.link.pattern import Pattern
+from whimbrel.link.queue import CatchUp, Pending, Queue, Ticket, answer_size_of, size_of, size_of_answer
 from whimbrel.link.trouble import Reason, Stage, Trouble
-from whimbrel.link.watching import HOLD, Leg, Watching
+from whimbrel.link.watching import Leg, Watching
+from whimbrel.link.way import PROOF, TURNS, Request, Way
 from whimbrel.link.ways import Candidate, Carries
 from whimbrel.wire.answers import Answer, Failure, Status
 from whimbrel.wire.cbor import MESSAGE_MAX
-from whimbrel.wire.operations import Append, Fetch, Operation, Watch
+from whimbrel.wire.operations import SEALED_CHUNK, Append, Fetch, Get, Operation, Put, Watch
 
 FRAME_MAX = 512 * 1024
 """Bytes of operations in one request, unless one alone is larger."""
@@ -59,70 +68,17 @@ MESSAGES_BYTES = 1024 * 1024
 MESSAGE_LANES, BULK_LANES = 1, 2
 """Exchanges under way at once, beside the held one."""
 
-ANSWER_WITHIN = 10.0
-"""Seconds of silence with something unanswered, after which a way counts as gone; and what its bytes may take."""
-ANSWER_MAX = 60.0
-"""Seconds for one request while others are answered."""
 LEAVING_MAX = 30.0
 """Seconds that a lesser way has to end what it carries."""
+LEAVING_DOUBTED = 3.0
+"""And one that owed an answer when another took its place: after that it was frozen."""
 BUSY_LEAST, BUSY_PAUSE, BUSY_MAX = 0.05, 1.0, 60.0
 """Seconds until an operation is tried again after `busy`: at least, without a time, and at most."""
 
-
-@dataclass(slots=True)
-class _Request:
-    """A request under way: what it carries, in the order of its answers."""
-
-    carried: list[Pending]
-    watch_at: int | None
-    """Where among the answers the watch's is; it comes last."""
-    sent_at: float
-    size: int
-    bulk: bool
-
-
-@dataclass(slots=True)
-class _Way:
-    """One attempt or connection."""
-
-    number: int
-    candidate: Candidate
-    leg: Leg
-    dialled_at: float
-    heard_at: float
-    up_since: float | None = None
-    leaving_since: float | None = None
-    last_n: int = 0
-    pace: Pace = field(default_factory=Pace)
-    requests: dict[int, _Request] = field(default_factory=dict)
-
-    @property
-    def is_stream(self) -> bool:
-        return self.candidate.carries is Carries.STREAM
-
-    def under_way(self, bulk: bool) -> tuple[int, int]:
-        """Requests and bytes of one kind without an answer; a held watch does not count."""
-        count = size = 0
-        for n, request in self.requests.items():
-            if request.bulk is bulk and not self._is_held(n):
-                count += 1
-                size += request.size
-        return count, size
-
-    def silent_until(self) -> float | None:
-        """When this way has been silent for too long with something unanswered."""
-        if not self.requests:
-            return None
-        bytes_take = self.pace.seconds_for(sum(r.size for r in self.requests.values()))
-        ends = []
-        for n, request in self.requests.items():
-            held = HOLD if self._is_held(n) else 0
-            silent = max(self.heard_at, request.sent_at) + ANSWER_WITHIN
-            ends.append(min(silent, request.sent_at + ANSWER_MAX) + bytes_take + held)
-        return min(ends)
-
-    def _is_held(self, n: int) -> bool:
-        return n == self.leg.asking and self.leg.waits
+PAGE_BESIDE, PAGE_SHORT = 8, 16
+"""Records that are asked for at a time beside a way that is doubted, and where connections freeze."""
+LOOK = 2
+"""Logs that are looked at beside a way that is doubted: those where something came last."""
 
 
 class Link:
@@ -141,10 +97,13 @@ class Link:
             candidates, memory if memory is not None else Memory(), network=network, seed=seed
         )
         self.watching = Watching()
+        self.takes_parts = False
+        """Whether the relay takes chunks in parts, as its key document says."""
         self._queue = Queue()
-        self._ways: dict[int, _Way] = {}
-        self._main: _Way | None = None
+        self._ways: dict[int, Way] = {}
+        self._main: Way | None = None
         self._last_way = 0
+        self._letters = Letters(self._queue, self.watching, self.dialer)
         self._trouble: Trouble | None = None
         self._reported: Report | None = None
 
@@ -158,11 +117,23 @@ class Link:
     @property
     def is_settled(self) -> bool:
         """A way is up, nothing is unanswered, and every watched log was answered on this way."""
+        leg = self._main.leg if self._main is not None else self._letters.leg
         return (
-            self._main is not None
+            self._up is not None
+            and leg is not None
             and self._queue.unanswered == 0
-            and self.watching.is_settled(self._main.leg)
+            and self.watching.is_settled(leg)
         )
+
+    @property
+    def _up(self) -> Candidate | None:
+        if self._main is not None:
+            return self._main.candidate
+        return self._letters.up if self.dialer.only_short else None
+
+    @property
+    def _doubted(self) -> bool:
+        return self._main is not None and self._main.doubted_at is not None
 
     # ------------------------------------------------------------------------------- the one entry
 
@@ -172,13 +143,19 @@ class Link:
         for event in events:
             self._take(now, event, actions)
         self._end_the_silent(now, actions)
+        self._doubt_the_late(now)
+        shortly = self.dialer.only_short and (self._main is None or self._doubted)
+        self.watching.page = PAGE_SHORT if self.dialer.only_short else None
         self._fetch_what_is_missing()
         woken = self._queue.wake(now)
-        if self._main is not None:
+        if self._main is not None and not shortly:
             self._serve(now, self._main, actions)
-        dial_at = self._dial(now, actions)
-        self._report(actions)
-        times = [woken, dial_at, *(self._way_wakes(w, now) for w in self._ways.values())]
+        dial_at = self._dial(
+            now, actions
+        )  # before letters: an attempt to climb needs its place in the budget
+        letters_at = self._serve_shortly(now, shortly, actions)
+        self._report(now, actions)
+        times = [woken, letters_at, dial_at, *(self._way_wakes(w, now) for w in self._ways.values())]
         return actions, min((t for t in times if t is not None), default=None)
 
     def _take(self, now: float, event: Event, actions: list[Action]) -> None:
@@ -200,16 +177,18 @@ class Link:
                 self.watching.ask_again()  # what was up may hang in the last network
             case Answered():
                 self._answered(now, event, actions)
+            case PieceCame():
+                self._piece_came(now, event, actions)
             case RecordsCame(number, slot, what):
-                way = self._heard(now, number)
+                way = self._heard(now, number, actions, size_of_answer(what))
                 if way is not None and way is self._main:
-                    actions += self.watching.pushed(way.leg, now, slot, what)
+                    self._brought(now, self.watching.pushed(way.leg, now, slot, what), actions)
             case SignalCame(number, slot, body):
-                way = self._heard(now, number)
+                way = self._heard(now, number, actions, len(body))
                 if way is not None and way is self._main:
                     actions += self.watching.signalled(way.leg, slot, body)
             case Heard(number):
-                self._heard(now, number)
+                self._heard(now, number, actions, 0)
             case WayLost(number, trouble, subnets):
                 way = self._ways.get(number)
                 if way is not None:
@@ -224,17 +203,18 @@ class Link:
             actions.append(Deliver(ticket, Failure(Status.TOO_LARGE)))
             return
         self._queue.add(Ticket(ticket), operation, urgent)
+        self.dialer.is_used(now)
         if self._main is None:
             self.dialer.nudge(now)
 
-    def _serve(self, now: float, way: _Way, actions: list[Action]) -> None:
+    def _serve(self, now: float, way: Way, actions: list[Action]) -> None:
         """Send by the way that counts whatever it has room for: messages and the watch first, then bulk."""
         if way.leg.asking is not None and self.watching.outdated(way.leg, now):
             actions.append(Abandon(way.number, way.leg.asking))
             del way.requests[way.leg.asking]
             self.watching.not_asked(way.leg)
         while self._has_room(way, bulk=False):
-            batch = self._batch(FRAME_MAX)
+            batch = self._batch(TEXTS if self.dialer.seen.frozen else FRAME_MAX)
             watch = self.watching.request(way.leg, now) if way.leg.asking is None else None
             if watch is not None and (watch.wait > 0 or sum(p.size for p in batch) > FIRST_FLIGHT_MAX):
                 self._send(now, way, [], watch, actions)
@@ -242,16 +222,54 @@ class Link:
             if not batch and watch is None:
                 break
             self._send(now, way, batch, watch, actions)
-        while (chunk := self._queue.next_bulk()) is not None and self._has_room(
-            way, bulk=True, more=chunk.size
-        ):
+        listen_at = way.listen_at()
+        if listen_at is not None and listen_at <= now and self.dialer.is_active(now):
+            self._send(now, way, [], None, actions)  # whoever lives answers nothing with nothing
+        if way.doubted_at is None:
+            self._serve_bulk(now, way, actions)
+
+    def _serve_bulk(self, now: float, way: Way, actions: list[Action]) -> None:
+        while (chunk := self._queue.next_bulk()) is not None:
+            requests, size = way.under_way(bulk=True)
+            most = way.pace.part if not way.candidate.near else SEALED_CHUNK
+            more = chunk.size if not self._in_parts(chunk, most) else most
+            if requests and (size + more > way.pace.window if way.is_stream else requests >= BULK_LANES):
+                return
+            self._send_bulk(now, way, chunk, most, actions)
+
+    def _in_parts(self, chunk: Pending, most: int) -> bool:
+        return chunk.cut is not None or (self.takes_parts and most < chunk.size - 512 and most < SEALED_CHUNK)
+
+    def _send_bulk(self, now: float, way: Way, chunk: Pending, most: int, actions: list[Action]) -> None:
+        if not self._in_parts(chunk, most):
             self._queue.take(chunk)
             self._send(now, way, [chunk], None, actions)
+            return
+        part = self._next_part(chunk, most)
+        if part is None:
+            return
+        way.last_n += 1
+        request, operation = part
+        request.sent_at = now
+        way.requests[way.last_n] = request
+        actions.append(Send(way.number, way.last_n, (operation,)))
 
-    def _has_room(self, way: _Way, bulk: bool, more: int = 0) -> bool:
+    def _next_part(self, chunk: Pending, most: int) -> tuple[Request, Operation] | None:
+        """The next part of a chunk, as a request; the chunk waits no more when all of it is under way."""
+        assert isinstance(chunk.operation, Put | Get)
+        if chunk.cut is None:
+            chunk.cut = Cut(chunk.operation)
+        taken = chunk.cut.take(most)
+        if not chunk.cut.left:
+            self._queue.take(chunk)
+        if taken is None:
+            return None
+        piece, operation = taken
+        size = max(size_of(operation), answer_size_of(operation))
+        return Request([chunk], None, 0.0, size, True, piece), operation
+
+    def _has_room(self, way: Way, bulk: bool) -> bool:
         requests, size = way.under_way(bulk)
-        if bulk:
-            return size + more <= way.pace.window if way.is_stream else requests < BULK_LANES
         if way.is_stream:
             return requests < MESSAGES_ASKED and size < MESSAGES_BYTES
         return requests < MESSAGE_LANES
@@ -270,14 +288,14 @@ class Link:
         return batch
 
     def _send(
-        self, now: float, way: _Way, batch: list[Pending], watch: Watch | None, actions: list[Action]
+        self, now: float, way: Way, batch: list[Pending], watch: Watch | None, actions: list[Action]
     ) -> None:
         way.last_n += 1
         operations = self._carry(now, way, way.last_n, batch, watch)
         actions.append(Send(way.number, way.last_n, operations))
 
     def _carry(
-        self, now: float, way: _Way, n: int, batch: list[Pending], watch: Watch | None
+        self, now: float, way: Way, n: int, batch: list[Pending], watch: Watch | None
     ) -> tuple[Operation, ...]:
         """Note down what request `n` carries."""
         operations: list[Operation] = [p.operation for p in batch]
@@ -285,12 +303,12 @@ class Link:
         if watch is not None:
             operations.append(watch)
             size += size_of(watch)
-            way.leg.asking = n
+            way.ask(n)
         for pending in batch:
             pending.on.add(way.number)
         bulk = any(p.bulk for p in batch)
         at = len(batch) if watch is not None else None
-        way.requests[n] = _Request(list(batch), at, now, size, bulk)
+        way.requests[n] = Request(list(batch), at, now, size, bulk)
         return tuple(operations)
 
     def _fetch_what_is_missing(self) -> None:
@@ -300,7 +318,8 @@ class Link:
     # ------------------------------------------------------------------------------- answers
 
     def _answered(self, now: float, event: Answered, actions: list[Action]) -> None:
-        way = self._heard(now, event.way)
+        size = sum(size_of_answer(answer) for answer in event.answers)
+        way = self._heard(now, event.way, actions, size)
         if way is None:
             return
         request = way.requests.pop(event.n, None)
@@ -312,23 +331,41 @@ class Link:
             actions.append(Close(way.number))
             self._lost(now, way, Trouble(Stage.RECEIVE, Reason.BAD_DATA), event.subnets)
             return
-        if way.up_since is None:
+        letter = self._letter_of(way)
+        if letter is not None:
+            way.requests[event.n] = request
+            self._short_came_up(now, way, letter, event.subnets, actions)
+            way.requests.clear()
+        elif way.up_since is None:
             self._came_up(now, way, event.subnets, actions)
-        way.pace.answered(now, request.sent_at, request.size, request.bulk)
-        if not request.bulk and request.watch_at is None:
-            way.pace.small_answered(now - request.sent_at)
+        else:
+            way.pace.answered(now, request.sent_at, request.size, request.bulk)
+            if not request.bulk and request.watch_at is None:
+                way.pace.small_answered(now - request.sent_at)
+        way.carried += request.size
+        self.dialer.works(now)
+        if not way.is_short and not way.candidate.near:
+            self.dialer.seen.carried(way.carried, way.messages)
+        if way.proving is not None:
+            self._prove(now, way, actions)
         for pending, answer in zip(request.carried, event.answers, strict=False):
-            pending.on.discard(way.number)
-            self._settle(now, pending, answer, actions)
-        if request.watch_at is not None and way.leg.asking == event.n:
+            pending.on.discard(letter.number if letter is not None else way.number)
+            self._settle(now, pending, answer, request, actions)
+        if request.watch_at is not None and way.asking == event.n:
             way.leg.asking = None
             answer = event.answers[request.watch_at]
-            actions += self.watching.answered(way.leg, now, answer, first=way is self._main)
-        if way.leaving_since is not None and not way.requests:
-            actions.append(Close(way.number))
-            del self._ways[way.number]
+            first = way is self._main or way.leg is self._letters.leg
+            self._brought(now, self.watching.answered(way.leg, now, answer, first=first), actions)
+        if letter is not None:
+            request.carried.clear()
+            self._give_up(letter, actions)
+            self._close_the_needless(actions)
+        if letter is not None or way.leaving_since is not None:
+            self._close_if_done(way, actions)
 
-    def _settle(self, now: float, pending: Pending, answer: Answer, actions: list[Action]) -> None:
+    def _settle(
+        self, now: float, pending: Pending, answer: Answer, request: Request, actions: list[Action]
+    ) -> None:
         """Deliver the answer, unless it was delivered before or the relay was only busy. That there are too many advances
         by members is told: nothing can be written as long as such a commit waits, and it can be made again later."""
         if pending.done:
@@ -337,100 +374,324 @@ class Link:
         is_told = is_members_advance(pending.operation) and nowhere_else
         if not is_told and isinstance(answer, Failure) and answer.status is Status.BUSY:
             pause = float(answer.retry_after) if answer.retry_after is not None else BUSY_PAUSE
+            if request.piece is not None and pending.cut is not None:
+                pending.cut.lost(request.piece)
+                nowhere_else = True
             if nowhere_else:
                 self._queue.put_off(pending, now + min(max(pause, BUSY_LEAST), BUSY_MAX))
             return
+        if request.piece is not None and pending.cut is not None:
+            whole = pending.cut.answered(request.piece, answer)
+            if whole is None:
+                if pending.cut.left:
+                    self._queue.again(pending)
+                return
+            answer = whole
         self._queue.finish(pending)
         match pending.purpose:
             case Ticket(number):
                 actions.append(Deliver(number, answer))
             case CatchUp(slot):
                 assert isinstance(pending.operation, Fetch)
-                actions += self.watching.fetched(slot, pending.operation, answer)
+                self._brought(now, self.watching.fetched(slot, pending.operation, answer), actions)
+
+    def _brought(self, now: float, news: Sequence[DeliverRecords], actions: list[Action]) -> None:
+        """Records for the owner. Somebody who is written to is there."""
+        if any(not isinstance(n.what, Failure) and n.what.records for n in news):
+            self.dialer.is_used(now)
+        actions += news
+
+    # ------------------------------------------------------------------------------- doubt
+
+    def _doubt_the_late(self, now: float) -> None:
+        """The main way owes an answer for longer than is usual: what it carries goes by others, too."""
+        way = self._main
+        if way is None or way.doubted_at is not None:
+            return
+        late_at = way.late_at()
+        if late_at is not None and late_at <= now:
+            way.doubted_at = now
+            if self.dialer.only_short:
+                self._carry_again(way)
+
+    def _trust_again(self, way: Way, actions: list[Action]) -> None:
+        """It only was slow. What was dialled beside it is not needed, unless it is better."""
+        way.doubted_at = None
+        for other in list(self._ways.values()):
+            if other.up_since is None and not other.is_short and other.candidate.cost >= way.candidate.cost:
+                self._withdraw(other, actions)
+
+    def _withdraw(self, way: Way, actions: list[Action]) -> None:
+        self.dialer.withdrawn(way.heard_at, way.candidate.text)
+        actions.append(Close(way.number))
+        self._forget(way)
+
+    def _carry_again(self, way: Way) -> None:
+        """What a way carries waits again, to go by another one, too."""
+        for request in way.requests.values():
+            for pending in request.carried:
+                if request.piece is not None and pending.cut is not None and not pending.done:
+                    pending.cut.lost(request.piece)
+                self._queue.again(pending)
+
+    # ------------------------------------------------------------------------------- short letters
+
+    def _serve_shortly(self, now: float, shortly: bool, actions: list[Action]) -> float | None:
+        """Where connections freeze: letters, each by a way of its own; when to look again."""
+        if not shortly:
+            if self._letters.leg is not None:
+                self._letters.leave()
+            return None
+
+        def begin(
+            kind: Kind, candidate: Candidate, batch: list[Pending], watch: Watch | None, room: tuple[int, int]
+        ) -> None:
+            held = next((x for x in self._letters.under_way.values() if x.kind is Kind.HELD), None)
+            if held is not None and watch is not None:
+                self._give_up(held, actions)
+            for pending in batch:
+                self._queue.take(pending)
+            leg = self._letters.leg
+            assert leg is not None
+            way = self._new_way(now, candidate, leg)
+            page = self._letters.page(batch, room)
+            operations = [
+                replace(o, limit=min(o.limit, page)) if isinstance(o, Fetch) else o
+                for o in self._carry(now, way, 0, batch, watch)
+            ]
+            letter = Letter(way.number, kind, way.requests[0], room)
+            self._post(now, way, letter, tuple(operations), actions)
+
+        def go_on(letter: Letter, candidate: Candidate) -> None:
+            leg = self._letters.leg
+            assert leg is not None
+            way = self._new_way(now, candidate, leg)
+            way.requests[0] = letter.request
+            self._post(now, way, letter, (), actions)
+
+        def part(candidate: Candidate, put: int, get: int) -> None:
+            chunk = self._queue.next_bulk()
+            assert chunk is not None
+            is_put = isinstance(chunk.operation, Put)
+            found = self._next_part(chunk, put if is_put else get)
+            if found is None:
+                return
+            way = self._new_way(now, candidate, self.watching.leg(held=True))
+            way.requests[0], operation = found
+            way.requests[0].sent_at = now
+            letter = Letter(way.number, Kind.BULK, way.requests[0], ROOM_PUT if is_put else ROOM_GET)
+            self._post(now, way, letter, (operation,), actions)
+
+        return self._letters.serve(now, begin, go_on, part)
+
+    def _new_way(self, now: float, candidate: Candidate, leg: Leg) -> Way:
+        self._last_way += 1
+        way = Way.to(self._last_way, candidate, leg, now)
+        self._ways[way.number] = way
+        return way
+
+    def _post(
+        self, now: float, way: Way, letter: Letter, operations: tuple[Operation, ...], actions: list[Action]
+    ) -> None:
+        way.letter = letter.number
+        self._letters.carried(letter, way.number, way.candidate, now)
+        continues = letter.number if letter.number != way.number else None
+        actions.append(Dial(way.number, way.candidate, operations, continues, letter.room))
+
+    def _letter_of(self, way: Way) -> Letter | None:
+        return self._letters.under_way.get(way.letter) if way.letter is not None else None
+
+    def _piece_came(self, now: float, event: PieceCame, actions: list[Action]) -> None:
+        """A connection has done its part of a letter; it takes so many more."""
+        way = self._heard(now, event.way, actions, 0)
+        letter = self._letter_of(way) if way is not None else None
+        if way is None or letter is None:
+            return
+        self._short_came_up(now, way, letter, event.subnets, actions)
+        letter.left = event.left
+        way.requests.clear()
+        self._close_if_done(way, actions)
+        if self._letters.leg is None and not letter.ways:
+            self._give_up(letter, actions)
+
+    def _short_came_up(
+        self, now: float, way: Way, letter: Letter, subnets: tuple[str, ...], actions: list[Action]
+    ) -> None:
+        way.up_since = now
+        self.dialer.came_up(now, way.candidate.text, subnets)
+        self._letters.came_back(now, letter, way.number, way.only_holds)
+        main = self._main
+        if main is not None and self._doubted:
+            self._main = None
+            self._leave(now, main, actions)
+
+    def _give_up(self, letter: Letter, actions: list[Action]) -> None:
+        """Nothing of a letter is waited for any more; what it carried waits again, unless it was answered."""
+        self._letters.gone(letter)
+        for number in letter.ways:
+            way = self._ways.pop(number)
+            self.dialer.withdrawn(way.heard_at, way.candidate.text)
+            actions.append(Close(number))
+        self._unsay(letter)
+
+    def _unsay(self, letter: Letter) -> None:
+        leg = self._letters.leg
+        if leg is not None and leg.asking == letter.number:
+            self.watching.dropped(leg)
+            self.watching.not_asked(leg)
+        self._wait_again(letter.number, letter.request)
+
+    def _close_the_needless(self, actions: list[Action]) -> None:
+        """Letters with what has been answered by another one."""
+        leg = self._letters.leg
+        for letter in list(self._letters.under_way.values()):
+            asks = leg is not None and leg.asking == letter.number
+            if letter.kind is Kind.TEXT and not asks and all(p.done for p in letter.request.carried):
+                self._give_up(letter, actions)
 
     # ------------------------------------------------------------------------------- ways
 
     def _dial(self, now: float, actions: list[Action]) -> float | None:
-        up = self._main.candidate if self._main is not None else None
-        chosen, wake_at = self.dialer.choose(now, up)
+        if self.dialer.only_short and self._letters.get_through and (self._up is None or self._doubted):
+            return None  # letters go instead
+        chosen, wake_at = self.dialer.choose(now, self._up, self._doubted)
+        if chosen and self._doubted:
+            self.watching.page = PAGE_BESIDE
+            for slot, fetch in self.watching.look(LOOK):  # what it would have brought comes by the other
+                self._queue.add(CatchUp(slot), fetch)
         for candidate in chosen:
-            self._last_way += 1
             leg = self.watching.leg(held=candidate.carries is Carries.EXCHANGE)
-            way = _Way(self._last_way, candidate, leg, now, now)
-            self._ways[way.number] = way
+            way = self._new_way(now, candidate, leg)
             # The watch goes with one attempt at a time: the relay tells whoever used a set's handle last.
-            alone = self._main is None and all(w.leg.asking is None for w in self._ways.values())
+            alone = self._up is None and all(w.leg.asking is None for w in self._ways.values())
             watch = self.watching.request(leg, now) if alone else None
-            batch = self._first_flight()
+            hoped_for = self._up is None or self._doubted
+            room = TEXTS if self.dialer.seen.frozen else FIRST_FLIGHT_MAX
+            batch = self._open_batch(room) if hoped_for else []
             operations = self._carry(now, way, 0, batch, watch)
             actions.append(Dial(way.number, candidate, operations))
         return wake_at
 
-    def _first_flight(self) -> list[Pending]:
+    def _open_batch(self, room: int) -> list[Pending]:
         """What an attempt carries already: messages that wait, also those that other attempts carry in vain so far."""
-        if self._main is not None:
-            return []
         batch: list[Pending] = []
         size = 0
         for pending in self._queue.open_messages():
             size += pending.size + answer_size_of(pending.operation)
-            if size > FIRST_FLIGHT_MAX or len(batch) == BATCH_MAX:
+            if (batch and size > room) or size > FIRST_FLIGHT_MAX or len(batch) == BATCH_MAX:
                 break
             self._queue.take(pending)
             batch.append(pending)
         return batch
 
-    def _came_up(self, now: float, way: _Way, subnets: tuple[str, ...], actions: list[Action]) -> None:
+    def _came_up(self, now: float, way: Way, subnets: tuple[str, ...], actions: list[Action]) -> None:
         """The first sealed answer: from now on this way counts, unless a better one does already."""
         way.up_since = now
         self.dialer.came_up(now, way.candidate.text, subnets)
+        way.pace.opened(now - way.dialled_at, TURNS[way.candidate.carries])
+        if self.dialer.only_short and self._letters.up is not None:
+            way.proving = PROOF
+        else:
+            self._takes_over(now, way, actions)
+
+    def _prove(self, now: float, way: Way, actions: list[Action]) -> None:
+        """Where connections freeze, one that is tried is asked small things until it has carried more than such ones do."""
+        assert way.proving is not None
+        if way.proving > 0:
+            way.proving -= 1
+            self._send(now, way, [], None, actions)
+            return
+        way.proving = None
+        self.dialer.seen.thawed()
+        self.dialer.held(now)
+        self._takes_over(now, way, actions)
+
+    def _takes_over(self, now: float, way: Way, actions: list[Action]) -> None:
         old, self._main = self._main, way
         if old is not None:
             self._leave(now, old, actions)
         for other in list(self._ways.values()):
-            if other.up_since is None and other.candidate.cost >= way.candidate.cost:
-                self.dialer.withdrawn(now, other.candidate.text)
-                actions.append(Close(other.number))
-                self._forget(other)
+            if other.up_since is None and not other.is_short and other.candidate.cost >= way.candidate.cost:
+                self._withdraw(other, actions)
+        for letter in list(self._letters.under_way.values()):
+            if letter.kind is Kind.HELD or not letter.ways:
+                self._give_up(letter, actions)
         if way.leg.asking is None:
             way.leg = self.watching.leg(held=not way.is_stream)
         hoping = [r for w in self._ways.values() if w.up_since is None for r in w.requests.values()]
-        for pending in (p for r in hoping for p in r.carried if way.number not in p.on):
+        for pending in (p for r in hoping if r.piece is None for p in r.carried if way.number not in p.on):
             self._queue.again(pending)
 
-    def _leave(self, now: float, way: _Way, actions: list[Action]) -> None:
-        """A better way is up: end what this one carries, then close it."""
+    def _leave(self, now: float, way: Way, actions: list[Action]) -> None:
+        """Another way takes its place: end what this one carries, then close it. What one that is doubted carries is carried
+        by the other, too."""
         self.watching.dropped(way.leg)
-        asking = way.leg.asking
+        asking = way.asking
         if asking is not None and not way.requests[asking].carried:
             actions.append(Abandon(way.number, asking))
             del way.requests[asking]
+            way.leg.asking = None
         way.leaving_since = now
-        if not way.requests:
+        if way.doubted_at is not None:
+            self._carry_again(way)
+        self._close_if_done(way, actions)
+
+    def _close_if_done(self, way: Way, actions: list[Action]) -> None:
+        if not way.requests and way.number in self._ways:
             actions.append(Close(way.number))
             del self._ways[way.number]
 
-    def _lost(self, now: float, way: _Way, trouble: Trouble, subnets: tuple[str, ...] = ()) -> None:
+    def _returns(self, now: float, way: Way, actions: list[Action]) -> None:
+        """A way that was doubted and left answers after all, and is the better one: it counts again."""
+        way.leaving_since = way.doubted_at = None
+        way.leg = self.watching.leg(held=not way.is_stream)
+        old, self._main = self._main, way
+        if old is not None:
+            self._leave(now, old, actions)
+
+    def _lost(self, now: float, way: Way, trouble: Trouble, subnets: tuple[str, ...] = ()) -> None:
         """A way is gone, or never came up: what it carried waits again."""
-        self._forget(way)
+        hung = trouble.reason is Reason.TIMED_OUT
         text = way.candidate.text
-        if way.up_since is None:
-            self.dialer.failed(now, text, subnets)
+        letter = self._letter_of(way)
+        if letter is not None:
+            del self._ways[way.number]
+            self.dialer.failed(now, text, subnets, hung=hung)
+            if self._letters.lost(letter, way.number, hung):
+                self._unsay(letter)
+            if self._up is None:
+                self._trouble = trouble
+            return
+        self._forget(way)
+        if way.is_short or way.up_since is None:
+            self.dialer.failed(now, text, subnets, hung=hung)
+        elif way.proving is not None:
+            self.dialer.went_silent(now, text, 0.0)
         elif way.leaving_since is None:
             self.dialer.lost(now, text, now - way.up_since)
-        if self._main is None:
+        elif way.doubted_at is not None and trouble.reason is Reason.SILENT:
+            self.dialer.seen.went_silent(now, way.carried)
+            self.dialer.went_silent(now, text, way.doubted_at - way.up_since)
+        if self._up is None:
             self._trouble = trouble
 
-    def _forget(self, way: _Way) -> None:
+    def _forget(self, way: Way) -> None:
         del self._ways[way.number]
         self.watching.dropped(way.leg)
         if self._main is way:
             self._main = None
         for request in way.requests.values():
-            for pending in request.carried:
-                pending.on.discard(way.number)
-                if not pending.on:
-                    self._queue.again(pending)
+            self._wait_again(way.number, request)
+
+    def _wait_again(self, number: int, request: Request) -> None:
+        """What a way or a letter carried waits again, if nothing else carries it."""
+        for pending in request.carried:
+            pending.on.discard(number)
+            if request.piece is not None and pending.cut is not None and not pending.done:
+                pending.cut.lost(request.piece)
+                self._queue.again(pending)
+            elif not pending.on:
+                self._queue.again(pending)
 
     def _end_the_silent(self, now: float, actions: list[Action]) -> None:
         for way in list(self._ways.values()):
@@ -441,29 +702,53 @@ class Link:
                     now, way, Trouble(Stage.RECEIVE if way.up_since is not None else Stage.CONNECT, reason)
                 )
 
-    def _ends_at(self, way: _Way) -> tuple[float | None, Reason]:
+    def _ends_at(self, way: Way) -> tuple[float | None, Reason]:
+        if way.is_short:
+            return way.silent_until(), Reason.TIMED_OUT
         if way.up_since is None:
             return way.dialled_at + self.dialer.patience(way.candidate), Reason.TIMED_OUT
+        if way.proving is not None:
+            return way.fails_proof_at(), Reason.SILENT
         if way.leaving_since is not None:
-            return way.leaving_since + LEAVING_MAX, Reason.SILENT
+            most = LEAVING_DOUBTED if way.doubted_at is not None else LEAVING_MAX
+            return way.leaving_since + most, Reason.SILENT
         return way.silent_until(), Reason.SILENT
 
-    def _way_wakes(self, way: _Way, now: float) -> float | None:
+    def _way_wakes(self, way: Way, now: float) -> float | None:
         ends, _ = self._ends_at(way)
-        asks = self.watching.wake_at(way.leg, now) if way is self._main and way.leg.asking is None else None
-        times = [t for t in (ends, asks) if t is not None]
-        return min(times, default=None)
+        times = [ends]
+        if way is self._main:
+            if way.leg.asking is None:
+                times.append(self.watching.wake_at(way.leg, now))
+            if way.doubted_at is None:
+                times.append(way.late_at())
+            if self.dialer.is_active(now):
+                times.append(way.listen_at())
+        return min((t for t in times if t is not None), default=None)
 
-    def _heard(self, now: float, number: int) -> _Way | None:
+    def _heard(self, now: float, number: int, actions: list[Action], size: int) -> Way | None:
         way = self._ways.get(number)
-        if way is not None:
-            way.heard_at = now
+        if way is None:
+            return None
+        way.came(now, size)
+        way.heard_at = now
+        if way.doubted_at is not None:
+            if way is self._main:
+                self._trust_again(way, actions)
+            elif self._main is None or way.candidate.cost < self._main.candidate.cost:
+                self._returns(now, way, actions)
+            else:
+                way.doubted_at = None
         return way
 
-    def _report(self, actions: list[Action]) -> None:
-        up = self._main.candidate if self._main is not None else None
+    def _report(self, now: float, actions: list[Action]) -> None:
+        up = self._up
         slow = self._main is not None and self._main.pace.slow
-        report = Report(up, self._trouble if up is None else None, slow)
+        seen = self.dialer.seen.word(now)
+        if seen is None and slow:
+            seen = Pattern.SLOW
+        pattern = seen.value if seen is not None else None
+        report = Report(up, self._trouble if up is None else None, slow, pattern)
         if report != self._reported:
             self._reported = report
             actions.append(report)

@@ -10,6 +10,8 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from whimbrel.link.cut import Cut
+from whimbrel.wire.answers import Answer, Chunk, Fetched, Part, Watched
 from whimbrel.wire.operations import (
     Alter,
     Append,
@@ -59,6 +61,8 @@ class Pending:
     done: bool = False
     in_line: bool = False
     """It stands in the line, even if it does not wait any more."""
+    cut: Cut | None = None
+    """The chunk is carried in parts."""
 
     def __lt__(self, other: Pending) -> bool:
         return self.place < other.place
@@ -82,6 +86,8 @@ def size_of(operation: Operation) -> int:
             return 128 + len(operation.token) + 36 * len(operation.blobs)
         case Signal():
             return 128 + len(operation.body)
+        case Fetch():
+            return 128
         case _:
             return 512
 
@@ -96,10 +102,23 @@ def _size_of_change(signed: SignedChange | None) -> int:
 def answer_size_of(operation: Operation) -> int:
     """Bytes that its answer may well take on the way back."""
     match operation:
-        case Get():
-            return 65 * 1024
-        case Fetch():
-            return 16 * 1024
+        case Get(length=length):
+            return 65 * 1024 if length is None else length + 128
+        case Fetch(limit=limit):
+            return min(16 * 1024, limit * 700)
+        case _:
+            return 64
+
+
+def size_of_answer(answer: Answer) -> int:
+    """Bytes that an answer takes, about."""
+    match answer:
+        case Fetched(records=records):
+            return 96 + sum(112 + len(r.entry or b"") for r in records)
+        case Watched(results=results):
+            return 64 + sum(16 + size_of_answer(what) for _, what in results)
+        case Chunk(chunk=data) | Part(part=data):
+            return 48 + len(data)
         case _:
             return 64
 

@@ -16,6 +16,10 @@ from whimbrel.wire.operations import Fetch, Watch, WatchItem
 
 HOLD = 25
 """Seconds for which a relay holds the answer of an exchange: below the 30 to 60 s after which proxies lose patience."""
+HOLD_SHORT = 8
+"""And while somebody is there and connections may die at any time: whether this one did shows soon."""
+RECORD, RECORD_AROUND = 700, 112
+"""Bytes of a record with a short text, and of all in it that is not the entry."""
 ITEMS_MAX = 500
 """Logs named in one operation: 50 KB; a larger set goes in several."""
 BUSY_PAUSE, REFUSED_PAUSE, IDLE_PAUSE = 1.0, 10.0, 1.0
@@ -37,6 +41,8 @@ class _Slot:
     not_before: float = float("-inf")
     fetching: bool = False
     gap: bool = False
+    news: int = 0
+    """When something last came for it, counted by what came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,8 @@ class Leg:
     """The request that carries the watch now."""
     waits: bool = False
     """That request is held by the relay."""
+    hold: int = HOLD
+    """For so many seconds at most."""
     answered: bool = False
     not_before: float = float("-inf")
     sent_at: float = 0.0
@@ -73,6 +81,11 @@ class Watching:
         self._versions = 0
         self._known: tuple[bytes | None, dict[int, _Told]] = (None, {})
         self._in_doubt = False
+        self._news = 0
+        self.page: int | None = None
+        """Records to ask for at a time, where an answer must be small; None: as many as there are."""
+        self.record = RECORD
+        """Bytes of a record, as they came lately."""
 
     def __bool__(self) -> bool:
         return bool(self._slots)
@@ -135,13 +148,24 @@ class Watching:
             handle, told = None, {}
         return Leg(held, handle, dict(told))
 
+    def has_news_for(self, leg: Leg, now: float) -> bool:
+        """Whether the relay is to be told something else than that the app still listens."""
+        if leg.not_before > now:
+            return False
+        return (
+            not leg.answered
+            or any(n not in self._slots or self._slots[n].stopped for n in leg.told)
+            or any(self._slots[n].not_before <= now for n in self._to_tell(leg, compare=False))
+        )
+
     def dropped(self, leg: Leg) -> None:
         """The way of this leg is gone or given up."""
         if leg.asking is not None and leg.handle is not None:
             self._in_doubt = True
 
-    def request(self, leg: Leg, now: float) -> Watch | None:
-        """What to tell the relay on this way now, if anything; it counts as asked from here on (`leg.asking` is the caller's)."""
+    def request(self, leg: Leg, now: float, hold: int = HOLD) -> Watch | None:
+        """What to tell the relay on this way now, if anything; it counts as asked from here on (`leg.asking` is the caller's).
+        `hold`: how long the relay may hold the answer when there is nothing to tell; 0: it only says what is new."""
         if leg.not_before > now:
             return None
         news = [n for n in self._to_tell(leg, compare=False) if self._slots[n].not_before <= now]
@@ -152,14 +176,14 @@ class Watching:
                 return None
             if not leg.answered and not leg.told:
                 return None
-        wait = HOLD if leg.held and leg.answered and quiet else 0
+        wait = hold if leg.held and leg.answered and quiet else 0
         # Whenever the relay is told anything it looks at the whole set again, so it is also told the cursors that moved.
         moved = [n for n in self._to_tell(leg, compare=True) if self._slots[n].not_before <= now]
         changed = list(dict.fromkeys(news + moved))[:ITEMS_MAX]
         items = tuple(self._item(n) for n in changed)
         leg.saying = {i.slot: _Told(i.log, self._slots[i.slot].version, i.after) for i in items}
         leg.dropping = dropping
-        leg.waits = wait > 0
+        leg.waits, leg.hold = wait > 0, hold
         leg.sent_at = now
         return Watch(leg.handle, items, dropping if leg.handle is not None else (), wait)
 
@@ -191,7 +215,21 @@ class Watching:
         for number, slot in self._slots.items():
             if slot.gap and not slot.fetching and not slot.stopped:
                 slot.gap, slot.fetching = False, True
-                yield number, Fetch(slot.log, slot.read, slot.cursor)
+                yield number, self._fetch(slot)
+
+    def look(self, most: int) -> Iterator[tuple[int, Fetch]]:
+        """Fetches for the slots where something came last, as in `to_fetch`, without waiting for a sign that there is more."""
+        lately = sorted((s.news, n) for n, s in self._slots.items() if s.news and not s.stopped)
+        for _, number in lately[-most:]:
+            slot = self._slots[number]
+            if not slot.fetching:
+                slot.gap, slot.fetching = False, True
+                yield number, self._fetch(slot)
+
+    def _fetch(self, slot: _Slot) -> Fetch:
+        if self.page is None:
+            return Fetch(slot.log, slot.read, slot.cursor)
+        return Fetch(slot.log, slot.read, slot.cursor, self.page)
 
     def is_settled(self, leg: Leg) -> bool:
         """Every watched log was answered on this way, and nothing is missing."""
@@ -312,6 +350,11 @@ class Watching:
             slot.gap = True
         if ended:
             slot.stopped = True  # nothing more comes by this token; another one wakes the slot
+        if fresh:
+            self._news += 1
+            slot.news = self._news
+            average = sum(len(r.entry or b"") for r in fresh) / len(fresh) + RECORD_AROUND
+            self.record += int((average - self.record) / 4)
         if not news:
             return []
         return [DeliverRecords(number, Fetched(tuple(fresh), what.head, what.more, what.ended))]

@@ -20,6 +20,10 @@ class Candidate:
 
     `text` is the route's canonical text and names it in the memory. The lower `cost` is, the better and the plainer the way.
     `near` is on this machine: it may be tried again quickly. `subnet` groups ways for the budget of new connections.
+
+    `host` is the machine that is dialled, and `kind` what a filter sees of the handshake there: who blocks a name meets all
+    ways of one host and kind. `short` carries one letter and its answer and is over. `origin` is the route that somebody
+    gave us and from which this way was derived.
     """
 
     text: str
@@ -27,6 +31,15 @@ class Candidate:
     cost: int
     near: bool
     subnet: str
+    host: str = ""
+    kind: str = ""
+    short: bool = False
+    origin: str = ""
+
+    @property
+    def place(self) -> str:
+        """The machine that is dialled, as far as it is known."""
+        return self.host or self.subnet
 
 
 def neighbourhood(host: str, addresses: tuple[str, ...] = ()) -> tuple[bool, str]:

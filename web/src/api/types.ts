@@ -285,6 +285,8 @@ export interface WayItem {
   trouble_code: string | null;
   /** What one writes waits for seconds on this way. */
   slow: boolean;
+  /** What the network seems to do to connections: `frozen-by-volume`, `policed` or `slow`. */
+  pattern: string | null;
 }
 
 /** A way to a relay, and how it did. */

@@ -14,6 +14,7 @@ const way = (of: Partial<WayItem> = {}): WayItem => ({
   trouble: null,
   trouble_code: null,
   slow: false,
+  pattern: null,
   ...of,
 });
 const own = (of: Partial<WayItem> = {}) => way({ relay: "cd".repeat(32), embedded: true, ...of });

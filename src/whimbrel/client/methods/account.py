@@ -85,6 +85,7 @@ def status_item(service: Service) -> StatusItem:
                 "trouble": state.trouble,
                 "trouble_code": state.code,
                 "slow": state.slow,
+                "pattern": state.pattern,
             }
         )
     contacts = person.contacts.values() if person is not None else ()

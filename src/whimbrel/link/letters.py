@@ -1,0 +1,320 @@
+"""Letters where connections freeze by volume: each goes by a connection of its own, and a long one by several, in pieces.
+
+A connection there carries some 16 KB, or 25 packets, and then nothing more; so it is opened for one exchange of one message
+and closed with what came back. Connections are counted (`Dialer.short`), so what waits goes together, and each letter also
+asks for what is new. Texts go before files; a letter that the relay holds brings what comes while nobody writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from whimbrel.link.dialer import Dialer
+from whimbrel.link.queue import CatchUp, Pending, Queue, size_of
+from whimbrel.link.watching import HOLD, HOLD_SHORT, Leg, Watching
+from whimbrel.link.way import Request
+from whimbrel.link.ways import Candidate
+from whimbrel.wire.operations import Watch
+
+TEXTS = 2850
+"""Bytes of texts that go together, unless one alone is larger."""
+ROOMS = {
+    1.0: ((850, (2112, 8256)), (TEXTS + 1100, (4160, 4160)), (1 << 30, (8256, 576))),
+    0.5: ((850, (2112, 4160)), (1 << 30, (4160, 2112))),
+    0.25: ((1 << 30, (2112, 2112)),),
+}
+"""By how much is dared: bytes of operations, and what a message there and one back may have (the sizes of `wire.pieces`). With a
+browser's hello and a usual certificate a connection has carried 13 packets until then; these make at most 12 more."""
+ROOM_PUT, ROOM_GET = (8256, 576), (2112, 8256)
+PART_PUT, PART_GET = 6 * 1024, 7 * 1024
+"""Bytes of a chunk that fit there."""
+AROUND_ANSWER = 600
+"""Bytes of a message back that are not what was asked for."""
+DARE_LEAST = 0.25
+DARE_AGAIN = 8
+"""Letters that are answered in a row until more is dared again, after one that hung."""
+LATE = 0.35
+"""Seconds after which an answer is late at least."""
+BESIDE = 3
+"""Letters with the same at a time."""
+LOOK = 2
+"""Logs that are looked at with each letter: those where something came last."""
+ASK_EVERY = 5.0
+"""Seconds after which the relay is asked for all that is new, while there is always something to write."""
+REST = 1.0
+"""Seconds after a text in which the next one is waited for, before the relay is asked to hold a letter."""
+FAILS, FAILS_ALL = 2, 4
+"""Letters in a row that may fail until other ways are tried too, and until none counts as up; also losses until a letter in
+pieces is begun anew."""
+PIECES, BULK_LETTERS = 2, 2
+"""Pieces of a letter, and letters with chunks, that are under way at a time."""
+
+
+class Kind(Enum):
+    """What a letter is for."""
+
+    TEXT = "text"
+    HELD = "held"
+    BULK = "bulk"
+
+
+@dataclass(slots=True, eq=False)
+class Letter:
+    """A letter on its way. `number` is that of the way which began it."""
+
+    number: int
+    kind: Kind
+    request: Request
+    room: tuple[int, int]
+    ways: dict[int, tuple[Candidate, float]] = field(default_factory=dict)
+    """The connections that carry something of it, and since when."""
+    left: int = 1
+    """Exchanges that it takes still, with those under way."""
+    begun: bool = False
+    """Something came back already."""
+    losses: int = 0
+
+    @property
+    def dialled_at(self) -> float:
+        return max((since for _, since in self.ways.values()), default=float("-inf"))
+
+
+Begin = Callable[[Kind, Candidate, list[Pending], Watch | None, tuple[int, int]], None]
+Continue = Callable[[Letter, Candidate], None]
+Part = Callable[[Candidate, int, int], None]
+
+
+class Letters:
+    """Which letter goes next, and when."""
+
+    def __init__(self, queue: Queue, watching: Watching, dialer: Dialer) -> None:
+        self._queue = queue
+        self._watching = watching
+        self._dialer = dialer
+        self.under_way: dict[int, Letter] = {}
+        self.leg: Leg | None = None
+        self.up: Candidate | None = None
+        """What answered last; None when nothing does."""
+        self._fails = 0
+        self._takes = 0.5
+        self._answered_at = float("-inf")
+        self._asked_at = float("-inf")
+        self._dare = 1.0
+        self._in_a_row = 0
+        self._owes_look = False
+
+    @property
+    def get_through(self) -> bool:
+        """Whether they are not all lost."""
+        return self._fails < FAILS
+
+    @property
+    def _writes(self) -> bool:
+        return any(x.kind is Kind.TEXT for x in self.under_way.values())
+
+    @property
+    def late_after(self) -> float:
+        """Seconds after which an answer is late."""
+        return max(LATE, 1.5 * self._takes)
+
+    # ------------------------------------------------------------------------------- what goes
+
+    def serve(self, now: float, begin: Begin, go_on: Continue, part: Part) -> float | None:
+        """Begin and go on with what the budget allows; when to look again."""
+        if self.leg is None:
+            self.leg = self._watching.leg(held=True)
+            self.leg.answered = self.leg.handle is not None
+            self._fails = 0
+        leg = self.leg
+        wakes: list[float | None] = [self._watching.wake_at(leg, now)]
+        quick = [x for x in self.under_way.values() if x.kind is Kind.TEXT and not x.begun]
+        if quick:
+            wakes.append(self._write_beside(now, leg, quick, begin))
+        elif self._queue.next_message() is not None or self._watching.has_news_for(leg, now):
+            wakes.append(self._write(now, leg, begin))
+        elif leg.asking is None and self._watching and not self._writes:
+            rested_at = self._answered_at + REST
+            wakes.append(rested_at if rested_at > now else self._listen(now, leg, begin))
+        for letter in list(self.under_way.values()):
+            wakes.append(self._go_on(now, letter, go_on))
+        if all(now - x.dialled_at < self._takes for x in quick):
+            wakes.append(self._serve_bulk(now, part))
+        return min((t for t in wakes if t is not None), default=None)
+
+    def _go_on(self, now: float, letter: Letter, go_on: Continue) -> float | None:
+        """The next piece of a letter that takes several, or again one that is late."""
+        if not letter.begun or len(letter.ways) >= BESIDE:
+            return None
+        late_at = letter.dialled_at + 2 * self.late_after
+        if len(letter.ways) >= min(letter.left, PIECES) and late_at > now:
+            return late_at
+        besides = [candidate for candidate, _ in letter.ways.values()]
+        candidate, at = self._short(now, bulk=letter.kind is Kind.BULK, besides=besides)
+        if candidate is None:
+            return at
+        go_on(letter, candidate)
+        return now + self.late_after
+
+    def _write(self, now: float, leg: Leg, begin: Begin) -> float | None:
+        """All that waits, and the question what is new. A letter that is held is of no use beside it."""
+        candidate, at = self._short(now)
+        if candidate is None:
+            return at
+        texts, looks = self._batch(self._dare, again=False)
+        large = sum(p.size for p in texts) > TEXTS * self._dare
+        if self._owes_look and self._watching and texts and (large or looks):
+            texts, large, self._owes_look = [], False, False
+        else:
+            # Where there is more to be had, or much to be said, every other letter asks for a large page, and nothing else.
+            self._owes_look = bool(texts) and (large or bool(looks))
+        watch = None
+        if large:
+            looks = []
+        elif not looks:
+            watch = self._ask(now, leg)
+            looks = self._batch(self._dare, again=False)[1]
+        batch = texts + looks
+        begin(Kind.TEXT, candidate, batch, watch, self._room(batch, watch, self._dare))
+        return now + self.late_after
+
+    def _ask(self, now: float, leg: Leg) -> Watch | None:
+        """What is new anywhere, now and then; else a look at where something came last waits to go along."""
+        asked = leg.asking in self.under_way and self.under_way[leg.asking].kind is not Kind.HELD
+        lately = now - self._asked_at < ASK_EVERY and not self._watching.has_news_for(leg, now)
+        if not asked and not lately:
+            self._asked_at = now
+            self._watching.not_asked(leg)
+            return self._watching.request(leg, now, hold=0)
+        for slot, fetch in self._watching.look(LOOK):
+            self._queue.add(CatchUp(slot), fetch)
+        return None
+
+    def _write_beside(self, now: float, leg: Leg, quick: list[Letter], begin: Begin) -> float | None:
+        """The same again by another way when the answer is late, and less of it."""
+        newest = max(quick, key=lambda x: x.dialled_at)
+        late_at = newest.dialled_at + self.late_after * len(quick)
+        if len(quick) >= BESIDE:
+            return None
+        if late_at > now:
+            return late_at
+        besides = [candidate for x in quick for candidate, _ in x.ways.values()]
+        candidate, at = self._short(now, hedge=True, besides=besides)
+        if candidate is None:
+            return at
+        dare = max(self._dare / 2 ** len(quick), DARE_LEAST)
+        texts, looks = self._batch(dare, again=True)
+        watch = None
+        if any(leg.asking == x.number for x in quick):
+            self._watching.not_asked(
+                leg
+            )  # the newest letter asks; an answer to an older one is not looked at
+            watch = self._watching.request(leg, now, hold=0)
+        batch = texts + looks
+        begin(Kind.TEXT, candidate, batch, watch, self._room(batch, watch, dare))
+        return now + self.late_after
+
+    def _listen(self, now: float, leg: Leg, begin: Begin) -> float | None:
+        watched_closely = self._dialer.is_active(now) and self._queue.next_bulk() is None
+        hold = HOLD_SHORT if watched_closely else HOLD
+        if leg.not_before > now:
+            return leg.not_before
+        candidate, at = self._short(now)
+        if candidate is None:
+            return at
+        watch = self._watching.request(leg, now, hold=hold)
+        if watch is not None:
+            begin(
+                Kind.HELD if watch.wait else Kind.TEXT,
+                candidate,
+                [],
+                watch,
+                self._room([], watch, self._dare),
+            )
+        return None
+
+    def _serve_bulk(self, now: float, part: Part) -> float | None:
+        bulk = [x for x in self.under_way.values() if x.kind is Kind.BULK]
+        if self._queue.next_bulk() is None or len(bulk) >= BULK_LETTERS:
+            return None
+        candidate, at = self._short(now, bulk=True)
+        if candidate is None:
+            return at
+        part(candidate, PART_PUT, PART_GET)
+        return now
+
+    def _short(
+        self, now: float, *, bulk: bool = False, hedge: bool = False, besides: Sequence[Candidate] = ()
+    ) -> tuple[Candidate | None, float | None]:
+        both = self._queue.next_bulk() is not None
+        return self._dialer.short(now, bulk=bulk, both=both, hedge=hedge, besides=besides)
+
+    def _batch(self, dare: float, again: bool) -> tuple[list[Pending], list[Pending]]:
+        """Texts as far as there is room, and looks. `again`: also what other letters carry already."""
+        waiting = [p for p in self._queue.open_messages() if p.waiting or again]
+        looks = [p for p in waiting if isinstance(p.purpose, CatchUp)][: 4 * LOOK]
+        texts: list[Pending] = []
+        size = 0
+        for pending in waiting:
+            if isinstance(pending.purpose, CatchUp):
+                continue
+            if texts and size + pending.size > TEXTS * dare:
+                break
+            texts.append(pending)
+            size += pending.size
+        return texts, looks
+
+    def _room(self, batch: list[Pending], watch: Watch | None, dare: float) -> tuple[int, int]:
+        size = sum(p.size for p in batch) + (size_of(watch) if watch is not None else 0)
+        share = next(d for d in sorted(ROOMS, reverse=True) if d <= max(dare, DARE_LEAST))
+        return next(room for most, room in ROOMS[share] if size <= most)
+
+    def page(self, batch: list[Pending], room: tuple[int, int]) -> int:
+        """Records to ask for, so that the answer fits into one message."""
+        looks = max(1, sum(isinstance(p.purpose, CatchUp) for p in batch))
+        return max(1, (room[1] - AROUND_ANSWER) // self._watching.record // looks)
+
+    # ------------------------------------------------------------------------------- what came of it
+
+    def carried(self, letter: Letter, way: int, candidate: Candidate, now: float) -> None:
+        """A connection carries something of a letter."""
+        self.under_way[letter.number] = letter
+        letter.ways[way] = (candidate, now)
+
+    def came_back(self, now: float, letter: Letter, way: int, was_held: bool) -> None:
+        """Something came back by a connection: they get through."""
+        candidate, since = letter.ways.pop(way)
+        self.up, self._fails = candidate, 0
+        letter.begun, letter.losses = True, 0
+        self._in_a_row += 1
+        if self._in_a_row >= DARE_AGAIN:
+            self._dare, self._in_a_row = min(2 * self._dare, 1.0), 0
+        if not was_held:
+            self._answered_at = now
+            if not letter.request.bulk:
+                self._takes += (now - since - self._takes) / 4
+
+    def lost(self, letter: Letter, way: int, hung: bool) -> bool:
+        """A connection is gone, and nothing came back. True: so is the letter; what it carried is to go by another."""
+        letter.ways.pop(way, None)
+        letter.losses += 1
+        self._fails += 1
+        self._in_a_row = 0
+        if hung:
+            self._dare = max(self._dare / 2, DARE_LEAST)
+        if self._fails >= FAILS_ALL:
+            self.up = None
+        if letter.ways or (letter.begun and letter.losses < FAILS_ALL):
+            return False
+        self.gone(letter)
+        return True
+
+    def gone(self, letter: Letter) -> None:
+        """A letter is answered, or given up."""
+        self.under_way.pop(letter.number, None)
+
+    def leave(self) -> None:
+        """There is a better way now."""
+        self.leg = None
+        self.up = None

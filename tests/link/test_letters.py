@@ -1,0 +1,296 @@
+"""Where connections freeze by volume: one connection for a letter, or for a piece of one, and what goes into it."""
+
+from __future__ import annotations
+
+from link_table import Table, append, delivered, done, fetched, item, of, put, sent, seqs
+from simulated_network import BRIDGES, RELAY, known
+
+from whimbrel.link.events import (
+    Action,
+    Answered,
+    Close,
+    Dial,
+    Event,
+    PieceCame,
+    Report,
+    Send,
+    WatchSet,
+    WayLost,
+)
+from whimbrel.link.link import Link
+from whimbrel.link.memory import Memory
+from whimbrel.link.trouble import Reason, Stage, Trouble
+from whimbrel.link.variants import variants
+from whimbrel.wire.answers import Answer, Chunk, Done, Part, Watched
+from whimbrel.wire.operations import Append, Fetch, Get, Operation, Put, Watch
+from whimbrel.wire.routes import parse_route
+
+HANDLE = b"h" * 16
+CANDIDATES = tuple(c for _, c in variants([parse_route(t) for t in (RELAY, *BRIDGES)], known).values())
+
+
+class Frozen(Table):
+    """A table on a network of which it is remembered that connections freeze."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._answered: set[int] = set()
+        self._dialled: dict[int, float] = {}
+        self.memory = Memory()
+        self.memory.showed("home", "frozen-by-volume")
+        self.link = Link(CANDIDATES, memory=self.memory, network="home", seed=b"s")
+        self.link.takes_parts = True
+
+    def live(self, seconds: float) -> list[Action]:
+        """Time passes, and the relay answers each letter: after 0.2 s, or when it has held it long enough."""
+        end, found = self.now + seconds, []
+        while self.now < end:
+            found += self.wait(0.1)
+            for dial in self.letters():
+                wait = max((getattr(o, "wait", 0) for o in dial.operations), default=0)
+                if dial.way not in self._answered and self.now >= self._dialled[dial.way] + 0.2 + wait:
+                    self._answered.add(dial.way)
+                    found += self.answer(dial.way, 0, *answers(dial.operations))
+        return found
+
+    def tell(self, *events: Event) -> list[Action]:
+        actions = super().tell(*events)
+        self._dialled.update((d.way, self.now) for d in of(actions, Dial))
+        return actions
+
+    def letters(self) -> list[Dial]:
+        return [d for d in of(self.actions, Dial) if d.room is not None]
+
+    def streams(self) -> list[Dial]:
+        return [d for d in of(self.actions, Dial) if d.room is None]
+
+
+def answers(operations: tuple[Operation, ...]) -> list[Answer]:
+    """What the relay says when nothing is new."""
+    found: list[Answer] = []
+    for operation in operations:
+        match operation:
+            case Append():
+                found.append(done())
+            case Watch():
+                found.append(Watched(HANDLE, ()))
+            case Fetch():
+                found.append(fetched(head=1))
+            case _:
+                found.append(Done())
+    return found
+
+
+def begun() -> Frozen:
+    """Letters get through, and the set is known to the relay."""
+    table = Frozen()
+    table.tell(WatchSet({1: item(1)}))
+    first = table.letters()[-1]
+    table.now += 0.3
+    table.answer(first.way, 0, Watched(HANDLE, ((1, fetched(1)),)))
+    for stream in table.streams():
+        table.tell(WayLost(stream.way, Trouble(Stage.RECEIVE, Reason.RESET)))
+    table.now += 0.5
+    table.tell()
+    table.actions.clear()
+    return table
+
+
+def test_a_letter_has_a_connection_of_its_own_that_is_closed_with_its_answer() -> None:
+    table = begun()
+    table.submit(append("a", 300))
+    [letter] = table.letters()
+    assert letter.candidate.short
+    assert letter.candidate.text.startswith("short|https://")
+    assert letter.room == (2112, 8256)
+    assert letter.operations[0] == append("a", 300)
+    look = letter.operations[1]
+    assert isinstance(look, Fetch)
+    assert look.limit * table.link.watching.record < 8256, "as much as fits into the answer"
+    actions = table.answer(letter.way, 0, done(), fetched(2))
+    assert delivered(actions) == [1]
+    assert seqs(actions) == [2]
+    assert Close(letter.way) in actions
+
+
+def test_what_waits_goes_together_and_rooms_fit_what_is_let_through() -> None:
+    table = begun()
+    table.submit(append("a", 300))
+    [first] = table.letters()
+    for name in "bcdef":
+        table.submit(append(name, 300))
+    assert len(table.letters()) == 1, "one at a time"
+    table.now += 0.2
+    table.answer(first.way, 0, *answers(first.operations))
+    table.wait(1)
+    letter = table.letters()[1]
+    assert [o for o in letter.operations if isinstance(o, Append)] == [append(n, 300) for n in "bcdef"]
+    assert letter.room == (4160, 4160)
+    table = begun()
+    table.submit(append("long", 20_000))
+    [letter] = table.letters()
+    assert letter.operations == (append("long", 20_000),), "nothing else beside what takes several pieces"
+    assert letter.room == (8256, 576)
+
+
+def test_a_long_letter_goes_on_by_other_connections_until_its_answer_is_there() -> None:
+    table = begun()
+    table.submit(append("long", 20_000))
+    [letter] = table.letters()
+    left, came, ways = 3, list[int](), list[Dial]()
+    while not came:
+        table.wait(0.2)
+        going = [d for d in table.letters() if letter.way in (d.way, d.continues) and d not in ways]
+        ways.append(going[0])
+        left -= 1
+        if left:
+            actions = table.tell(PieceCame(ways[-1].way, left))
+            assert Close(ways[-1].way) in actions
+        else:
+            came = delivered(table.answer(ways[-1].way, 0, done()))
+        table.wait(1)
+    assert came == [1]
+    assert [d.continues for d in ways] == [None, letter.way, letter.way]
+    assert all(d.operations == () for d in ways[1:])
+    assert len({w.candidate.subnet for w in ways}) == len(ways)
+
+
+def test_a_text_does_not_wait_for_the_end_of_a_long_letter() -> None:
+    table = begun()
+    table.submit(append("long", 20_000))
+    table.now += 0.3
+    table.tell(PieceCame(table.letters()[0].way, 2))
+    table.submit(append("a"))
+    table.wait(3)
+    assert any(append("a") in d.operations for d in table.letters())
+
+
+def test_a_letter_that_is_late_has_another_one_put_beside_it_to_another_subnet() -> None:
+    table = begun()
+    table.submit(append("a"))
+    table.wait(1.5)
+    first, second, *_ = table.letters()
+    assert first.operations[0] == second.operations[0] == append("a")
+    assert first.candidate.subnet != second.candidate.subnet
+    assert table.now >= 0.35
+    actions = table.answer(second.way, 0, *answers(second.operations))
+    assert delivered(actions) == [1]
+    assert Close(first.way) in actions, "nobody needs it any more"
+
+
+def test_while_nobody_writes_a_letter_is_held_and_a_text_goes_beside_it() -> None:
+    table = begun()
+    table.wait(3)
+    [held] = table.letters()
+    [watch] = held.operations
+    assert isinstance(watch, Watch)
+    assert watch.wait == 8, "while somebody is there; it shows soon whether it lives"
+    table.submit(append("a"))
+    assert table.letters()[-1].operations[0] == append("a")
+    assert of(table.actions, Close) == []
+
+
+def test_chunks_go_in_parts_and_texts_before_them() -> None:
+    table = begun()
+    table.submit(put(0))
+    letters = table.letters()
+    assert 1 <= len(letters) <= 2
+    [part] = letters[0].operations
+    assert isinstance(part, Put)
+    assert (part.at, len(part.chunk)) == (0, 6144)
+    assert letters[0].room == (8256, 576)
+    table.submit(append("a"))
+    assert append("a") in table.letters()[-1].operations, "it does not wait"
+
+
+def test_a_chunk_is_put_together_from_its_parts() -> None:
+    table = begun()
+    content = bytes(i % 251 for i in range(65552))
+    table.submit(Get(b"B" * 32, 0))
+    came: list[Action] = []
+    answered: set[int] = set()
+    while not delivered(came) and table.now < 300:
+        table.wait(0.2)
+        for dial in table.letters():
+            if dial.way in answered:
+                continue
+            answered.add(dial.way)
+            back: list[Answer] = []
+            for operation in dial.operations:
+                if isinstance(operation, Get):
+                    assert operation.length is not None
+                    part = content[operation.at : operation.at + operation.length]
+                    back.append(Part(part, 65552, operation.at))
+                else:
+                    back += answers((operation,))
+            came += table.answer(dial.way, 0, *back)
+    [chunk] = [a.answer for a in came if hasattr(a, "answer")]
+    assert chunk == Chunk(content, 65552)
+    assert table.now < 61, "ten of them fit into a minute"
+
+
+def test_a_stream_is_tried_now_and_then_and_has_to_prove_itself() -> None:
+    table = begun()
+    now = table.now
+    while not table.streams() and table.now < now + 60:
+        table.live(0.5)
+    stream = table.streams()[0]
+    assert stream.operations == ()
+    assert table.now - now <= 48, "so that it is found within a minute"
+    table.now += 0.25
+    actions = table.answer(stream.way, 0)
+    table.submit(append("a"))
+    for count in range(24):
+        [question] = [a for a in of(actions, Send) if a.way == stream.way]
+        assert question.operations == (), "texts do not go by it yet"
+        table.now += 0.06
+        actions = table.answer(stream.way, question.n)
+        assert (Report(stream.candidate, None) in actions) is (count == 23)
+    assert table.memory.pattern("home") == "", "connections carry more again"
+    assert any(append("a") in operations for operations in sent(actions))
+
+
+def test_one_that_freezes_while_it_proves_itself_delays_nothing() -> None:
+    table = begun()
+    while not table.streams():
+        table.live(0.5)
+    stream = table.streams()[0]
+    table.now += 0.25
+    table.answer(stream.way, 0)
+    table.submit(append("a"))
+    actions = table.wait(3)
+    assert any(append("a") in d.operations for d in table.letters())
+    assert Close(stream.way) in actions
+    assert table.memory.pattern("home") == "frozen-by-volume"
+
+
+def test_two_ways_that_go_silent_after_little_are_a_pattern_and_one_is_not() -> None:
+    table = Table(*CANDIDATES)
+    table.memory = Memory()  # type: ignore[attr-defined]
+    table.tell()
+    reports: list[Report] = []
+    for _ in range(3):
+        dial = of(table.actions, Dial)[-1]
+        table.now += 0.25
+        table.answer(dial.way, 0, *(done() for _ in dial.operations))
+        table.submit(append("a"))
+        table.now += 0.06
+        n = of(table.actions, Send)[-1].n
+        table.tell(Answered(dial.way, n, (done(),)))
+        table.submit(append("b"))
+        reports += of(table.wait(4), Report)
+    patterns = [r.pattern for r in of(table.actions, Report)]
+    assert patterns[-1] == "frozen-by-volume"
+    assert table.link.dialer.only_short
+    assert patterns.count("frozen-by-volume") >= 1
+
+
+def test_what_a_file_takes_is_answered_for_itself() -> None:
+    table = begun()
+    table.submit(put(0), put(1))
+    came: list[int] = []
+    while len(came) < 2 and table.now < 400:
+        came += delivered(table.live(1))
+    assert sorted(came) == [1, 2]
+    parts = [(o.n, o.at) for d in table.letters() for o in d.operations if isinstance(o, Put)]
+    assert len(parts) == len(set(parts)) == 22, "none that was answered is sent again"
