@@ -167,7 +167,8 @@ class Measure:
     spares_neutral: bool = True
     """The relay must answer under its neutral name. False where addresses are hit, whatever the name."""
     hits_later: bool = False
-    """It takes addresses away some time after the strike: what counts is the longest that any message took from then on."""
+    """It goes on hitting what works (addresses that are listed later, connections that freeze one after the other): what counts is the
+    longest that any message took from the strike on."""
     variant_of: str = ""
     """The measure whose target in the table is this one's, too; '' for its own."""
 

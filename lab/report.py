@@ -173,7 +173,7 @@ def as_markdown(records: Sequence[Record], facts: dict[str, Any]) -> str:
         "",
         "Figures are seconds from the strike to the next message that was sent after it and arrived, in both directions: median (worst) of"
         " the repeats. *kept*: open connections live on as the measure leaves them. *cut*: all to relay, bridges and CDN are silently"
-        " dropped at the strike; of S13 in both, whose addresses die later, the longest that any message took. *cold*: from the opening of an invite by a new person until their first message is at the other side.",
+        " dropped at the strike; of S13 and S14, which hit again and again, the longest that any message took in place of the first. *cold*: from the opening of an invite by a new person until their first message is at the other side.",
         "",
     ]
     for peer in peers:
