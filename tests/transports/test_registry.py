@@ -12,7 +12,9 @@ from websockets.asyncio.server import ServerConnection, serve
 from support.check_transport import fails
 from whimbrel.link.trouble import Reason, Stage
 from whimbrel.link.ways import Candidate, Carries
-from whimbrel.transports.registry import CARRIERS, Opener
+from whimbrel.transports import browser
+from whimbrel.transports.registry import CARRIERS, Opener, opener_of
+from whimbrel.transports.resolving import SERVERS
 from whimbrel.transports.stream import ByteStream
 from whimbrel.wire.routes import TRANSPORTS, parse_route
 
@@ -137,3 +139,34 @@ async def test_a_cut_in_the_handshake_is_told_as_one() -> None:
             error = await fails(lambda r=route: Opener().open_stream(r))  # type: ignore[misc]
             assert error.trouble.stage is Stage.HANDSHAKE
             assert error.subnets == ("127.0.0.0/24",)
+
+
+@pytest.mark.parametrize("transport", ["wss", "https"])
+async def test_where_nothing_can_look_like_a_browser_the_systems_tls_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: str
+) -> None:
+    monkeypatch.setattr(browser, "_library", lambda: None)
+    assert not browser.available()
+    authority, context = make_certificate(tmp_path, "localhost")
+
+    async def web_server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
+
+    async with listening(web_server, context) as port, asyncio.timeout(10):
+        route = parse_route(f"{transport}://localhost:{port}/x?ip=127.0.0.1")
+        opener = Opener(authority)
+        if transport == "wss":
+            error = await fails(lambda: opener.open_stream(route))
+        else:
+            error = await fails(lambda: opener.open_exchange(route).exchange(b"letter"))
+        assert error.trouble.reason is Reason.BUSY
+
+
+def test_what_the_environment_wishes(tmp_path: Path) -> None:
+    plain = opener_of({})
+    assert plain.authority is None
+    assert plain.resolving.servers == SERVERS
+    wished = opener_of({"WHIMBREL_AUTHORITY": str(tmp_path), "WHIMBREL_RESOLVERS": "https://203.0.113.53"})
+    assert wished.authority == wished.resolving.authority == tmp_path
+    assert [server.address for server in wished.resolving.servers] == ["203.0.113.53"]
