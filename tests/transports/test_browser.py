@@ -231,3 +231,22 @@ async def test_the_last_words_of_the_handshake_go_alone_or_with_the_letter(
         assert (len(sent[1]) < 120) is not sparing
         await post.close()
         await theirs.close()
+
+
+async def test_a_server_that_wishes_no_second_letter_gets_none_and_no_other_file_is_touched(
+    tmp_path: Path,
+) -> None:
+    authority, context = make_certificate(tmp_path, NAME)
+
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"letter")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
+
+    async with listening(once, context) as port, asyncio.timeout(10):
+        post = BrowserPost(await tcp.connect("127.0.0.1", port), NAME, letters_to(NAME, "/x"), authority)
+        assert await post.post(b"letter") == (200, b"ok")
+        assert not post.reusable
+        error = await fails(lambda: post.post(b"letter"))  # who does it all the same
+        assert error.trouble.stage is Stage.RECEIVE
+        await post.close()
+        os.fstat(0)

@@ -39,8 +39,10 @@ TRUST_ANCHORS: Final = (
 """What Chromium 156 says in its extension 0xca34 (Trust Anchor Identifiers); `tests/transports/test_fingerprint.py` compares."""
 RECORD: Final = 16 * 1024
 """Bytes of the largest TLS record (RFC 8446, 5.1): as much is handed to curl at a time."""
-PAIR: Final = 256 * 1024
-"""Bytes that the pair of sockets may hold: above what one read of the network brings."""
+IN_MAX: Final = 256 * 1024
+OUT_MAX: Final = 64 * 1024
+"""Room in the pair of sockets, with what the kernel adds for itself: in, above what one read of the network brings; out, little
+above one record, so that curl is not far ahead of the network."""
 STALLED: Final = (0.05, 5.0)
 """Seconds after which curl is asked again, should it have left something undone; doubled up to the second."""
 AGAIN_MAX: Final = 50
@@ -73,6 +75,7 @@ class _Library:
         self.ffi: Any = _wrapper.ffi
         self.options: Any = CurlOpt
         self.status: Any = CurlInfo.RESPONSE_CODE
+        self.its_socket: Any = CurlInfo.ACTIVESOCKET
         library = ctypes.CDLL(_wrapper.__file__)
         moving: Any = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(ctypes.c_size_t)]
         self.receive: Callable[..., int] = library.curl_easy_recv
@@ -86,10 +89,11 @@ class _Library:
 
 
 def _hand_over(number: int | None, purpose: int, address: int) -> int:
-    """curl asks for a socket: it gets a copy of its end of the pair, and closes that when it is done."""
+    """curl asks for a socket: it gets a copy of its end of the pair, and closes that when it is done. What is no file's number
+    (it asks once more, or late) gives none: an exception here would be taken for the number 0."""
     try:
-        return os.dup(number or 0)
-    except OSError:
+        return os.dup(number) if number else -1
+    except (OSError, OverflowError):
         return -1
 
 
@@ -119,9 +123,9 @@ class _Pair:
         self._inner = inner
         self._library = library
         self._ours, self._theirs = socket.socketpair()
-        for end in (self._ours, self._theirs):
+        for end, room in ((self._ours, IN_MAX), (self._theirs, OUT_MAX)):
             end.setblocking(False)
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PAIR)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
         self._curl: Any = library.curl()
         self._multi: Any = library.lib.curl_multi_init()
         self._added = False
@@ -197,7 +201,7 @@ class _Pair:
             if self._closed:
                 raise TransportError(Stage.RECEIVE, Reason.ENDED)
             self._pour()
-        self._point(self._library.options.OPENSOCKETDATA, -1)  # there is no second connection
+        self._point(self._library.options.OPENSOCKETDATA, 0)  # there is no second connection
         return code
 
     def _perform(self) -> int | None:
@@ -217,7 +221,7 @@ class _Pair:
         async with self._flushing:
             while not self._closed:
                 try:
-                    data = self._ours.recv(PAIR)
+                    data = self._ours.recv(RECORD)
                 except BlockingIOError:
                     break
                 if not data:
@@ -378,7 +382,7 @@ class BrowserPost(_Pair):
         if code != _OK:
             raise self._why(code)
         await self._flush()  # what HTTP/2 may have to say
-        self.reusable = True
+        self.reusable = self._curl.getinfo(self._library.its_socket) != -1  # else the server wished it to end
         status = self._curl.getinfo(self._library.status)
         return int(status), bytes(self._answer)
 
