@@ -10,6 +10,7 @@ from link_table import H
 
 from whimbrel.link.cut import Cut
 from whimbrel.wire.answers import Chunk, Done, Failure, Part, Status
+from whimbrel.wire.asking import decode_operation, encode_operation
 from whimbrel.wire.operations import SEALED_CHUNK, Get, Put
 
 CONTENT = bytes(i * 7 % 256 for i in range(SEALED_CHUNK))
@@ -44,7 +45,7 @@ def test_how_long_a_chunk_is_is_known_with_its_first_part() -> None:
     assert cut.take(8192) is None
     assert cut.answered((0, 8192), Part(CONTENT[:8192], SEALED_CHUNK + 10_000, 0)) is None
     second = cut.take(8192)
-    assert second == ((8192, 1808), Get(H, 1, 8192, 1808))
+    assert second == ((8192, 1808), Get(H, 1, 8192, 2048))
     whole = cut.answered((8192, 1808), Part(CONTENT[8192:10_000], SEALED_CHUNK + 10_000, 8192))
     assert whole == Chunk(CONTENT[:10_000], SEALED_CHUNK + 10_000)
 
@@ -72,6 +73,7 @@ def test_whatever_is_lost_it_is_whole_in_the_end(seed: int, is_put: bool, length
         if taken is not None and chance.random() < 0.5:
             continue
         piece, operation = under_way.pop(chance.randrange(len(under_way)))
+        assert decode_operation(encode_operation(operation)) == operation, "a relay would refuse it"
         if chance.random() < 0.25:
             cut.lost(piece)
             continue

@@ -86,7 +86,8 @@ class Cut:
     def _of(self, piece: Piece) -> Put | Get:
         at, length = piece
         if isinstance(self.operation, Get):
-            return replace(self.operation, at=at, length=length)
+            # What is asked for lies between marks; the last part ends with the chunk all the same.
+            return replace(self.operation, at=at, length=-(-length // PART) * PART)
         if length == self._length:
             return self.operation
         return replace(self.operation, chunk=self.operation.chunk[at : at + length], at=at)
