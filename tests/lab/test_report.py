@@ -16,7 +16,8 @@ from lab.trial import Record
 
 
 def run(measure: str = "S4", mode: str = "cut", next_message: float | None = 1.0, **more: object) -> Record:
-    record = Record(measure, "whimbrel", mode, 0, 1, 0.05, sent=200, delivered=200, next_message=next_message)
+    record = Record(measure, "whimbrel", mode, 0, 1, 0.05, sent=200, delivered=200)
+    record.next_message = record.after_worst = next_message
     for name, value in more.items():
         setattr(record, name, value)
     return record
@@ -30,6 +31,13 @@ def test_a_cell_has_the_median_and_the_worst_of_its_runs() -> None:
     assert (cell.median, cell.worst, cell.never, cell.counted) == (1.0, 2.9, 0, 3)
     assert cell.goal() == (1.5, 3)
     assert cell.verdict() == "met"
+
+
+def test_under_a_measure_that_hits_again_the_longest_wait_counts() -> None:
+    [cell] = cells([run("S14", next_message=0.6, after_worst=9.0)])
+    assert (cell.median, cell.verdict()) == (9.0, "missed")
+    [cell] = cells([run("S14", "cold", 0.6, after_worst=None)])
+    assert cell.median == 0.6
 
 
 def test_a_bad_worst_is_close_and_a_bad_median_is_missed() -> None:
