@@ -63,7 +63,10 @@ class Wire(asyncio.Transport):
         """As above."""
 
     def can_write_eof(self) -> bool:
-        return False
+        return True
+
+    def write_eof(self) -> None:
+        """Its other end goes on, or not."""
 
 
 def pieces(data: bytes, how: int) -> list[bytes]:

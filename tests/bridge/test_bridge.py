@@ -3,11 +3,13 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from support.bridges import bridging
+from support.nginx import free_port
 from support.relay_client import Place
 from whimbrel.bridge.pace import Clients
 from whimbrel.bridge.settings import MEBIBYTE, BridgeSettings, Limits
@@ -185,8 +187,6 @@ class Flood(asyncio.Protocol):
 
 @pytest.fixture
 async def flood(relay: Relay) -> AsyncIterator[str]:
-    from dataclasses import replace
-
     Flood.made, Flood.sent, Flood.pouring = [], 0, True
     server = await asyncio.get_running_loop().create_server(Flood, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -256,8 +256,6 @@ async def test_one_client_has_so_many_connections_and_letters_and_others_have_th
 
 
 async def test_behind_a_front_limits_go_by_whom_it_names(relay: Relay, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     few = replace(settings(tmp_path, relay.address, client_connections=1), behind=True)
     async with bridging(few) as (bridge, info):
         path = parse_address(info.addresses[0]).routes[0].path
@@ -320,3 +318,33 @@ def test_the_pace_of_a_client_is_a_burst_and_then_a_rate() -> None:
     assert clients.spend(ada, 1000, 1.0) == 1
     assert clients.spend(ada, 0, 100.0) == 0
     assert ada.credit == 5000
+
+
+async def test_a_relay_is_reached_by_tls_and_its_certificate_is_checked(tmp_path: Path) -> None:
+    from relay.test_relay_disguise import certificate
+
+    cert, key = certificate(tmp_path)
+    port = free_port()
+    relay = Relay(
+        RelaySettings(
+            tmp_path / "relay",
+            port=port,
+            cert=cert,
+            key=key,
+            public=(f"wss://localhost:{port}/?ip=127.0.0.1",),
+            limits=RelayLimits(drain=1),
+        )
+    )
+    await relay.start()
+    try:
+        trusting = replace(settings(tmp_path, relay.address), authority=cert)
+        async with bridging(trusting) as (_, info):
+            place = Place(info.addresses[0])
+            assert (await asyncio.to_thread(place.keys)).identity == relay.identity
+            async with place.stream(Stat(os.urandom(32))) as stream:
+                assert await stream.ask(Stat(os.urandom(32)))
+        async with bridging(settings(tmp_path, relay.address)) as (_, info):
+            status, _ = await asyncio.to_thread(Place(info.addresses[0]).post, bytes(100))
+            assert status == 502
+    finally:
+        await relay.close()

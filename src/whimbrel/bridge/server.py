@@ -8,22 +8,23 @@ import secrets
 from base64 import b32encode
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from email.utils import formatdate
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
 
 from whimbrel.serving.folder import keep, keep_port, kept_port, make_folder
-from whimbrel.serving.http import Connection, Opening, Reply, Request
+from whimbrel.serving.http import Connection, Opening, Reply
 from whimbrel.serving.journal import Event, Journal
 from whimbrel.serving.listening import (
     CannotStart,
     WrongUse,
     bound_socket,
     certificate_of,
+    listen,
     public_routes,
     with_path,
 )
+from whimbrel.serving.requests import Head
 from whimbrel.serving.site import own_site, read_site
 from whimbrel.wire.errors import TextError
 from whimbrel.wire.purpose import prf
@@ -65,7 +66,6 @@ class Bridge:
         self._sessions: set[Session] = set()
         self._letters = 0
         self._bytes = 0
-        self._date = ""
         self._ticks = 0
         self._ticked = 0.0
         self._away = 0.0
@@ -105,19 +105,12 @@ class Bridge:
             self.site = own_site(sha256(b"whimbrel/1 bridge site\x00" + seed).digest(), _made_at(settings))
         else:
             self.site = read_site(settings.site)
-        self.site.scheme = "http" if certificate is None else "https"
         kept = kept_port(settings.data) if settings.port == 0 else None
         bound = bound_socket(settings.host, kept or settings.port)
         self.port = int(bound.getsockname()[1])
         given = public_routes(settings.public, settings.host, self.port, tls=certificate is not None)
         self._routes = given
-        self._server = await self.loop.create_server(
-            lambda: Connection(self),
-            sock=bound,
-            ssl=None if certificate is None else certificate.context,
-            backlog=1024,
-            ssl_handshake_timeout=None if certificate is None else self.limits.head_timeout,
-        )
+        self._server = await listen(bound, self, certificate)
         if settings.port == 0 and kept is None:
             keep_port(settings.data, self.port)
 
@@ -170,7 +163,6 @@ class Bridge:
 
     def _tick(self) -> None:
         self._timer = self.loop.call_later(TICK, self._tick)
-        self._date = formatdate(usegmt=True)
         self._ticks += 1
         late_by = self.loop.time() - self._ticked - TICK
         self._ticked = self.loop.time()
@@ -199,8 +191,9 @@ class Bridge:
     def time(self) -> float:
         return self.loop.time() - self._away
 
-    def date(self) -> str:
-        return self._date
+    @property
+    def secure(self) -> bool:
+        return self._certificate is not None
 
     def page_shown(self) -> None:
         """Not counted."""
@@ -238,18 +231,17 @@ class Bridge:
     def _client(self, address: str) -> Client:
         return self.clients.of(address, self.time())
 
-    def _client_of(self, connection: Connection, request: Request) -> Client:
+    def _client_of(self, connection: Connection, head: Head) -> Client:
         """Who asks: the connection's own client or, behind a front, the one whom that names last."""
         if not self.settings.behind:
             return self._client(connection.peer)
-        named = request.headers.get(b"x-forwarded-for", b"").rpartition(b",")[2]
+        named = head.headers.get(b"x-forwarded-for", b"").rpartition(b",")[2]
         return self._client(named.decode("latin-1").strip())
 
     # ------------------------------------------------------------------------------------------- letters
 
-    def take_letter(self, way: int, connection: Connection, request: Request, reply: Reply) -> None:
-        client = self._client_of(connection, request)
-        letter = bytes(request.body)
+    def take_letter(self, way: int, connection: Connection, head: Head, letter: bytes, reply: Reply) -> None:
+        client = self._client_of(connection, head)
         if (
             self.draining
             or client.letters >= self.limits.client_letters
@@ -301,7 +293,7 @@ class Bridge:
     # ------------------------------------------------------------------------------------------ sessions
 
     def open_stream(self, way: int, opening: Opening) -> None:
-        client = self._client_of(opening.connection, opening.request)
+        client = self._client_of(opening.connection, opening.head)
         if self.draining or (self.settings.behind and client.connections >= self.limits.client_connections):
             self.clients.leave(client)
             opening.refuse(HTTPStatus.SERVICE_UNAVAILABLE)

@@ -12,12 +12,11 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from email.utils import formatdate
 from functools import partial
 from typing import TYPE_CHECKING
 
 from whimbrel.serving.folder import keep_port, kept_port, make_folder
-from whimbrel.serving.http import Connection, Opening, Reply, Request
+from whimbrel.serving.http import Connection, Opening, Reply
 from whimbrel.serving.journal import Event, Journal
 from whimbrel.serving.listening import (
     Certificate,
@@ -25,9 +24,11 @@ from whimbrel.serving.listening import (
     WrongUse,
     bound_socket,
     certificate_of,
+    listen,
     public_routes,
     with_path,
 )
+from whimbrel.serving.requests import Head
 from whimbrel.serving.site import own_site, read_site, seed_of
 from whimbrel.wire.errors import TextError
 from whimbrel.wire.letters import RelayKeys
@@ -97,7 +98,6 @@ class Relay:
         self._ticked = 0.0
         self._away = 0.0
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._date = ""
         self._bodies = 0
         self._server: asyncio.Server | None = None
         self._started = False
@@ -162,7 +162,6 @@ class Relay:
             self.site = own_site(seed_of(self._secrets.identity.private), made_at)
         else:
             self.site = read_site(self.settings.site)
-        self.site.scheme = "http" if self._certificate is None else "https"
         self._clock = SteadyClock(data / "clock", self._clocks)
         self._clock.keep()
         if abs(self._clock.doubted) > HOUR:
@@ -200,13 +199,7 @@ class Relay:
         kept = kept_port(settings.data) if settings.port == 0 else None
         bound = bound_socket(settings.host, kept or settings.port)
         self.port = int(bound.getsockname()[1])
-        self._server = await self.loop.create_server(
-            lambda: Connection(self),
-            sock=bound,
-            ssl=None if certificate is None else certificate.context,
-            backlog=1024,
-            ssl_handshake_timeout=None if certificate is None else self.limits.head_timeout,
-        )
+        self._server = await listen(bound, self, certificate)
         if settings.port == 0 and kept is None:
             keep_port(settings.data, self.port)
         given = public_routes(settings.public, settings.host, self.port, tls=certificate is not None)
@@ -273,10 +266,6 @@ class Relay:
         silent or slow by that."""
         return self.loop.time() - self._away
 
-    def date(self) -> str:
-        """For the header of that name."""
-        return self._date
-
     def random(self, size: int) -> bytes:
         return os.urandom(size)
 
@@ -288,16 +277,19 @@ class Relay:
         """The way that a path leads to: a relay has one."""
         return 0 if hmac.compare_digest(target, self.way_in) else None
 
+    @property
+    def secure(self) -> bool:
+        return self._certificate is not None
+
     def page_shown(self) -> None:
         self.counts.pages += 1
 
-    def take_letter(self, way: int, connection: Connection, request: Request, reply: Reply) -> None:
+    def take_letter(self, way: int, connection: Connection, head: Head, letter: bytes, reply: Reply) -> None:
         """A letter, or a piece of one."""
-        data = bytes(request.body)
-        if is_piece(data):
-            self.pieces.take(data, address_of(connection.peer), reply)
+        if is_piece(letter):
+            self.pieces.take(letter, address_of(connection.peer), reply)
         else:
-            exchanges.take_letter(self, data, reply)
+            exchanges.take_letter(self, letter, reply)
 
     def take_body(self, size: int) -> bool:
         """Count bytes of letters that are not complete (negative: they are). False: too many in all."""
@@ -376,7 +368,6 @@ class Relay:
     def _tick(self) -> None:
         """Once a second: whoever is late is cut off, and what is due is done."""
         self._timers["tick"] = self.loop.call_later(TICK, self._tick)
-        self._date = formatdate(usegmt=True)
         self._ticks += 1
         late_by = self.loop.time() - self._ticked - TICK
         self._ticked = self.loop.time()

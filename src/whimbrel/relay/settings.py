@@ -80,7 +80,7 @@ class Limits:
     """The same, begun from one address: a bridge or proxy has many behind it, so it is a large part."""
 
     # Slow clients.
-    head_timeout: int = 30
+    head_timeout: int = 60
     body_timeout: int = 60
     keep_alive: int = 75
     """As nginx does by default."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from dataclasses import replace
@@ -10,6 +11,9 @@ from typing import Any
 
 from whimbrel.wire.errors import Malformed
 from whimbrel.wire.routes import Route, parse_route
+
+from .http import Connection, Server
+from .tls import Gate, tune
 
 FILES_SPARE = 128
 """File descriptors that are not for connections."""
@@ -63,6 +67,23 @@ def bound_socket(host: str, port: int) -> socket.socket:
         bound.close()
         raise port_taken(host, port, error) from error
     return bound
+
+
+async def listen(bound: socket.socket, server: Server, certificate: Certificate | None) -> asyncio.Server:
+    """Take connections at a socket, inside TLS when there is a certificate. Raises PortTaken."""
+    loop = asyncio.get_running_loop()
+
+    def connection() -> asyncio.Protocol:
+        if certificate is None:
+            return Connection(server)
+        patience = server.limits.head_timeout
+        return Gate(certificate.contexts, lambda plain: Connection(server, plain=plain), patience)
+
+    try:
+        return await loop.create_server(connection, sock=bound, backlog=1024)
+    except OSError as error:
+        name = bound.getsockname()
+        raise port_taken(str(name[0]), int(name[1]), error) from error
 
 
 def port_taken(host: str, port: int, error: OSError) -> PortTaken:
@@ -141,14 +162,18 @@ class Certificate:
         """Raises CertificateUnfit."""
         self._cert, self._key = cert, key
         self._time = self._modified()
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self.context.set_alpn_protocols(["http/1.1"])
+        self.contexts = (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        tune(self.contexts[0])
+        tune(self.contexts[1], names=False)
         try:
-            self.context.load_cert_chain(cert, key)
+            self._load()
         except (OSError, ssl.SSLError) as error:
             reason = error.strerror or "it does not fit, or is no certificate in PEM form"
             raise CertificateUnfit(f"the certificate or its key cannot be read: {reason}") from error
+
+    def _load(self) -> None:
+        for context in self.contexts:
+            context.load_cert_chain(self._cert, self._key)
 
     def look(self) -> bool | None:
         """Take the files when they have changed: True, taken; False, unreadable, the old one stays; None: no change."""
@@ -157,7 +182,7 @@ class Certificate:
             return None
         self._time = modified
         try:
-            self.context.load_cert_chain(self._cert, self._key)
+            self._load()
         except (OSError, ssl.SSLError):
             return False
         return True

@@ -1,31 +1,51 @@
 """The web site that strangers see: files of a folder, or a small one of our own, with the answers of an ordinary server.
 
-All of it is read into memory at the start: no request ever touches a path on the disk. The answers are those of nginx with
-its usual settings (order of headers, texts of errors, 405 for a POST to a page, `If-Modified-Since`, ranges), because that
-is what most small sites show.
+All of it is read into memory at the start: no request ever touches a path on the disk. The answers are those of nginx
+(1.22.1, as Debian has it) with its usual settings, because that is what most small sites show; `tests/serving` compares them.
 """
 
 from __future__ import annotations
 
 import hashlib
-import mimetypes
-from dataclasses import dataclass
-from email.utils import formatdate, parsedate_to_datetime
+import os
+import re
+import time
+from dataclasses import dataclass, replace
+from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
+from itertools import count
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
+
+from .kinds import kind_of
+from .requests import HTTP_10, Head, Wrong
+from .web_dates import seconds_of
 
 SITE_MAX = 64 * 1024 * 1024
 """Bytes of a site in all: it stays in memory."""
-SERVER = "nginx"
+SERVER = "nginx/1.22.1"
+BODY_MAX = 1024 * 1024
+"""client_max_body_size as it is without being set."""
+OFFSET_MAX = (1 << 63) - 1
 
 _REASONS = {
     HTTPStatus.METHOD_NOT_ALLOWED: "Not Allowed",
-    HTTPStatus.REQUEST_TIMEOUT: "Request Time-out",
-    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "Requested Range Not Satisfiable",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Request Entity Too Large",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "Request-URI Too Large",
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "Requested Range Not Satisfiable",
     HTTPStatus.SERVICE_UNAVAILABLE: "Service Temporarily Unavailable",
 }
+_ENDS = frozenset(
+    (
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.REQUEST_URI_TOO_LONG,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        HTTPStatus.NOT_IMPLEMENTED,
+    )
+)
+"""Errors after which a connection ends."""
+_PADDING = b"<!-- a padding to disable MSIE and Chrome friendly error page -->\r\n" * 6
 
 
 class SiteUnfit(Exception):
@@ -44,60 +64,130 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back: status, headers beside the general ones, content. `close`: the connection ends with it."""
+    """What goes back: status, headers beside the general ones, content. `close`: the connection ends with it. `asks_on`: a
+    client that waits for "100 Continue" gets it first. `breaks_off`: it ends although it says otherwise."""
 
     status: HTTPStatus
     headers: tuple[tuple[str, str], ...]
     content: bytes
     close: bool = False
+    asks_on: bool = False
+    breaks_off: bool = False
 
     @property
     def reason(self) -> str:
         return _REASONS.get(self.status, self.status.phrase)
 
 
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How this server was reached, for redirects: scheme, and its own address and port."""
+
+    scheme: str
+    address: str
+    port: int
+
+
 class Site:
-    """Pages by their path. `scheme`: how this server is asked, for redirects."""
+    """Pages by their path."""
 
-    def __init__(self, pages: dict[str, Page]) -> None:
-        self._pages = pages
-        self.scheme = "http"
-        self._not_found = pages.get("/404.html")
+    def __init__(self, pages: dict[bytes, Page]) -> None:
+        self._pages = {path: page for path, page in pages.items() if page is not _FOLDER}
+        self._folders = {b"/"} | {path for path, page in pages.items() if page is _FOLDER}
+        for path in pages:
+            while path != b"/":
+                path = path.rstrip(b"/").rpartition(b"/")[0] + b"/"
+                self._folders.add(path)
+        self._boundaries = count(0, 123_456)
 
-    def answer(self, method: str, target: bytes, headers: dict[bytes, bytes]) -> Answer:
-        """The answer to a request for `target` (as it came). `headers`: names in lower case."""
-        path = _path_of(target)
-        if path is None:
-            return error(HTTPStatus.BAD_REQUEST, close=True)
-        page = self._pages.get(path + "index.html" if path.endswith("/") else path)
+    def answer(self, head: Head, reached: Reached) -> Answer:
+        """The answer to a request that names no way."""
+        if head.length > BODY_MAX:
+            return error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, head)
+        path, method = head.path, head.method
+        if path.endswith(b"/") and method in ("GET", "HEAD", "POST"):
+            if path not in self._folders:
+                return error(HTTPStatus.NOT_FOUND, head)
+            path += b"index.html"
+            if path not in self._pages:
+                return error(HTTPStatus.FORBIDDEN, head)
         if method not in ("GET", "HEAD", "POST"):
-            return error(HTTPStatus.METHOD_NOT_ALLOWED)
+            return error(HTTPStatus.METHOD_NOT_ALLOWED, head)
+        page = self._pages.get(path)
         if page is None:
-            if path + "/index.html" in self._pages:
-                return _moved(self.scheme, target, headers)
-            return self.not_found()
+            if path + b"/" in self._folders:
+                return _moved(head, reached)
+            return error(HTTPStatus.NOT_FOUND, head)
         if method == "POST":
-            return error(HTTPStatus.METHOD_NOT_ALLOWED)
-        return _show(page, headers)
+            return error(HTTPStatus.METHOD_NOT_ALLOWED, head)
+        return self._show(page, head)
 
-    def not_found(self) -> Answer:
-        """What every unknown path answers, whatever the method that may ask for pages."""
-        if self._not_found is not None:
-            page = self._not_found
-            return Answer(HTTPStatus.NOT_FOUND, (("Content-Type", page.content_type),), page.content)
-        return error(HTTPStatus.NOT_FOUND)
+    def _show(self, page: Page, head: Head) -> Answer:
+        headers = head.headers
+        modified = formatdate(page.modified, usegmt=True)
+        known = (("Last-Modified", modified), ("ETag", page.etag))
+        unless = headers.get(b"if-unmodified-since")
+        match = headers.get(b"if-match")
+        if unless is not None and seconds_of(unless) < page.modified:
+            return _precondition_failed(head)
+        if match is not None and not _names(match, page.etag, weakly=False):
+            return _precondition_failed(head)
+        since = headers.get(b"if-modified-since")
+        other = headers.get(b"if-none-match")
+        if (
+            (since is not None or other is not None)
+            and (since is None or seconds_of(since) == page.modified)
+            and (other is None or _names(other, page.etag, weakly=True))
+        ):
+            return Answer(HTTPStatus.NOT_MODIFIED, known, b"", asks_on=True)
+        described = (("Content-Type", page.content_type), *known)
+        whole = Answer(HTTPStatus.OK, (*described, ("Accept-Ranges", "bytes")), page.content, asks_on=True)
+        wanted = headers.get(b"range", b"")
+        if head.version < HTTP_10 or len(wanted) < 7 or wanted[:6].lower() != b"bytes=":
+            return whole
+        if (condition := headers.get(b"if-range")) is not None:
+            if len(condition) >= 2 and condition.endswith(b'"'):
+                if condition != page.etag.encode():
+                    return whole
+            elif seconds_of(condition) != page.modified:
+                return whole
+        size = len(page.content)
+        ranges = ranges_of(wanted[6:], size)
+        if ranges is None:
+            return whole
+        if not ranges:
+            refusal = error(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, head)
+            span = ("Content-Range", f"bytes */{size}")
+            return Answer(refusal.status, (*refusal.headers, span), refusal.content, asks_on=True)
+        if len(ranges) == 1:
+            [(start, end)] = ranges
+            span = ("Content-Range", f"bytes {start}-{end - 1}/{size}")
+            return Answer(
+                HTTPStatus.PARTIAL_CONTENT, (*described, span), page.content[start:end], asks_on=True
+            )
+        boundary = f"{next(self._boundaries):020d}"
+        parts = [
+            f"\r\n--{boundary}\r\nContent-Type: {page.content_type}\r\n"
+            f"Content-Range: bytes {start}-{end - 1}/{size}\r\n\r\n".encode()
+            + page.content[start:end]
+            for start, end in ranges
+        ]
+        content = b"".join(parts) + f"\r\n--{boundary}--\r\n".encode()
+        kind = ("Content-Type", f"multipart/byteranges; boundary={boundary}")
+        return Answer(HTTPStatus.PARTIAL_CONTENT, (kind, *known), content, asks_on=True)
 
 
 def read_site(folder: Path) -> Site:
-    """The site in a folder. Hidden files and links that lead out of it are left out. Raises SiteUnfit."""
+    """The site in a folder. Hidden files (but for `.well-known`) and links that lead out of it are left out. Raises SiteUnfit."""
     root = folder.resolve()
     if not root.is_dir():
         raise SiteUnfit("the folder given with --site does not exist")
-    pages: dict[str, Page] = {}
+    pages: dict[bytes, Page] = {}
     size = 0
     for path in sorted(root.rglob("*")):
         parts = path.relative_to(root).parts
-        if any(part.startswith(".") for part in parts) or not path.resolve().is_relative_to(root):
+        hidden = any(part.startswith(".") and part != ".well-known" for part in parts)
+        if hidden or not path.resolve().is_relative_to(root):
             continue
         if path.is_file():
             content = path.read_bytes()
@@ -106,8 +196,11 @@ def read_site(folder: Path) -> Site:
                 raise SiteUnfit(
                     f"the site is larger than {SITE_MAX // 1024 // 1024} MB, and it is kept in memory"
                 )
-            pages["/" + "/".join(parts)] = _page(content, path.name, int(path.stat().st_mtime))
-    if "/index.html" not in pages:
+            name = b"/" + b"/".join(os.fsencode(part) for part in parts)
+            pages[name] = make_page(content, path.name, int(path.stat().st_mtime))
+        elif path.is_dir():
+            pages.setdefault(b"/" + b"/".join(os.fsencode(part) for part in parts) + b"/", _FOLDER)
+    if b"/index.html" not in pages:
         raise SiteUnfit("the folder given with --site has no index.html")
     return Site(pages)
 
@@ -135,22 +228,52 @@ def own_site(seed: bytes, made_at: int) -> Site:
     modified = made_at - int.from_bytes(seed[9:12], "big") % (200 * 86_400)
     return Site(
         {
-            "/index.html": _page(index.encode(), "index.html", modified),
-            "/style.css": _page(style.encode(), "style.css", modified),
-            "/robots.txt": _page(b"User-agent: *\nDisallow:\n", "robots.txt", modified),
+            b"/index.html": make_page(index.encode(), "index.html", modified),
+            b"/style.css": make_page(style.encode(), "style.css", modified),
+            b"/robots.txt": make_page(b"User-agent: *\nDisallow:\n", "robots.txt", modified),
         }
     )
 
 
-def error(status: HTTPStatus, *, close: bool = False) -> Answer:
-    """The page of an error, as nginx writes it."""
-    reason = _REASONS.get(status, status.phrase)
-    title = f"{status.value} {reason}"
+def seed_of(identity_private: bytes) -> bytes:
+    """What chooses the words of the relay's own site."""
+    return hashlib.sha256(b"whimbrel/1 site\x00" + identity_private).digest()
+
+
+def error(status: HTTPStatus, head: Head, said: str = "") -> Answer:
+    """The page of an error. `said`: what it has beside the status."""
+    title = f"{status.value} {_REASONS.get(status, status.phrase)}"
     body = (
-        f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n"
-        f"<hr><center>{SERVER}</center>\r\n</body>\r\n</html>\r\n"
-    )
-    return Answer(status, (("Content-Type", "text/html"),), body.encode(), close)
+        f"<html>\r\n<head><title>{f'{status.value} {said}' if said else title}</title></head>\r\n<body>\r\n"
+        f"<center><h1>{title}</h1></center>\r\n"
+        + (f"<center>{said}</center>\r\n" if said else "")
+        + f"<hr><center>{SERVER}</center>\r\n</body>\r\n</html>\r\n"
+    ).encode()
+    if status >= HTTPStatus.BAD_REQUEST and head.version >= HTTP_10 and head.pads_errors:
+        body += _PADDING
+    return Answer(status, (("Content-Type", "text/html"),), body, close=status in _ENDS)
+
+
+def refusal(why: Wrong, head: Head) -> Answer:
+    """The answer to a request that is none, or none that is taken: the connection ends with it."""
+    status, said = _REFUSALS[why]
+    made = error(status, head, said)
+    return Answer(made.status, made.headers, made.content, close=True)
+
+
+_REFUSALS = {
+    Wrong.BAD: (HTTPStatus.BAD_REQUEST, ""),
+    Wrong.LINE_TOO_LONG: (HTTPStatus.REQUEST_URI_TOO_LONG, ""),
+    Wrong.HEAD_TOO_LARGE: (HTTPStatus.BAD_REQUEST, "Request Header Or Cookie Too Large"),
+    Wrong.VERSION: (HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, ""),
+    Wrong.NOT_ALLOWED: (HTTPStatus.METHOD_NOT_ALLOWED, ""),
+    Wrong.NOT_IMPLEMENTED: (HTTPStatus.NOT_IMPLEMENTED, ""),
+}
+
+
+def plain_to_tls(head: Head) -> Answer:
+    """What a port for TLS answers who does not speak it."""
+    return error(HTTPStatus.BAD_REQUEST, head, "The plain HTTP request was sent to HTTPS port")
 
 
 def head_of(answer: Answer, date: str, *, keep_alive: bool) -> bytes:
@@ -158,115 +281,96 @@ def head_of(answer: Answer, date: str, *, keep_alive: bool) -> bytes:
     lines = [f"HTTP/1.1 {answer.status.value} {answer.reason}", f"Server: {SERVER}", f"Date: {date}"]
     later: list[str] = []
     for name, value in answer.headers:
-        (later if name in ("ETag", "Accept-Ranges", "Content-Range") else lines).append(f"{name}: {value}")
+        (later if name in ("ETag", "Accept-Ranges", "Content-Range", "Cache-Control") else lines).append(
+            f"{name}: {value}"
+        )
         if name == "Content-Type":
             lines.append(f"Content-Length: {len(answer.content)}")
-    lines.append("Connection: " + ("keep-alive" if keep_alive and not answer.close else "close"))
+    lines.append("Connection: " + ("keep-alive" if keep_alive else "close"))
     return "\r\n".join([*lines, *later, "", ""]).encode("latin-1")
+
+
+def date() -> str:
+    """For the header of that name: now."""
+    return _date(int(time.time()))
+
+
+@lru_cache(2)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
+def ranges_of(wanted: bytes, size: int) -> list[tuple[int, int]] | None:
+    """The ranges (from, up to) that are asked for; an empty list: they cannot be given; None: all of it is given instead."""
+    found: list[tuple[int, int]] = []
+    total = 0
+    for piece in wanted.split(b","):
+        match = _RANGE.fullmatch(piece)
+        if match is None:
+            return []
+        first, last = match[1] or b"", match[2]
+        if max(len(first), len(last)) > 20 or int(first or 0) > OFFSET_MAX or int(last or 0) > OFFSET_MAX:
+            return []
+        if first:
+            start, end = int(first), min(size, int(last) + 1) if last else size
+        elif last:
+            start, end = max(0, size - int(last)), size
+        else:
+            return []
+        if start < end:
+            found.append((start, end))
+            total += end - start
+        elif start == 0:
+            return None
+    return None if total > size else found
+
+
+_RANGE = re.compile(rb" *(?:([0-9]+) *- *|-)([0-9]*) *")
 
 
 def _pick(words: tuple[str, ...], byte: int) -> str:
     return words[byte % len(words)]
 
 
-def _page(content: bytes, name: str, modified: int) -> Page:
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return Page(content, kind, modified, f'"{modified:x}-{len(content):x}"')
+def make_page(content: bytes, name: str, modified: int) -> Page:
+    """A file of the site."""
+    return Page(content, kind_of(name), modified, f'"{modified:x}-{len(content):x}"')
 
 
-def _path_of(target: bytes) -> str | None:
-    """The path of a request's target, without its query; None when no server would take it."""
-    path = target.partition(b"?")[0]
-    if path.startswith((b"http://", b"https://")):
-        path = b"/" + path.split(b"/", 3)[3] if path.count(b"/") >= 3 else b"/"
-    if not path.startswith(b"/"):
-        return None
-    raw = unquote_to_bytes(path)
-    if b"\x00" in raw:
-        return None
-    parts: list[str] = []
-    pieces = raw.decode("utf-8", "replace").split("/")[1:]
-    for piece in pieces[:-1]:
-        if piece == "..":
-            if not parts:
-                return None
-            parts.pop()
-        elif piece not in ("", "."):
-            parts.append(piece)
-    last = pieces[-1]
-    if last == "..":
-        if not parts:
-            return None
-        parts.pop()
-    folder = "/" + "".join(part + "/" for part in parts)
-    return folder if last in ("", ".", "..") else folder + last
+_FOLDER = Page(b"", "", 0, "")
+"""Stands for a folder in the list of what is there."""
 
 
-def _moved(scheme: str, target: bytes, headers: dict[bytes, bytes]) -> Answer:
-    path, mark, query = target.partition(b"?")
-    host = headers.get(b"host", b"localhost").decode("latin-1")
-    location = f"{scheme}://{host}{path.decode('latin-1')}/" + (mark + query).decode("latin-1")
-    page = error(HTTPStatus.MOVED_PERMANENTLY)
+def _moved(head: Head, reached: Reached) -> Answer:
+    host = head.server.decode("latin-1") or reached.address
+    usual = 443 if reached.scheme == "https" else 80
+    port = "" if reached.port == usual else f":{reached.port}"
+    query = b"?" + head.query if head.query else b""
+    location = f"{reached.scheme}://{host}{port}" + _escaped(head.path) + (b"/" + query).decode("latin-1")
+    page = error(HTTPStatus.MOVED_PERMANENTLY, head)
     return Answer(page.status, (*page.headers, ("Location", location)), page.content)
 
 
-def _show(page: Page, headers: dict[bytes, bytes]) -> Answer:
-    modified = formatdate(page.modified, usegmt=True)
-    general: tuple[tuple[str, str], ...] = (("Last-Modified", modified), ("ETag", page.etag))
-    if _is_known(page, headers):
-        return Answer(HTTPStatus.NOT_MODIFIED, general, b"")
-    general = (("Content-Type", page.content_type), *general)
-    wanted = headers.get(b"range")
-    if wanted is not None and headers.get(b"if-range", page.etag.encode()) in (
-        page.etag.encode(),
-        modified.encode(),
-    ):
-        return _part(page, general, wanted)
-    return Answer(HTTPStatus.OK, (*general, ("Accept-Ranges", "bytes")), page.content)
+def _precondition_failed(head: Head) -> Answer:
+    page = error(HTTPStatus.PRECONDITION_FAILED, head)
+    return replace(page, breaks_off=True, asks_on=True)
 
 
-def _is_known(page: Page, headers: dict[bytes, bytes]) -> bool:
-    tags = headers.get(b"if-none-match")
-    if tags is not None:
-        listed = [tag.strip().removeprefix(b"W/") for tag in tags.split(b",")]
-        return b"*" in listed or page.etag.encode() in listed
-    since = headers.get(b"if-modified-since")
-    if since is None:
-        return False
-    try:
-        # nginx compares exactly by default: only the very date that it has given counts.
-        return int(parsedate_to_datetime(since.decode("latin-1")).timestamp()) == page.modified
-    except (ValueError, TypeError, OverflowError):
-        return False
+def _escaped(path: bytes) -> str:
+    return "".join(f"%{char:02X}" if char in _ESCAPED else chr(char) for char in path)
 
 
-def _part(page: Page, general: tuple[tuple[str, str], ...], wanted: bytes) -> Answer:
-    """One range; what is not one range is answered as if none had been asked for."""
-    size = len(page.content)
-    whole = Answer(HTTPStatus.OK, (*general, ("Accept-Ranges", "bytes")), page.content)
-    unit, _, spans = wanted.decode("latin-1").partition("=")
-    first, dash, last = spans.strip().partition("-")
-    if unit.strip() != "bytes" or not dash or not all(part.isascii() for part in (first, last)):
-        return whole
-    if not (first.isdigit() or first == "") or not (last.isdigit() or last == "") or first == last == "":
-        return whole
-    if len(first) > 18 or len(last) > 18:
-        return whole
-    if first == "":
-        start, end = max(0, size - int(last)), size
-        fits = int(last) > 0
-    else:
-        start, end = int(first), min(size, int(last) + 1) if last else size
-        fits = start < end
-    if not fits or start >= size:
-        refusal = error(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
-        return Answer(
-            refusal.status, (*refusal.headers, ("Content-Range", f"bytes */{size}")), refusal.content
-        )
-    span = ("Content-Range", f"bytes {start}-{end - 1}/{size}")
-    return Answer(HTTPStatus.PARTIAL_CONTENT, (*general, span), page.content[start:end])
+_ESCAPED = frozenset((*range(0x21), *range(0x7F, 0x100), *b'"#%<>?\\^`{|}'))
 
 
-def seed_of(identity_private: bytes) -> bytes:
-    """What chooses the words of the relay's own site."""
-    return hashlib.sha256(b"whimbrel/1 site\x00" + identity_private).digest()
+def _names(listed: bytes, etag: str, *, weakly: bool) -> bool:
+    """Whether a list of tags names this one."""
+    if listed == b"*":
+        return True
+    for piece in listed.split(b","):
+        tag = piece.strip(b" \t")
+        if weakly and len(tag) > 2:
+            tag = tag.removeprefix(b"W/")
+        if tag == etag.encode():
+            return True
+    return False
