@@ -91,7 +91,7 @@ class End(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard = self._bridge.time()
-        if self.other.gone:
+        if self.other.gone or self.other.transport.is_closing():
             return
         self.other.transport.write(data)
         pause = self._bridge.clients.spend(self._session.client, len(data), self._heard)
@@ -102,7 +102,7 @@ class End(asyncio.Protocol):
 
     def look(self) -> None:
         """Read, or do not."""
-        if self.gone:
+        if self.gone or self.transport.is_closing():
             return
         if self._slowed or self.other._full:
             self.transport.pause_reading()

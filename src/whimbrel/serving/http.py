@@ -350,8 +350,9 @@ class Connection(asyncio.Protocol):
     def _go_on_with(self, answer: Answer) -> None:
         """Answer what was waited for, and read on."""
         rest, self._rest = self._rest, b""
-        if self._transport is not None:
-            self._transport.resume_reading()
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._transport.resume_reading()
         self._read(self._send(answer, self._head, unread=bool(rest), rest=rest))
 
     # -------------------------------------------------------------------------------------- answering
