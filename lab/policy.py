@@ -191,6 +191,10 @@ class Measure:
         """This measure as the seed makes it, where kernel rules and resolvers depend on one, too. `NAME@seed` loads it."""
         return self
 
+    def lasts(self, scale: float) -> float:
+        """Seconds for which people have to go on talking after the strike, so that what it does later is felt. The usual is enough: 0."""
+        return 0.0
+
     def steps(self, scale: float) -> Sequence[tuple[float, str]]:
         """(seconds after the strike, a measure's name): measures that take this one's place, in order, with open flows kept."""
         return ()

@@ -3,6 +3,7 @@ under it. What came of it is a `Record`, plain data."""
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter
@@ -173,7 +174,7 @@ def _running(
 
     city.prepare(spec, scale=task.scale, seed=task.seed)
     with ThreadPoolExecutor(2) as beside:
-        talking = beside.submit(_talk, pair, task, strike)
+        talking = beside.submit(_talk, pair, task, measure.lasts(task.scale), strike)
         while not at and not talking.done():
             time.sleep(0.05)
         if not at:
@@ -198,17 +199,19 @@ def _running(
 
 
 def _talk(
-    pair: tuple[Somebody, Somebody], task: Task, strike: Callable[[], None]
+    pair: tuple[Somebody, Somebody], task: Task, lasts: float, strike: Callable[[], None]
 ) -> tuple[dict[str, list[Sent]], dict[str, list[Arrived]]]:
-    """Half of the messages, the strike, and at once the other half; both speak at their own pace. Then up to `patience` for the rest."""
+    """Half of the messages, the strike, and at once the other half, or more where it lasts; both speak at their own pace. Then up to
+    `patience` for the rest."""
     heard = [len(person.arrived) for person in pair]
     half = task.messages // 2
+    rest = max(task.messages - half, math.ceil(lasts / task.every))
     paused = threading.Barrier(2, action=strike)
 
     def speak(number: int) -> list[Sent]:
         person, other = pair[number], pair[1 - number]
         sent = []
-        for beats in (range(half), range(half, task.messages)):
+        for beats in (range(half), range(half, half + rest)):
             start = time.monotonic()
             for beat in beats:
                 time.sleep(max(0.0, start + (beat - beats.start) * task.every - time.monotonic()))

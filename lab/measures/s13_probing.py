@@ -17,6 +17,9 @@ class ProbingAndListing(Filtered):
     hits_later = True
     numbers = "listing U(5, 15) minutes after three packets; probes after 0.28 s, 1 s, 1 min, 15 min, both times with the scale"
 
+    def lasts(self, scale: float) -> float:
+        return 900.0 * scale + 10.0
+
     def filters(self, world: World, provider: int, scale: float, rng: Random, bans: Bans) -> list[Rule]:
         listing = Listing(bans, rng, scale=scale)
         spared = (world.benign_name, *world.exempt_names, *(name for name, _ in world.resolvers))

@@ -6,6 +6,9 @@ from lab.censor import Bans, Curtain, Rule
 from lab.measures.filtered import Filtered
 from lab.policy import World
 
+# Long enough for a connection to freeze, and the one after it, and the one after that.
+_LASTS = 30.0
+
 
 class PacketCurtain(Filtered):
     name = "S14"
@@ -13,6 +16,9 @@ class PacketCurtain(Filtered):
     source = "B15, E5: bbs#490; DPICH utils/l4-25_prober.py; LC:2025-hyperion; bbs#662"
     hits_later = True
     numbers = "25 packets, TCP and UDP, any port; three exempt names"
+
+    def lasts(self, scale: float) -> float:
+        return _LASTS
 
     def filters(self, world: World, provider: int, scale: float, rng: Random, bans: Bans) -> list[Rule]:
         return [Curtain(world.foreign, packets=25, exempt=world.exempt_names)]
@@ -25,6 +31,9 @@ class ByteCurtain(Filtered):
     hits_later = True
     numbers = "16,384 bytes of the server's packets"
     variant_of = "S14"
+
+    def lasts(self, scale: float) -> float:
+        return _LASTS
 
     def filters(self, world: World, provider: int, scale: float, rng: Random, bans: Bans) -> list[Rule]:
         return [Curtain(world.foreign, packets=None, reply_bytes=16_384, exempt=world.exempt_names)]

@@ -86,5 +86,5 @@ def test_nothing_is_lost_doubled_or_out_of_order_under(measure: str, mode: str, 
     assert record.failed == ""
     assert record.void == "", record.controls
     assert (record.lost, record.doubled, record.out_of_order) == (0, 0, 0), record.ways
-    assert record.delivered == record.sent == 24
+    assert record.delivered == record.sent >= 24
     assert record.outbox == 0
