@@ -42,6 +42,7 @@ http {{
         ssl_certificate_key {key};
         root {site};
         index index.html;
+        {server}
     }}
 }}
 """
@@ -50,7 +51,9 @@ http {{
 class Nginx:
     """nginx with this folder, on a plain port and one for TLS."""
 
-    def __init__(self, folder: Path, site: Path, cert: Path, key: Path, settings: str = "") -> None:
+    def __init__(
+        self, folder: Path, site: Path, cert: Path, key: Path, settings: str = "", server: str = ""
+    ) -> None:
         assert NGINX is not None
         folder.mkdir(exist_ok=True)
         self.plain, self.tls = free_port(), free_port()
@@ -64,6 +67,7 @@ class Nginx:
                 plain=self.plain,
                 tls=self.tls,
                 settings=settings,
+                server=server,
             )
         )
         self._process = subprocess.Popen(
