@@ -7,6 +7,8 @@ import hmac
 from dataclasses import replace
 
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 from wire_values import admissions, damaged, exactly, ids, limits
@@ -17,7 +19,7 @@ from whimbrel.wire.admission import Denied, Granted, Limits
 from whimbrel.wire.errors import BadSignature, Malformed, WireError
 from whimbrel.wire.keydoc import Limit
 from whimbrel.wire.operations import Append, Change, Entry, Grant, Proof
-from whimbrel.wire.purpose import digest, labelled, prf, public_of, sign, token_hash, verify
+from whimbrel.wire.purpose import SMALL_ORDER, digest, labelled, prf, public_of, sign, token_hash, verify
 
 PRIVATE, OTHER_PRIVATE = b"p" * 32, b"q" * 32
 RELAY, LOG = b"r" * 32, b"l" * 32
@@ -53,6 +55,55 @@ def test_a_signature_is_good_for_its_key_purpose_and_bytes_alone(
     assert not verify(
         public_of(data.draw(ids.filter(lambda other: other != private))), "test", text, signature
     )
+
+
+FIELD = 2**255 - 19
+CURVE = -121665 * pow(121666, -1, FIELD) % FIELD
+"""p and d of edwards25519 (RFC 8032, 5.1)."""
+
+
+def added(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
+    """The sum of two points (RFC 8032, 5.1.4, in affine coordinates)."""
+    (x, y), (u, v) = one, other
+    product = CURVE * x * u * y * v
+    return (
+        (x * v + u * y) * pow(1 + product, -1, FIELD) % FIELD,
+        (y * v + x * u) * pow(1 - product, -1, FIELD) % FIELD,
+    )
+
+
+def points(encoded: bytes) -> list[tuple[int, int]]:
+    """The points with that y; none when it is on no point."""
+    y = int.from_bytes(encoded, "little") % 2**255 % FIELD
+    square = (y * y - 1) * pow(CURVE * y * y + 1, -1, FIELD) % FIELD
+    root = pow(square, (FIELD + 3) // 8, FIELD)
+    roots = (root, root * pow(2, (FIELD - 1) // 4, FIELD) % FIELD)
+    return [(x, y) for one in roots if one * one % FIELD == square for x in {one, -one % FIELD}]
+
+
+def test_keys_of_small_order_are_all_there_and_no_others() -> None:
+    found = {point for encoded in SMALL_ORDER for point in points(encoded)}
+    assert len(found) == 8
+    assert all(points(encoded) for encoded in SMALL_ORDER)
+    for point in found:
+        for _ in range(3):
+            point = added(point, point)
+        assert point == (0, 1)
+
+
+def test_nobody_signs_under_a_key_of_small_order() -> None:
+    """With all zeros for key and signature the equation of RFC 8032 (5.1.7) holds for one message in four."""
+    texts = [b"%d" % n for n in range(64)]
+    nobody = Ed25519PublicKey.from_public_bytes(bytes(32))
+    taken = 0
+    for text in texts:
+        try:
+            nobody.verify(bytes(64), labelled("test") + b"\x00" + text)
+            taken += 1
+        except InvalidSignature:
+            pass
+    assert taken > 0, "the library takes none of them by itself: this test has lost its sense"
+    assert not any(verify(key, "test", text, bytes(64)) for key in SMALL_ORDER for text in texts)
 
 
 @given(st.binary(max_size=40), st.binary(max_size=70))

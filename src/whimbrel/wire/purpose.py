@@ -16,6 +16,21 @@ SIGNATURE = 64
 """Bytes of an Ed25519 signature."""
 
 
+_P = 2**255 - 19
+_EIGHTH = 2707385501144840649318225287225658788936804267575313519463743609750303402022
+"""The y of half of the points of order eight; the others have its negative."""
+
+
+def _small_order() -> frozenset[bytes]:
+    """All encodings of the eight points whose order divides eight, also those that RFC 8032 (§5.1.3) would not decode."""
+    heights = (0, 1, _P - 1, _EIGHTH, _P - _EIGHTH, _P, _P + 1)
+    return frozenset((y | sign << 255).to_bytes(32, "little") for y in heights for sign in (0, 1))
+
+
+SMALL_ORDER = _small_order()
+"""Public keys under which signatures can be made without a private key, for one message in a few: nobody's."""
+
+
 def labelled(purpose: str) -> bytes:
     """The label of a purpose: `whimbrel/1 ` and its name in ASCII."""
     return b"whimbrel/1 " + purpose.encode("ascii")
@@ -46,7 +61,10 @@ def sign(private: bytes, purpose: str, data: bytes) -> bytes:
 
 
 def verify(public: bytes, purpose: str, data: bytes, signature: bytes) -> bool:
-    """Whether `sign` with the private key of `public` made this signature. Total: anything else is False."""
+    """Whether `sign` with the private key of `public` made this signature. Total: anything else is False, and so is all that
+    is signed under a key of small order, which has no private one."""
+    if public in SMALL_ORDER:
+        return False
     try:
         key = Ed25519PublicKey.from_public_bytes(public)
         key.verify(signature, labelled(purpose) + b"\x00" + data)
