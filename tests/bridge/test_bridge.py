@@ -348,3 +348,32 @@ async def test_a_relay_is_reached_by_tls_and_its_certificate_is_checked(tmp_path
             assert status == 502
     finally:
         await relay.close()
+
+
+async def test_a_thousand_handshakes_at_once_are_refused_one_after_the_other(
+    relay: Relay, tmp_path: Path
+) -> None:
+    none = replace(settings(tmp_path, relay.address, client_connections=0), behind=True)
+    async with bridging(none) as (bridge, info):
+        path = parse_address(info.addresses[0]).routes[0].path
+        asked = f"GET {path} HTTP/1.1\r\nHost: x\r\n{UPGRADE}\r\n".encode()
+        heard = await say(bridge.port, asked * 900)
+        assert heard.count(b"HTTP/1.1 503 ") == 900
+
+
+async def test_who_does_not_shake_hands_counts_all_the_same(relay: Relay, tmp_path: Path) -> None:
+    from relay.test_relay_disguise import certificate
+
+    cert, key = certificate(tmp_path)
+    few = replace(settings(tmp_path, relay.address, client_connections=3), cert=cert, key=key)
+    async with bridging(few) as (bridge, _):
+        held = [await asyncio.open_connection("127.0.0.1", bridge.port) for _ in range(3)]
+        held[0][1].write(b"\x16\x03\x01\x02\x00\x01")
+        await asyncio.sleep(0.1)
+        reader, writer = await asyncio.open_connection("127.0.0.1", bridge.port)
+        assert await reader.read() == b""
+        writer.close()
+        for _, writer in held:
+            writer.transport.abort()
+        await asyncio.sleep(0.1)
+        assert len(bridge.clients) == 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Protocol, cast
@@ -104,14 +105,15 @@ class Connection(asyncio.Protocol):
     """One connection, as long as it speaks HTTP."""
 
     __slots__ = (
-        "_answers", "_body", "_deadline", "_ended", "_head", "_keep_after", "_last_reader", "_letter", "_linger_end", "_opening", "_paused_until", "_plain",
+        "_answers", "_body", "_busy", "_deadline", "_ended", "_head", "_keep_after", "_last_reader", "_letter", "_linger_end", "_opening", "_paused_until", "_plain",
         "_reader", "_rest", "_server", "_stage", "_transport", "_way", "_when_written", "peer",
     )  # fmt: skip
 
-    def __init__(self, server: Server, *, plain: bool = False) -> None:
-        """`plain`: on a port for TLS, but not speaking it."""
+    def __init__(self, server: Server) -> None:
         self._server = server
-        self._plain = plain
+        self._plain = False
+        """On a port for TLS, but not speaking it."""
+        self._busy = False
         self._transport: asyncio.Transport | None = None
         self._stage = Stage.HEAD
         self._reader = HeadReader()
@@ -147,15 +149,24 @@ class Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(self._server.limits.write_high)
         self._deadline = self._server.time() + self._server.limits.head_timeout
 
+    def is_plain(self) -> None:
+        """What listens for TLS found that this client does not speak it."""
+        self._plain = True
+
+    def is_inside(self, transport: asyncio.Transport) -> None:
+        """The handshake of TLS is over; this is the transport from here on."""
+        self._transport = transport
+        transport.set_write_buffer_limits(self._server.limits.write_high)
+        self._deadline = self._server.time() + self._server.limits.head_timeout
+
     def data_received(self, data: bytes) -> None:
         if self._transport is None:
             return
-        if self._stage is Stage.WAITING:
-            self._rest += data
-        elif self._stage in (Stage.LINGERING, Stage.OVER):
+        if self._stage in (Stage.LINGERING, Stage.OVER):
             self._deadline = min(self._server.time() + LINGER, self._linger_end)
         else:
-            self._read(data)
+            self._rest += data
+            self._read()
 
     def eof_received(self) -> bool:
         # Whoever has sent all still gets the answer to it.
@@ -216,19 +227,26 @@ class Connection(asyncio.Protocol):
 
     # ---------------------------------------------------------------------------------------- reading
 
-    def _read(self, data: bytes) -> None:
-        """Go through what came, as far as it can be gone through now."""
-        while data and self._transport is not None:
-            if self._stage is Stage.HEAD:
-                data = self._read_head(data)
-            elif self._stage is Stage.LETTER:
-                data = self._read_letter(data)
-            elif self._stage is Stage.PASSING_OVER:
-                data = self._pass_over(data)
-            else:
-                if self._stage is Stage.WAITING:
-                    self._rest += data
-                return
+    def _read(self) -> None:
+        """Go through what came, as far as it can be gone through now. What is answered at once comes back here while it is
+        gone through: that is no reason to go deeper."""
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._rest and self._transport is not None:
+                if self._stage is Stage.HEAD:
+                    read = self._read_head
+                elif self._stage is Stage.LETTER:
+                    read = self._read_letter
+                elif self._stage is Stage.PASSING_OVER:
+                    read = self._pass_over
+                else:
+                    return
+                data, self._rest = self._rest, b""
+                self._rest = read(data) + self._rest
+        finally:
+            self._busy = False
 
     def _read_head(self, data: bytes) -> bytes:
         if self._answers and not self._reader.begun:
@@ -304,9 +322,10 @@ class Connection(asyncio.Protocol):
         self._deadline = self._server.time() + self._server.limits.body_timeout
         try:
             piece, rest = self._body.feed(data)
-        except Refused as refused:
+        except Refused:
             self._forget_letter()
-            self._send(refusal(refused.why, self._head), self._head, unread=True)
+            self._body = None
+            self._send(replace(self._page(self._head), close=True), self._head, unread=True)
             return b""
         status = None
         if len(self._letter) + len(piece) > LETTER_MAX:
@@ -353,7 +372,8 @@ class Connection(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             return
         self._transport.resume_reading()
-        self._read(self._send(answer, self._head, unread=bool(rest), rest=rest))
+        self._rest = self._send(answer, self._head, unread=bool(rest), rest=rest)
+        self._read()
 
     # -------------------------------------------------------------------------------------- answering
 

@@ -76,8 +76,7 @@ async def listen(bound: socket.socket, server: Server, certificate: Certificate 
     def connection() -> asyncio.Protocol:
         if certificate is None:
             return Connection(server)
-        patience = server.limits.head_timeout
-        return Gate(certificate.contexts, lambda plain: Connection(server, plain=plain), patience)
+        return Gate(certificate.contexts, Connection(server))
 
     try:
         return await loop.create_server(connection, sock=bound, backlog=1024)

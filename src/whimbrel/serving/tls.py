@@ -10,9 +10,8 @@ import asyncio
 import socket
 import ssl
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
 from weakref import WeakSet
 
 HANDSHAKE = 0x16
@@ -48,60 +47,60 @@ def _look_at_hello(client: ssl.SSLObject, name: str, context: ssl.SSLContext) ->
     return NO_APPLICATION_PROTOCOL if client in _refused else None
 
 
+class Client(Protocol):
+    """A protocol that begins outside of TLS, where it is counted and has its time, and goes on inside."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
+    def data_received(self, data: bytes) -> None: ...
+    def eof_received(self) -> bool: ...
+    def pause_writing(self) -> None: ...
+    def resume_writing(self) -> None: ...
+    def connection_lost(self, exc: Exception | None) -> None: ...
+
+    def is_plain(self) -> None:
+        """The client does not speak TLS."""
+
+    def is_inside(self, transport: asyncio.Transport) -> None:
+        """The handshake is over."""
+
+
 class Gate(asyncio.Protocol):
     """The beginning of a connection to a port for TLS: until it is known whether it is spoken, then the carrier of it."""
 
-    def __init__(
-        self,
-        contexts: tuple[ssl.SSLContext, ssl.SSLContext],
-        make: Callable[[bool], asyncio.Protocol],
-        patience: float,
-    ) -> None:
-        """`contexts`: the usual one, and one without a function for names. `make`: gives the protocol inside; told whether the
-        client speaks plainly. `patience`: seconds for the handshake."""
+    def __init__(self, contexts: tuple[ssl.SSLContext, ssl.SSLContext], client: Client) -> None:
+        """`contexts`: the usual one, and one without a function for names."""
         self._contexts = contexts
+        self._client = client
         self._held = bytearray()
-        self._make = make
-        self._patience = patience
         self._raw: asyncio.Transport | None = None
         self._inside: TlsTransport | None = None
-        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._raw = cast(asyncio.Transport, transport)
-        self._timer = asyncio.get_running_loop().call_later(self._patience, self._too_late)
-
-    def _too_late(self) -> None:
-        if self._raw is not None:
-            self._raw.abort()
-
-    def _in_time(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._client.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         raw = self._raw
-        if raw is None:
+        if raw is None or raw.is_closing():
             return
-        if self._inside is None and not self._held and not (data[0] == HANDSHAKE or data[0] & OLD_HANDSHAKE):
-            self._in_time()
-            protocol = self._make(True)
-            raw.set_protocol(protocol)
-            protocol.connection_made(raw)
-            protocol.data_received(data)
+        if self._inside is not None:
+            self._inside.feed(data)
             return
-        if self._inside is None:
-            self._held += data
-            hello = hello_of(self._held)
-            if hello is None:
-                return  # OpenSSL would wait for the rest of it, too
-            data, self._held = bytes(self._held), bytearray()
-            # A name that is no text cannot be told to a function, and would end the handshake.
-            context = self._contexts[not hello.name.isascii()]
-            self._inside = TlsTransport(raw, context, lambda: self._make(False), self._in_time)
-            if hello.protocols and not any(name.encode() in hello.protocols for name in SPOKEN):
-                _refused.add(self._inside.tls)
+        if not self._held and not (data[0] == HANDSHAKE or data[0] & OLD_HANDSHAKE):
+            self._client.is_plain()
+            raw.set_protocol(cast(asyncio.BaseProtocol, self._client))
+            self._client.data_received(data)
+            return
+        self._held += data
+        hello = hello_of(self._held)
+        if hello is None:
+            return  # OpenSSL would wait for the rest of it, too
+        data, self._held = bytes(self._held), bytearray()
+        # A name that is no text cannot be told to a function, and would end the handshake.
+        context = self._contexts[not hello.name.isascii()]
+        self._inside = TlsTransport(raw, context, self._client)
+        if hello.protocols and not any(name.encode() in hello.protocols for name in SPOKEN):
+            _refused.add(self._inside.tls)
         self._inside.feed(data)
 
     def eof_received(self) -> bool:
@@ -116,28 +115,20 @@ class Gate(asyncio.Protocol):
             self._inside.protocol.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._in_time()
         self._raw = None
-        if self._inside is not None:
-            self._inside.lost(exc)
+        if self._inside is None or not self._inside.lost(exc):
+            self._client.connection_lost(exc)
 
 
 class TlsTransport(asyncio.Transport):
     """What the protocol inside writes to."""
 
-    def __init__(
-        self,
-        raw: asyncio.Transport,
-        context: ssl.SSLContext,
-        make: Callable[[], asyncio.Protocol],
-        on_made: Callable[[], None],
-    ) -> None:
+    def __init__(self, raw: asyncio.Transport, context: ssl.SSLContext, client: Client) -> None:
         super().__init__()
         self._raw = raw
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
-        self._make = make
-        self._on_made = on_made
+        self._client = client
         self._made = False
         self._paused = False
         self._burst = 0
@@ -146,6 +137,7 @@ class TlsTransport(asyncio.Transport):
         """Whether what comes is not looked at any more."""
         self._closing = False
         self.protocol: asyncio.Protocol | None = None
+        """None until the handshake is over."""
 
     # ---------------------------------------------------------------------------------------- what comes
 
@@ -181,9 +173,8 @@ class TlsTransport(asyncio.Transport):
             return False
         self._made = True
         self._flush()
-        self._on_made()
-        self.protocol = self._make()
-        self.protocol.connection_made(self)
+        self.protocol = cast(asyncio.Protocol, self._client)
+        self._client.is_inside(self)
         return True
 
     def _give_up(self) -> None:
@@ -222,10 +213,13 @@ class TlsTransport(asyncio.Transport):
                     self.close()
                 return
 
-    def lost(self, exc: Exception | None) -> None:
+    def lost(self, exc: Exception | None) -> bool:
+        """The connection has ended. Whether somebody inside was told."""
         self._deaf = self._closing = True
-        if self.protocol is not None:
-            self.protocol.connection_lost(exc)
+        if self.protocol is None:
+            return False
+        self.protocol.connection_lost(exc)
+        return True
 
     # ---------------------------------------------------------------------------------------- what goes
 
