@@ -28,6 +28,8 @@ MODES = ("kept", "cut", "cold")
 _CONTROLS_AFTER_S = 4.0
 """After the strike: those who talk are back by then, if they come back quickly, and are not disturbed."""
 _RECOVERY_PATIENCE_S = 90.0
+_FILE_PATIENCE_S = 400.0
+"""A file of 1 MB goes up a line of 140 kbit/s and down another one, which takes two minutes at best."""
 _REST_S = 15.0
 _MINUTE = 60.0
 
@@ -264,7 +266,7 @@ def _file(pair: tuple[Person, Person], task: Task, size: int, record: Record) ->
     """Seconds for a file from the first to the second, while the second goes on talking."""
     took: list[float | None] = []
     sending = threading.Thread(
-        target=lambda: took.append(send_file(pair[0], pair[1], size, max(150.0, task.patience)))
+        target=lambda: took.append(send_file(pair[0], pair[1], size, max(_FILE_PATIENCE_S, task.patience)))
     )
     heard = len(pair[0].arrived)
     sending.start()

@@ -112,11 +112,11 @@ def test_the_page_says_what_was_not_reached_and_nothing_of_what_was() -> None:
 
 def test_files_and_texts_beside_them_are_held_to_what_is_wanted() -> None:
     quick = as_markdown(
-        [run("S6", file=62.0, picture=7.0, text_beside_file=0.8), run("S14", picture=120.0)], FACTS
+        [run("S6", file=124.0, picture=7.0, text_beside_file=0.8), run("S14", picture=120.0)], FACTS
     )
     assert quick.partition("## What was not reached")[2].strip().startswith("Nothing.")
     slow = as_markdown(
-        [run("S6", file=80.0, picture=7.0, text_beside_file=1.7), run("S14", picture=151.0)], FACTS
+        [run("S6", file=160.0, picture=7.0, text_beside_file=1.7), run("S14", picture=151.0)], FACTS
     )
     assert "- S6: a file of 1 MB gets 71% of the link in place of 85%" in slow
     assert "- S6: a text beside the file takes 1.70 s in place of 1" in slow
