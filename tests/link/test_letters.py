@@ -245,9 +245,15 @@ def test_a_stream_is_tried_now_and_then_and_has_to_prove_itself() -> None:
         assert question.operations == (), "texts do not go by it yet"
         table.now += 0.06
         actions = table.answer(stream.way, question.n)
-        assert (Report(stream.candidate, None) in actions) is (count == 23)
-    assert table.memory.pattern("home") == "", "connections carry more again"
+        took_over = any(r.up == stream.candidate for r in of(actions, Report))
+        assert took_over is (count == 23)
     assert any(append("a") in operations for operations in sent(actions))
+    assert table.memory.pattern("home") == "frozen-by-volume", "that packets pass is not all"
+    for count in range(80):
+        table.submit(append(f"{count}"))
+        for asked in of(table.actions[-9:], Send):
+            table.answer(stream.way, asked.n, *answers(asked.operations))
+    assert table.memory.pattern("home") == "", "connections carry more again"
 
 
 def test_one_that_freezes_while_it_proves_itself_delays_nothing() -> None:

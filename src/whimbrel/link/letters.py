@@ -121,8 +121,8 @@ class Letters:
 
     # ------------------------------------------------------------------------------- what goes
 
-    def serve(self, now: float, begin: Begin, go_on: Continue, part: Part) -> float | None:
-        """Begin and go on with what the budget allows; when to look again."""
+    def serve(self, now: float, late: bool, begin: Begin, go_on: Continue, part: Part) -> float | None:
+        """Begin and go on with what the budget allows; when to look again. `late`: what waits is carried by a way that is silent."""
         if self.leg is None:
             self.leg = self._watching.leg(held=True)
             self.leg.answered = self.leg.handle is not None
@@ -133,7 +133,7 @@ class Letters:
         if quick:
             wakes.append(self._write_beside(now, leg, quick, begin))
         elif self._queue.next_message() is not None or self._watching.has_news_for(leg, now):
-            wakes.append(self._write(now, leg, begin))
+            wakes.append(self._write(now, leg, late, begin))
         elif leg.asking is None and self._watching and not self._writes:
             rested_at = self._answered_at + REST
             wakes.append(rested_at if rested_at > now else self._listen(now, leg, begin))
@@ -151,15 +151,16 @@ class Letters:
         if len(letter.ways) >= min(letter.left, PIECES) and late_at > now:
             return late_at
         besides = [candidate for candidate, _ in letter.ways.values()]
-        candidate, at = self._short(now, bulk=letter.kind is Kind.BULK, besides=besides)
+        ends = letter.left <= PIECES  # what has begun is worth most when it is whole
+        candidate, at = self._short(now, bulk=letter.kind is Kind.BULK, hedge=ends, besides=besides)
         if candidate is None:
             return at
         go_on(letter, candidate)
         return now + self.late_after
 
-    def _write(self, now: float, leg: Leg, begin: Begin) -> float | None:
-        """All that waits, and the question what is new. A letter that is held is of no use beside it."""
-        candidate, at = self._short(now)
+    def _write(self, now: float, leg: Leg, late: bool, begin: Begin) -> float | None:
+        """All that waits, and a look at what is new."""
+        candidate, at = self._short(now, hedge=late)
         if candidate is None:
             return at
         texts, looks = self._batch(self._dare, again=False)

@@ -432,7 +432,8 @@ class Link:
             for pending in request.carried:
                 if request.piece is not None and pending.cut is not None and not pending.done:
                     pending.cut.lost(request.piece)
-                self._queue.again(pending)
+                if not pending.on & self._letters.under_way.keys():
+                    self._queue.again(pending)
 
     # ------------------------------------------------------------------------------- short letters
 
@@ -442,6 +443,10 @@ class Link:
             if self._letters.leg is not None:
                 self._letters.leave()
             return None
+        if self._letters.leg is None:
+            for way in self._ways.values():
+                if not way.is_short:
+                    self._carry_again(way)  # what streams carry that have not answered goes by letters, too
 
         def begin(
             kind: Kind, candidate: Candidate, batch: list[Pending], watch: Watch | None, room: tuple[int, int]
@@ -482,7 +487,7 @@ class Link:
             letter = Letter(way.number, Kind.BULK, way.requests[0], ROOM_PUT if is_put else ROOM_GET)
             self._post(now, way, letter, (operation,), actions)
 
-        return self._letters.serve(now, begin, go_on, part)
+        return self._letters.serve(now, self._doubted, begin, go_on, part)
 
     def _new_way(self, now: float, candidate: Candidate, leg: Leg) -> Way:
         self._last_way += 1
@@ -595,14 +600,14 @@ class Link:
             self._takes_over(now, way, actions)
 
     def _prove(self, now: float, way: Way, actions: list[Action]) -> None:
-        """Where connections freeze, one that is tried is asked small things until it has carried more than such ones do."""
+        """Where connections freeze, one that is tried is asked small things until more packets have passed than would. Whether
+        more bytes do, too, shows with what it carries then: until it has carried much, letters stand by."""
         assert way.proving is not None
         if way.proving > 0:
             way.proving -= 1
             self._send(now, way, [], None, actions)
             return
         way.proving = None
-        self.dialer.seen.thawed()
         self.dialer.held(now)
         self._takes_over(now, way, actions)
 
