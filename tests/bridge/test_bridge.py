@@ -12,10 +12,12 @@ from support.bridges import bridging
 from support.nginx import free_port
 from support.relay_client import Place
 from whimbrel.bridge.pace import Clients
+from whimbrel.bridge.server import Bridge
 from whimbrel.bridge.settings import MEBIBYTE, BridgeSettings, Limits
 from whimbrel.relay.server import Relay
 from whimbrel.relay.settings import Limits as RelayLimits
 from whimbrel.relay.settings import RelaySettings
+from whimbrel.serving.listening import WrongUse
 from whimbrel.wire.operations import Stat
 from whimbrel.wire.texts import parse_address
 
@@ -377,3 +379,16 @@ async def test_who_does_not_shake_hands_counts_all_the_same(relay: Relay, tmp_pa
             writer.transport.abort()
         await asyncio.sleep(0.1)
         assert len(bridge.clients) == 0
+
+
+async def test_a_bridge_that_no_app_would_go_to_does_not_start(relay: Relay, tmp_path: Path) -> None:
+    """Plain, on an address of the whole world."""
+    everywhere = replace(settings(tmp_path, relay.address), host="0.0.0.0")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("whimbrel.serving.listening._reachable", lambda host: "192.0.2.7")
+        bridge = Bridge(everywhere)
+        with pytest.raises(WrongUse, match="--public"):
+            await bridge.run(lambda info: None, asyncio.Event())
+    fronted = replace(everywhere, public=("wss://site.example",))
+    async with bridging(fronted) as (_, info):
+        assert [route.host for route in parse_address(info.addresses[0]).routes] == ["site.example"] * 2

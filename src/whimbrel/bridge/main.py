@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--to", action="append", required=True, metavar="ADDRESS", help="the address of a relay (repeat)"
     )
     parser.add_argument(
-        "--listen", default="0.0.0.0:0", metavar="HOST:PORT", help="port 0 picks one and keeps it"
+        "--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="port 0 picks one and keeps it"
     )
     parser.add_argument("--cert", type=Path, metavar="FILE", help="certificate chain (PEM), for TLS")
     parser.add_argument("--key", type=Path, metavar="FILE", help="its private key (PEM)")

@@ -26,6 +26,7 @@ from whimbrel.serving.listening import (
 )
 from whimbrel.serving.requests import Head
 from whimbrel.serving.site import own_site, read_site
+from whimbrel.transports.policy import is_private
 from whimbrel.wire.errors import TextError
 from whimbrel.wire.purpose import prf
 from whimbrel.wire.routes import Route
@@ -110,6 +111,12 @@ class Bridge:
         self.port = int(bound.getsockname()[1])
         given = public_routes(settings.public, settings.host, self.port, tls=certificate is not None)
         self._routes = given
+        reached = given[0].host if given[0].host_is_address else str(bound.getsockname()[0])
+        if certificate is None and not settings.public and not is_private(reached):
+            bound.close()
+            raise WrongUse(
+                "apps go to a public address by TLS alone: give --cert and --key, or with --public the way to the proxy before it"
+            )
         self._server = await listen(bound, self, certificate)
         if settings.port == 0 and kept is None:
             keep_port(settings.data, self.port)

@@ -56,7 +56,7 @@ class BridgeSettings:
 
     data: Path
     to: tuple[str, ...]
-    host: str = "0.0.0.0"
+    host: str = "127.0.0.1"
     port: int = 0
     cert: Path | None = None
     key: Path | None = None

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from whimbrel.chat.relays import Relay, fitting
 from whimbrel.client.errors import NOT_FOUND, WRONG_USE, ServiceError
 from whimbrel.client.shapes import RouteItem
-from whimbrel.wire.errors import TextError
+from whimbrel.wire.errors import TextError, WireError
+from whimbrel.wire.routes import parse_route
 from whimbrel.wire.texts import parse_address
 
 if TYPE_CHECKING:
@@ -80,8 +81,11 @@ def _ways_to(service: Service, relay: Relay, here: bytes) -> Iterator[RouteItem]
     pasts = service.shell.how_ways_did(relay.identity)
     connection = service.shell.connections.get(relay.identity)
     up = connection.state.route if connection is not None and connection.state.up else None
-    derived = [way for way in (*pasts, *([up] if up else [])) if way not in relay.routes]
-    for route in dict.fromkeys((*relay.routes, *derived)):
+    places = {_host_and_path(route) for route in relay.routes}
+    derived = {way for way in (*pasts, up or "") if way not in relay.routes and _host_and_path(way) in places}
+    # One that was taken away while it was up stays up until it ends.
+    still_up = [up] if up is not None else []
+    for route in dict.fromkeys((*relay.routes, *sorted(derived), *still_up)):
         came_up, failed_since = pasts.get(route, (0, 0))
         yield {
             "relay": relay.identity.hex(),
@@ -91,8 +95,17 @@ def _ways_to(service: Service, relay: Relay, here: bytes) -> Iterator[RouteItem]
             "up": route == up,
             "came_up": came_up,
             "failed_since": failed_since,
-            "derived": route not in relay.routes,
+            "derived": route in derived,
         }
+
+
+def _host_and_path(route: str) -> tuple[str, int, str] | None:
+    """What a way has in common with all that are found from it."""
+    try:
+        parsed = parse_route(route)
+    except WireError:
+        return None
+    return parsed.host, parsed.port, parsed.path
 
 
 def _place(route: str) -> str:
