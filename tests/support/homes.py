@@ -71,13 +71,15 @@ class Ran:
 
 
 def environment(extra: Mapping[str, str] | None) -> dict[str, str]:
-    """Nothing of the person who runs the tests: no home, no passphrase, no keyring, no colours of theirs."""
+    """Nothing of the person who runs the tests: no home, no passphrase, no keyring, no colours of theirs; and no
+    resolver of the world is asked."""
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("WHIMBREL_", "DBUS_", "FORCE_"))
     }
-    return {**kept, "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring", "TZ": "UTC", **(extra or {})}
+    fixed = {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring", "TZ": "UTC", "WHIMBREL_RESOLVERS": ""}
+    return {**kept, **fixed, **(extra or {})}
 
 
 class Program:

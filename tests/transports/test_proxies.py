@@ -262,6 +262,7 @@ def test_the_systems_proxies_are_further_candidates() -> None:
 def test_what_the_environment_says_counts_and_what_it_excepts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://box.example:3128")
     monkeypatch.setenv("no_proxy", "near.example")
-    monkeypatch.delenv("all_proxy", raising=False)
+    for name in ("all_proxy", "ALL_PROXY", "HTTPS_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     routes = [parse_route(f"wss://{name}/x") for name in ("near.example", "relay.example")]
     assert [r.text for r in proxied(routes)] == ["connect://box.example:3128|wss://relay.example/x"]
