@@ -139,6 +139,11 @@ async def test_a_cut_in_the_handshake_is_told_as_one() -> None:
             error = await fails(lambda r=route: Opener().open_stream(r))  # type: ignore[misc]
             assert error.trouble.stage is Stage.HANDSHAKE
             assert error.subnets == ("127.0.0.0/24",)
+        for transport in ("https", "system|https", "short|https", "http"):
+            route = parse_route(f"{transport}://127.0.0.1:{port}/x")
+            error = await fails(lambda r=route: Opener().open_exchange(r).exchange(b"letter"))  # type: ignore[misc]
+            assert error.trouble.stage is (Stage.RECEIVE if transport == "http" else Stage.HANDSHAKE)
+            assert error.subnets == ("127.0.0.0/24",), transport
 
 
 @pytest.mark.parametrize("transport", ["wss", "https"])

@@ -157,7 +157,7 @@ class Opener:
             if alike:
                 sparing = SHORT in plan.manners
                 connection = BrowserPost(stream, _name_of(route), asked, self.authority, sparing=sparing)
-            return _Judged(connection, lambda: self._judging(route, plan, base))
+            return _Judged(connection, base, lambda: self._judging(route, plan, base))
 
         return HttpExchange(connect, fresh=plan is not None and SHORT in plan.manners)
 
@@ -220,6 +220,8 @@ class Opener:
         self, route: Route, plan: Plan, *, inside_tls: bool = True
     ) -> tuple[tcp.TcpStream, ByteStream]:
         """The connection itself, and the stream inside wrappers and TLS."""
+        if plan.carrier.secure:
+            self._looks_like_a_browser(plan)  # before it connects: the first time takes a tenth of a second
         base = await self._connect(route, plan)
         stream: ByteStream = base
         # A proxy is told an address where the route has one: its name server may be the one that lies.
@@ -283,10 +285,13 @@ class Opener:
 
 
 class _Judged:
-    """A Connection whose first answer says whether a relay is there."""
+    """A Connection whose first answer says whether a relay is there. What fails before that was a connection in vain."""
 
-    def __init__(self, connection: Connection, judging: Callable[[], AbstractContextManager[None]]) -> None:
+    def __init__(
+        self, connection: Connection, base: tcp.TcpStream, judging: Callable[[], AbstractContextManager[None]]
+    ) -> None:
         self._connection = connection
+        self._base = base
         self._judging: Callable[[], AbstractContextManager[None]] | None = judging
 
     @property
@@ -297,13 +302,17 @@ class _Judged:
         if self._judging is None:
             return await self._connection.post(body)
         judging, self._judging = self._judging, None
-        with judging():
-            status, answer = await self._connection.post(body)
-            if status in BUSY_STATUSES:
-                raise TransportError(Stage.RECEIVE, Reason.BUSY)
-            if status != 200:
-                raise TransportError(Stage.RECEIVE, Reason.NOT_A_RELAY)
-            return status, answer
+        try:
+            with judging():
+                status, answer = await self._connection.post(body)
+                if status in BUSY_STATUSES:
+                    raise TransportError(Stage.RECEIVE, Reason.BUSY)
+                if status != 200:
+                    raise TransportError(Stage.RECEIVE, Reason.NOT_A_RELAY)
+                return status, answer
+        except TransportError as error:
+            error.subnets = self._base.subnets
+            raise
 
     async def close(self) -> None:
         await self._connection.close()
