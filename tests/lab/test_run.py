@@ -32,7 +32,7 @@ def _task(measure: str, mode: str) -> Task:
         repeat=0,
         scale=0.02,
         messages=12,
-        every=0.5,
+        every=1.0,
         patience=90,
         files=False,
     )
