@@ -75,7 +75,7 @@ def test_if_the_other_one_answers_it_counts_and_carries_what_is_left() -> None:
     assert delivered(actions) == [9]
     assert of(actions, Report) == [Report(BRIDGE, None)]
     assert [append("b")] in sent(actions), "the silent one has it, too"
-    assert of(table.wait(2.9), Close) == []
+    assert of(table.wait(1.4), Close) == []
     assert of(table.wait(0.2), Close) == [Close(main)], "it was frozen"
 
 
@@ -210,3 +210,28 @@ def test_a_stream_that_is_quiet_and_answers_is_never_left(seconds: int) -> None:
             for asked in of(table.wait(0.1), Send):
                 table.answer(main, asked.n)
     assert of(table.actions, Dial) == []
+
+
+def test_a_way_that_is_fine_is_not_left_for_a_better_one_that_took_very_long_to_come_up() -> None:
+    table, _ = talking(HERE, BRIDGE)
+    table.submit(append("a"))
+    [dial] = of(table.wait(0.45), Dial)
+    table.answer(dial.way, 0, done())
+
+    def live(seconds: float) -> list[Dial]:
+        end, dials = table.now + seconds, list[Dial]()
+        while table.now < end:
+            actions = table.wait(0.1)
+            dials += [d for d in of(actions, Dial) if d.candidate == HERE]
+            for asked in of(actions, Send):
+                table.answer(dial.way, asked.n, *(done() for _ in asked.operations))
+        return dials
+
+    climbs: list[Dial] = []
+    while not climbs:
+        climbs = live(0.1)
+    assert table.now < 30
+    live(3)
+    actions = table.answer(climbs[0].way, 0)
+    assert of(actions, Report) == []
+    assert Close(climbs[0].way) in actions

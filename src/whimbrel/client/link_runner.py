@@ -58,6 +58,8 @@ from whimbrel.wire.routes import Route
 
 PING_EVERY = 25.0
 """Seconds of silence after which a stream says something: many forget a connection after 30 s or more."""
+PONG_WITHIN = 5.0
+"""Seconds until it asks again, and is gone if nothing has come back."""
 SEED = 16
 LETTERS_KEPT = 16
 """Letters in pieces of which what is known is kept: more are never under way, and of one given up nothing is needed."""
@@ -358,12 +360,14 @@ class RelayConnection:
             self._lost(way, errors, subnets)
 
     async def _send_all(self, stream: MessageStream, outgoing: asyncio.Queue[bytes]) -> None:
+        asked = False
         while True:
             try:
-                async with asyncio.timeout(PING_EVERY):
+                async with asyncio.timeout(PONG_WITHIN if asked else PING_EVERY):
                     message = await outgoing.get()
             except TimeoutError:
                 await stream.ping()
+                asked = not asked
                 continue
             await stream.send(message)
 

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from whimbrel.link.memory import Memory
-from whimbrel.link.pattern import Seen
+from whimbrel.link.pattern import POLICED_FROM, Seen
 from whimbrel.link.ways import Candidate
 
 USUAL_FIRST, USUAL_LEAST, USUAL_MOST = 0.4, 0.3, 2.0
@@ -142,6 +142,10 @@ class Dialer:
     def usual(self) -> float:
         """Seconds after which a handshake that was not answered has another one put beside it."""
         return min(max(1.5 * self._usual, USUAL_LEAST), USUAL_MOST)
+
+    def is_late(self, now: float, began: float) -> bool:
+        """Whether a handshake takes several times what is usual."""
+        return now - began > LATE * self.usual
 
     def _search(self, now: float, silent: Candidate | None) -> tuple[list[Candidate], float | None]:
         chosen: list[Candidate] = []
@@ -348,6 +352,15 @@ class Dialer:
         """Whether that was within the last minute."""
         return now - self._active_at < ACTIVE
 
+    def opened(self, now: float, text: str) -> None:
+        """A way by exchanges has opened another connection beside its first."""
+        candidate = self._candidates.get(text)
+        if candidate is None or candidate.near:
+            return
+        self._all.append(now)
+        for name in self._subnets_of(candidate):
+            self._count(name, now)
+
     def works(self, now: float) -> None:
         """An answer has come by some way."""
         self._good_at = now
@@ -392,7 +405,7 @@ class Dialer:
                 continue
             made = sum(began - BUDGET_WINDOW < t < began for t in subnet.attempts)
             self.seen.hung(now, made)
-            if made >= 3:
+            if made >= POLICED_FROM:
                 subnet.closed_until = began + BUDGET_WINDOW
 
     def lost(self, now: float, text: str, lasted: float) -> None:

@@ -70,7 +70,7 @@ MESSAGE_LANES, BULK_LANES = 1, 2
 
 LEAVING_MAX = 30.0
 """Seconds that a lesser way has to end what it carries."""
-LEAVING_DOUBTED = 3.0
+LEAVING_DOUBTED = 1.5
 """And one that owed an answer when another took its place: after that it was frozen."""
 BUSY_LEAST, BUSY_PAUSE, BUSY_MAX = 0.05, 1.0, 60.0
 """Seconds until an operation is tried again after `busy`: at least, without a time, and at most."""
@@ -212,6 +212,7 @@ class Link:
         if way.leg.asking is not None and self.watching.outdated(way.leg, now):
             actions.append(Abandon(way.number, way.leg.asking))
             del way.requests[way.leg.asking]
+            way.lanes -= 1
             self.watching.not_asked(way.leg)
         while self._has_room(way, bulk=False):
             batch = self._batch(TEXTS if self.dialer.seen.frozen else FRAME_MAX)
@@ -252,6 +253,7 @@ class Link:
         request, operation = part
         request.sent_at = now
         way.requests[way.last_n] = request
+        self._count_lanes(now, way)
         actions.append(Send(way.number, way.last_n, (operation,)))
 
     def _next_part(self, chunk: Pending, most: int) -> tuple[Request, Operation] | None:
@@ -292,7 +294,14 @@ class Link:
     ) -> None:
         way.last_n += 1
         operations = self._carry(now, way, way.last_n, batch, watch)
+        self._count_lanes(now, way)
         actions.append(Send(way.number, way.last_n, operations))
+
+    def _count_lanes(self, now: float, way: Way) -> None:
+        """Exchanges under way at the same time have a connection each."""
+        if not way.is_stream and len(way.requests) > way.lanes:
+            way.lanes += 1
+            self.dialer.opened(now, way.candidate.text)
 
     def _carry(
         self, now: float, way: Way, n: int, batch: list[Pending], watch: Watch | None
@@ -592,7 +601,12 @@ class Link:
     def _came_up(self, now: float, way: Way, subnets: tuple[str, ...], actions: list[Action]) -> None:
         """The first sealed answer: from now on this way counts, unless a better one does already."""
         way.up_since = now
+        sluggish = self._main is not None and not self._doubted and self.dialer.is_late(now, way.dialled_at)
         self.dialer.came_up(now, way.candidate.text, subnets)
+        if sluggish:  # a way that is fine is not left for one that took so long
+            self.dialer.went_silent(now, way.candidate.text, 0.0)
+            self._leave(now, way, actions)
+            return
         way.pace.opened(now - way.dialled_at, TURNS[way.candidate.carries])
         if self.dialer.only_short and self._letters.up is not None:
             way.proving = PROOF

@@ -18,7 +18,7 @@ SHORT_WITHIN = 6.0
 """Seconds for a letter that has a connection of its own: others are sent beside it long before."""
 PROOF, PROOF_WITHIN = 24, 1.0
 """Questions that a way has to answer where connections freeze after 25 packets, one after the other; and the seconds for each."""
-BULK_LATE = 2.0
+BULK_LATE = 1.0
 """Seconds more than a message's after which bulk without an answer is late: nobody waits for it with a text."""
 EXCHANGE_LATE = 0.7
 """Seconds after which the answer to a letter is late at least: it may need a new connection."""
@@ -62,6 +62,8 @@ class Way:
     """Bytes that were answered or came by themselves, about."""
     messages: int = 0
     comes_every: float = LISTEN_MOST
+    lanes: int = 1
+    """Connections that a way by exchanges has opened and may use again."""
     proving: int | None = None
     """Questions that it has still to answer until it counts, where connections freeze: texts do not go by it before."""
     letter: int | None = None
