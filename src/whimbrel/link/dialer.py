@@ -290,7 +290,9 @@ class Dialer:
             return recent[min(-left, len(recent) - 1)] + BUDGET_WINDOW
         step = SHORT_GAP
         if not bulk and len(recent) >= EASY * budget:
-            step = max(step, (recent[0] + BUDGET_WINDOW - now) / left)
+            # Until each of those that went is forgotten there is room for so many: none of these times may find it used up.
+            step = max((t + BUDGET_WINDOW - now) / (left + n) for n, t in enumerate(recent))
+            step = max(step, SHORT_GAP)
         return (mine[-1] if mine else float("-inf")) + step
 
     # ------------------------------------------------------------------------------- budgets
