@@ -203,6 +203,7 @@ def as_markdown(records: Sequence[Record], facts: dict[str, Any]) -> str:
         parts.append("")
     parts += ["## Beside the open network", "", *_costs(records), ""]
     parts += ["## What was not reached", "", *(_not_reached(found, records) or ["Nothing."]), ""]
+    parts += ["## What these runs do not show", "", *_not_shown(found, records), ""]
     parts += ["## With what", "", *(f"- {name}: {value}" for name, value in facts.items()), ""]
     return "\n".join(parts)
 
@@ -278,7 +279,9 @@ def _not_reached(found: Sequence[Cell], records: Sequence[Record]) -> list[str]:
             or (goal and (cell.median > goal[0] or cell.worst > goal[1]))
         )
         if verdict in ("missed", "close") and goal is not None and slow:
-            what.append(f"{_times(cell)} s in place of {goal[0]:g} ({goal[1]:g})")
+            what.append(
+                f"{_times(cell)}{'' if cell.median is None else ' s'} in place of {goal[0]:g} ({goal[1]:g})"
+            )
         what += [
             f"{count} {word}"
             for count, word in (
@@ -300,6 +303,23 @@ def _not_reached(found: Sequence[Cell], records: Sequence[Record]) -> list[str]:
             lines.append(
                 f"- {run.measure}, {run.mode}, seed {run.seed}: back on the plain way after {_s(run.recovered)} s in place of 60"
             )
+    return lines
+
+
+def _not_shown(found: Sequence[Cell], records: Sequence[Record]) -> list[str]:
+    """How far the runs are from the full table."""
+    fewest = min((cell.counted for cell in found if cell.peer == "whimbrel"), default=0)
+    sent = min((record.sent for record in records if record.mode != "cold" and not record.failed), default=0)
+    lines = [
+        f"- The full table (`make lab`) is 20 repeats with 100 messages each way; here each cell has at least {fewest}, and a talk has"
+        f" {sent} messages of both or more.",
+        "- *Lost* is what had not arrived when the waiting ended; the first message of a cold start counts, too.",
+    ]
+    if not any(record.picture is not None or record.file is not None for record in records):
+        lines.append("- No files were sent in these runs.")
+    missing = [name for name in names() if name != "S8" and name not in {cell.measure for cell in found}]
+    if missing:
+        lines.append(f"- Not run: {', '.join(missing)}.")
     return lines
 
 

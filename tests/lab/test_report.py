@@ -110,6 +110,14 @@ def test_the_page_says_what_was_not_reached_and_nothing_of_what_was() -> None:
     assert "S22, cut" not in missing
 
 
+def test_the_page_says_how_far_it_is_from_the_full_table() -> None:
+    page = as_markdown([run("S4"), run("S4", "cold", None, sent=1, lost=1)], FACTS)
+    assert "here each cell has at least 1, and a talk has 200 messages" in page
+    assert "- No files were sent in these runs." in page
+    assert "- Not run: S0, S1," in page
+    assert "- S4, cold: never in place of 5 (5), 1 lost" in page
+
+
 def test_files_and_texts_beside_them_are_held_to_what_is_wanted() -> None:
     quick = as_markdown(
         [run("S6", file=124.0, picture=7.0, text_beside_file=0.8), run("S14", picture=120.0)], FACTS
