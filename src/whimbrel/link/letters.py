@@ -151,7 +151,7 @@ class Letters:
         if len(letter.ways) >= min(letter.left, PIECES) and late_at > now:
             return late_at
         besides = [candidate for candidate, _ in letter.ways.values()]
-        ends = letter.left <= PIECES  # what has begun is worth most when it is whole
+        ends = letter.left <= 1  # what has begun is worth most when it is whole
         candidate, at = self._short(now, bulk=letter.kind is Kind.BULK, hedge=ends, besides=besides)
         if candidate is None:
             return at
