@@ -30,7 +30,7 @@ _CONTROLS_AFTER_S = 4.0
 _RECOVERY_PATIENCE_S = 90.0
 _FILE_PATIENCE_S = 400.0
 """A file of 1 MB goes up a line of 140 kbit/s and down another one, which takes two minutes at best."""
-_REST_S = 15.0
+_REST_S = 60.0
 _MINUTE = 60.0
 
 
