@@ -326,7 +326,8 @@ def hello_of(data: bytes | bytearray) -> Hello | None:
         at += 1 + hello[at]
         at += 2 + int.from_bytes(hello[at : at + 2], "big")
         at += 1 + hello[at]
-        end = at + 2 + int.from_bytes(hello[at : at + 2], "big")
+        # What a length promises beyond the hello's end is not there to be looked at.
+        end = min(at + 2 + int.from_bytes(hello[at : at + 2], "big"), len(hello))
         at += 2
         while at + 4 <= end:
             kind = int.from_bytes(hello[at : at + 2], "big")
