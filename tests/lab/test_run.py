@@ -39,8 +39,8 @@ def _task(measure: str, mode: str) -> Task:
 
 
 class _Runs:
-    """All runs are begun at once; each test waits for its own. One whose controls failed, or whose city could not be built, says
-    nothing of whoever talked in it: it is made once more at the end, alone."""
+    """All runs are begun at once; each test waits for its own. One whose controls failed says nothing of whoever
+    talked in it: it is made once more at the end, alone. What failed otherwise is not."""
 
     def __init__(self, tasks: list[Task]) -> None:
         self._records: dict[tuple[str, str], Record] = {}
@@ -62,7 +62,7 @@ class _Runs:
                 self._came.notify_all()
 
     def _take_unless_void(self, record: Record) -> None:
-        if record.void or record.failed:
+        if record.void and not record.failed:
             self._nothing_said[record.measure, record.mode] = record
         else:
             self._take(record)
