@@ -205,9 +205,10 @@ class Conversation:
     @property
     def offered(self) -> Line | None:
         """Where the conversation would go on, once the person agrees."""
+        if len(self.lines) == 1:
+            only = self.lines[0]
+            return only if only.state.standing is Standing.OFFERED else None
         lines = [line for line in self.lines if line.state.standing is Standing.OFFERED]
-        if not lines:
-            return None
         return min(lines, key=lambda line: (-line.state.generation, line.state.log), default=None)
 
     @property
@@ -277,6 +278,9 @@ class Conversation:
         """Members, rights and the like of the line that counts; from memory where it holds, else MLS is asked. None: there is
         no line."""
         line = self.line or self.latest
+        known = self._glance
+        if line is not None and known is not None and known.holds_for(line):
+            return known
         known = self._look_again(line)
         if line is None or (known is not None and known.holds_for(line)):
             return known

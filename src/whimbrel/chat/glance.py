@@ -58,7 +58,7 @@ class Glance:
         return replace(self, log=line.state.log, turn=line.state.turn)
 
     def holds_for(self, line: Line) -> bool:
-        return (self.log, self.turn) == (line.state.log, line.state.turn)
+        return self.turn == line.state.turn and self.log == line.state.log
 
     def pack(self) -> list[Any]:
         return list(astuple(self))

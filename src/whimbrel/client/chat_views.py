@@ -38,7 +38,7 @@ def told(rows: Iterable[Overview]) -> list[Overview]:
 
 def files_of_last(reading: Reading, rows: Iterable[Overview]) -> dict[bytes, list[FileRow]]:
     """The files of the newest message of each."""
-    return reading.files_of(row.last.id for row in rows if row.last is not None and row.last.event is None)
+    return reading.files_of(row.last.id for row in rows if row.last is not None and row.last.has_files)
 
 
 def chat_item(person: Person, row: Overview, files: dict[bytes, list[FileRow]], now: int) -> ChatItem:

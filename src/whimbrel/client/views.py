@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from whimbrel.chat.contacts import Contact
@@ -23,8 +24,16 @@ def moment(milliseconds: int) -> str | None:
     """RFC 3339 in UTC, to the millisecond; None for no time."""
     if milliseconds <= 0:
         return None
-    seconds, rest = divmod(milliseconds, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{rest:03}Z"
+    day, rest = divmod(milliseconds, 86_400_000)
+    seconds, rest = divmod(rest, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    return f"{_day(day)}T{minutes // 60:02}:{minutes % 60:02}:{seconds:02}.{rest:03}Z"
+
+
+@lru_cache(maxsize=512)
+def _day(number: int) -> str:
+    """The date so many days after the first of 1970: a list asks for the same ones over and over."""
+    return datetime.fromtimestamp(number * 86_400, UTC).isoformat()[:10]
 
 
 def milliseconds(moment: str) -> int:

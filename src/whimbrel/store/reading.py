@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from whimbrel.chat.records import ChatSettingsRow, FileRow, MessageRow, MessageState
 from whimbrel.store import rows
@@ -20,13 +20,14 @@ GLIMPSE: Final = 200
 _ON_DISK: Final = "('here', 'going', 'coming')"
 _LAST: Final = (
     "m.chat, m.id, m.n, m.at, m.sender, m.mine, m.event, m.deleted, m.state,"
-    f" substr(m.text, 1, {GLIMPSE}), CASE WHEN m.event IS NULL THEN x'' ELSE m.content END"
+    f" substr(m.text, 1, {GLIMPSE}), CASE WHEN m.event IS NULL THEN x'' ELSE m.content END,"
+    " EXISTS (SELECT 1 FROM files WHERE message = m.id)"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Last:
-    """The newest row of a chat, as far as a list shows it: the beginning of a text, the details of what happened."""
+class Last(NamedTuple):
+    """The newest row of a chat, as far as a list shows it: the beginning of a text, the details of what happened. (A list
+    of all chats has thousands: a tuple is made in a third of the time of a data class.)"""
 
     chat: bytes
     id: bytes
@@ -39,10 +40,10 @@ class Last:
     state: MessageState
     text: str
     content: bytes
+    has_files: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
+class Overview(NamedTuple):
     """A chat as a list shows it."""
 
     chat: bytes
@@ -101,7 +102,7 @@ class Reading:
         }
         firsts = dict(self._in("SELECT n, id FROM messages WHERE n", [first for _, first in unread.values()]))
         last = {
-            columns[0]: Last(*columns)
+            columns[0]: Last._make(columns)
             for columns in self._of_chats(
                 f"SELECT {_LAST} FROM chats AS c JOIN messages AS m"
                 " ON m.n = (SELECT max(n) FROM messages WHERE chat = c.id) WHERE c.hidden = 0",
