@@ -68,6 +68,14 @@ FRAMES = """
   requestAnimationFrame(next);
 }
 """
+# The numbers of the first and the last message in the document; texts alone, so that nothing is laid out for it.
+ENDS = """
+() => {
+  const rows = document.querySelectorAll('[role="log"] [data-bubble]');
+  const numbers = [rows[0], rows[rows.length - 1]].map((row) => row.textContent.match(/(\\d+): /)?.[1]);
+  return numbers.filter((number) => number !== undefined);
+}
+"""
 # When a text stands in the log: milliseconds of Unix time of the frame after it was put there.
 ARRIVALS = """
 () => {
@@ -295,11 +303,7 @@ def _scroll(page: Page, seconds: float, step: int = WHEEL) -> set[str]:
         for _ in range(10):
             page.mouse.wheel(0, -step)
             page.wait_for_timeout(16)
-        seen |= set(
-            page.evaluate(
-                "() => [...document.querySelector('[role=log]').innerText.matchAll(/^(\\d+): /gm)].map(m => m[1])"
-            )
-        )
+        seen |= set(page.evaluate(ENDS))
     return seen
 
 

@@ -24,16 +24,28 @@ export function rows(items: readonly Item[], unreadFrom: string | null): Row[] {
     const later = items[at + 1];
     const day = !earlier || dayOf(earlier) !== dayOf(item) ? item.at : null;
     const unread = unreadFrom !== null && item.id === unreadFrom;
-    made.push({
-      key: keyOf(item),
-      item,
-      day,
-      unread,
-      head: day !== null || unread || !earlier || !together(earlier, item),
-      tail: !later || later.id === unreadFrom || dayOf(later) !== dayOf(item) || !together(item, later),
-    });
+    const head = day !== null || unread || !earlier || !together(earlier, item);
+    const tail = !later || later.id === unreadFrom || dayOf(later) !== dayOf(item) || !together(item, later);
+    made.push(asBefore({ key: keyOf(item), item, day, unread, head, tail }));
   }
   return made;
+}
+
+/** The rows of before: what has not changed is the same object, so that nothing of it is looked at again when others come. */
+const known = new WeakMap<Item, Row>();
+function asBefore(row: Row): Row {
+  const before = known.get(row.item);
+  if (
+    before &&
+    before.key === row.key &&
+    before.day === row.day &&
+    before.unread === row.unread &&
+    before.head === row.head &&
+    before.tail === row.tail
+  )
+    return before;
+  known.set(row.item, row);
+  return row;
 }
 
 export function keyOf(item: Item): string {

@@ -3,12 +3,14 @@ import type { ChatItem } from "../api/types";
 import type { Key } from "../words/words";
 
 export function mayWrite(chat: ChatItem): boolean {
-  return (chat.standing === "open" || chat.standing === "asked") && chat.may_post;
+  return chat.standing === "open" && chat.may_post;
 }
 
 /** Why there is no text box. */
 export function whyNot(chat: ChatItem): Key {
   switch (chat.standing) {
+    case "asked":
+      return "conversation.standing.asked";
     case "left":
       return "conversation.standing.left";
     case "removed":

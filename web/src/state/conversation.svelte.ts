@@ -35,7 +35,7 @@ export const UNPLACED = -1e6;
 
 const SEEN_AFTER_MS = 150;
 let locals = 0;
-const PORTION = 8;
+const PORTION = 5;
 /** Hidden windows have no frames. */
 const nextFrame = () =>
   new Promise<void>((go) => (document.hidden ? setTimeout(go) : requestAnimationFrame(() => go())));
@@ -69,7 +69,15 @@ export class Conversation {
   /** Keys of messages that were sent from here, by the id that they have got. */
   #keys = new Map<string, string>();
 
+  /** Came while the chat was loaded, and not shown yet. */
+  #fresh = new Set<string>();
+
   constructor(readonly chat: string) {}
+
+  /** Whether a message has just come; true once for each. */
+  isFresh(id: string): boolean {
+    return this.#fresh.delete(id);
+  }
 
   // -- loading --------------------------------------------------------------------------------------------
 
@@ -243,6 +251,7 @@ export class Conversation {
     if (!isEvent(item) && item.mine && !this.#has(item.id)) this.#adopt(item);
     const { stretch, came } = withOne(this.stretch, this.#known(item));
     this.stretch = stretch;
+    if (came) this.#fresh.add(item.id);
     const fromOthers = !item.mine && came;
     if (fromOthers && (this.position !== "end" || !stretch.last)) this.newer += 1;
     if (fromOthers && !isEvent(item) && this.unreadFrom === null && !this.#looking())
