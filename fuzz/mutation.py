@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import cbor2
@@ -114,12 +114,23 @@ def _is_huge(value: Any) -> bool:
     waiting, count = [value], 0
     while waiting:
         part = waiting.pop()
-        inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+        inner = _inside(part)
         count += len(inner) + (len(part) // 64 if isinstance(part, bytes | str) else 0)
         if count > _PARTS_MAX:
             return True
         waiting.extend(inner)
     return False
+
+
+def _inside(part: Any) -> Collection[Any]:
+    match part:
+        case dict():
+            return [*part.keys(), *part.values()]
+        case list() | tuple() | set() | frozenset():
+            return part
+        case cbor2.CBORTag():
+            return (part.value,)
+    return ()
 
 
 def _changed(value: Any, chance: random.Random, blind: Blind, nest: int) -> Any:
