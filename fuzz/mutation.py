@@ -112,7 +112,8 @@ def _json(data: bytes, chance: random.Random, blind: Blind) -> bytes:
 
 def _is_unfit(value: Any) -> bool:
     """Whether it has more parts than any input has room for (lists of copies of lists of copies), or is of a kind that tags make and
-    no parser here knows (decimals, networks, patterns, sets): to write some of these the library may take for ever."""
+    no parser here knows (decimals, networks, patterns, sets). Targets hung while a value was written, never since these are left out;
+    which kind it was is not known."""
     waiting, count = [value], 0
     while waiting:
         part = waiting.pop()

@@ -251,7 +251,7 @@ export class Conversation {
     if (!isEvent(item) && item.mine && !this.#has(item.id)) this.#adopt(item);
     const { stretch, came } = withOne(this.stretch, this.#known(item));
     this.stretch = stretch;
-    if (came) this.#fresh.add(item.id);
+    if (came && stretch.last && !isEvent(item)) this.#fresh.add(item.id);
     const fromOthers = !item.mine && came;
     if (fromOthers && (this.position !== "end" || !stretch.last)) this.newer += 1;
     if (fromOthers && !isEvent(item) && this.unreadFrom === null && !this.#looking())
