@@ -162,6 +162,19 @@ async def test_it_locks_by_itself_when_nobody_is_there(
     await until(lambda: street.ada.locked)
 
 
+async def test_the_time_begins_with_the_choice(street: Neighbours, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until then no window said that somebody is there, for hours perhaps."""
+    monkeypatch.setattr(lock, "LOOK_EVERY", 0.02)
+    ahead = 7200.0
+    usual = street.ada.shell._clock
+    street.ada.shell._clock = lambda: usual() + ahead
+    await ask(street.ada, "set_settings", lock_after=300)
+    await asyncio.sleep(1.2)
+    assert not street.ada.locked
+    ahead += 310.0
+    await until(lambda: street.ada.locked)
+
+
 async def test_everything_is_erased_by_name_and_the_program_is_to_end(tmp_path: Path) -> None:
     async with Service.open(tmp_path / "ada", wait=0) as service:
         await ask(service, "init", name="Ada")

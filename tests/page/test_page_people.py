@@ -251,10 +251,10 @@ def test_all_windows_lock_together_and_open_with_the_passphrase_alone(three: Seq
 def test_it_locks_by_itself_when_nobody_touches_it_and_not_before(three: Sequence[Person]) -> None:
     ada, *_ = three
     ada.ask("set_passphrase", new=SECRET)
-    ada.ask("set_settings", lock_after=4)
+    ada.ask("set_settings", lock_after=6)
     locked = ada.page.get_by_role("heading", name="Locked")
     expect(ada.chats).to_be_visible()
-    for step in range(30):  # six seconds
+    for step in range(40):  # eight seconds
         ada.page.mouse.move(600 + step, 400)
         ada.page.wait_for_timeout(200)
         assert not locked.is_visible()

@@ -56,6 +56,8 @@ async def set_settings(
         raise ServiceError("setting", f"{error}.", "", WRONG_USE) from None
     if any(value is not None for value in given.values()):
         await service.shell.keep(save)
+        if lock_after is not None:
+            service.lock.touch()  # no window says so while nothing locks: the time begins with the choice
         service.take_settings(after)
     yield after
 
