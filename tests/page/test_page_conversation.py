@@ -239,3 +239,18 @@ def test_new_messages_are_announced_once_with_the_name(ada: Person, bo: Person) 
     spoken = ada.page.locator("[aria-live=polite], [role=status]").all_inner_texts()
     assert sum("heard by who does not see" in text and "Bo" in text for text in spoken) <= 1
     assert ada.log.get_attribute("aria-live") in (None, "off", "polite")
+
+
+def test_the_end_stays_in_sight_when_the_beginning_of_the_chat_grows(ada: Person) -> None:
+    """In a chat short enough that its beginning is in the document, and long enough to scroll."""
+    ada.open_chat("Cleo")
+    for n in range(14):
+        ada.write(f"line {n} of a short talk")
+    expect(ada.bubble("line 13 of a short talk")).to_be_in_viewport()
+    below = "log => log.scrollHeight - log.scrollTop - log.clientHeight"
+    before = ada.log.evaluate("log => log.scrollHeight")
+    assert ada.log.evaluate("log => log.scrollHeight > log.clientHeight"), "nothing to scroll"
+    ada.log.evaluate("log => { log.firstElementChild.querySelector('h2').style.paddingBlock = '40px'; }")
+    ada.page.wait_for_timeout(300)
+    assert ada.log.evaluate("log => log.scrollHeight") > before
+    assert ada.log.evaluate(below) <= 1

@@ -4,7 +4,9 @@ import {
   EMPTY,
   merged,
   MOST,
+  nextPortion,
   PAGE,
+  PORTION_MOST,
   withNewer,
   withOlder,
   withOne,
@@ -72,5 +74,26 @@ describe("a stretch", () => {
         expect(all).toEqual([...new Set([...one, ...other].map((each) => each.n))].sort((a, b) => a - b));
       }),
     );
+  });
+});
+
+describe("the rows of a frame", () => {
+  const after = (perRow: number, from: number) => {
+    let rows = from;
+    for (let n = 0; n < 20; n++) rows = nextPortion(rows, rows * perRow);
+    return rows;
+  };
+
+  it("are as many as the computer can put in within their part of a frame", () => {
+    expect(after(0.1, 3)).toBe(PORTION_MOST);
+    expect(after(2, 10)).toBe(2);
+    expect(after(2, 1)).toBe(2);
+    expect(after(50, 10)).toBe(1);
+  });
+
+  it("never creep or rush because of one odd frame, or a clock that stood still", () => {
+    expect(nextPortion(4, 80)).toBe(2);
+    expect(nextPortion(3, 0)).toBe(PORTION_MOST);
+    expect(nextPortion(1, 1000)).toBe(1);
   });
 });

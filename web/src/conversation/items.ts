@@ -33,6 +33,19 @@ export const PAGE = 40;
 /** More are not kept, and not in the document: memory stays flat however far one scrolls. */
 export const MOST = 120;
 
+/** Rows that are put into the document in one frame: at first, and at the most. */
+export const PORTION_FIRST = 3;
+export const PORTION_MOST = 10;
+/** What they may cost, in ms; the rest of the frame is for the scrolling. */
+const PORTION_MS = 4;
+
+/** How many rows are put in next, when `rows` of them took `ms`. One slow frame is no reason to creep, one fast one none to rush. */
+export function nextPortion(rows: number, ms: number): number {
+  const fitting = (rows * PORTION_MS) / Math.max(ms, 0.1);
+  const half = (rows + fitting) / 2;
+  return Math.max(1, Math.min(PORTION_MOST, fitting < rows ? Math.floor(half) : Math.ceil(half)));
+}
+
 /** Older ones in front; the newest go when there are too many. */
 export function withOlder(stretch: Stretch, older: readonly Item[], first: boolean): Stretch {
   const items = merged(older, stretch.items);

@@ -1,10 +1,14 @@
 // One chat as this window shows it: the loaded stretch of it, what was sent a moment ago, and where one reads.
+import { tick } from "svelte";
 import { ApiError, ask, call, UNREACHABLE } from "../api/calls";
 import type { ChangeItem, FileItem, MessageItem, QuoteItem } from "../api/types";
 import {
   EMPTY,
   isEvent,
+  nextPortion,
   PAGE,
+  PORTION_FIRST,
+  PORTION_MOST,
   withNewer,
   withOlder,
   withOne,
@@ -35,12 +39,14 @@ export const UNPLACED = -1e6;
 
 const SEEN_AFTER_MS = 150;
 let locals = 0;
-const PORTION = 5;
 /** Hidden windows have no frames. */
 const nextFrame = () =>
   new Promise<void>((go) => (document.hidden ? setTimeout(go) : requestAnimationFrame(() => go())));
 
 export class Conversation {
+  /** The edge of what is loaded is all but in sight: rows come as they can, even if a frame is late by it. */
+  hurry = false;
+  #portion = PORTION_FIRST;
   stretch = $state.raw<Stretch>(EMPTY);
   /** Sent from here and without an id yet, or refused by the app. */
   pending = $state.raw<Message[]>([]);
@@ -142,19 +148,24 @@ export class Conversation {
     return this.#loading;
   }
 
-  /** So few at a time that no frame is late by them; what is nearest comes first. */
+  /** So few at a time that no frame is late by them, as this computer is; what is nearest comes first. */
   async #inPortions(way: "older" | "newer", fresh: Item[]): Promise<void> {
     const end = fresh.length < PAGE;
-    for (let done = 0; done < fresh.length || (done === 0 && end); done += PORTION) {
+    for (let done = 0; done < fresh.length || (done === 0 && end);) {
       if (done > 0) await nextFrame();
-      const whole = end && done + PORTION >= fresh.length;
+      const portion = this.hurry ? PORTION_MOST : this.#portion;
+      const whole = end && done + portion >= fresh.length;
+      const from = performance.now();
       if (way === "older") {
-        const part = fresh.slice(Math.max(0, fresh.length - done - PORTION), fresh.length - done);
+        const part = fresh.slice(Math.max(0, fresh.length - done - portion), fresh.length - done);
         this.stretch = withOlder(this.stretch, part, whole);
       } else {
-        this.stretch = withNewer(this.stretch, fresh.slice(done, done + PORTION), whole);
+        this.stretch = withNewer(this.stretch, fresh.slice(done, done + portion), whole);
         if (whole) this.newer = 0;
       }
+      done += portion;
+      await tick(); // they stand in the document, and their places are reckoned
+      this.#portion = nextPortion(portion, performance.now() - from);
     }
   }
 
