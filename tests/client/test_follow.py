@@ -75,6 +75,8 @@ async def window(service: Service) -> AsyncIterator[Window]:
 async def test_what_comes_is_told_to_every_window_alike(street: Neighbours) -> None:
     async with window(street.bo) as one, window(street.bo) as other:
         await ask(street.ada, "send", chat="Bo", text="hello")
+        for each in (one, other):
+            await each.until("message", lambda message: message["text"] == "hello")
         await ask(street.ada, "send", chat="Rope", text="all")
         for each in (one, other):
             await each.until("message", lambda message: message["text"] == "all")

@@ -165,6 +165,7 @@ class Acceptances:
             chat.hidden = True
         founded = found(person, Roles(both), [joiner], now)
         state = founded.line(log, invite.relay, chat.next_generation(now))
+        state.healing.at = now  # our keys in this group are of this moment
         person.inbox.send_grants(person.next_n, fx)
         entry = self._claim_entry(chat, state, founded.welcome or b"", founded.tree, joiner, log)
         change = proofs.sign_change(founded.takeover(), keys.admin_private, invite.relay, log)
@@ -187,7 +188,7 @@ class Acceptances:
             move=None,
             log=log,
             relay=state.relay,
-            routes=person.relays[state.relay].routes,
+            routes=(),  # the log is on a relay of theirs: they know the ways better
             read=state.read,
             write=state.write,
             position=Position(0, 0, state.h),

@@ -64,6 +64,8 @@ from whimbrel.wire.operations import SEALED_CHUNK, Get
 
 STOCK = 3
 """Fresh key packages that a contact holds of us."""
+STOCK_WAIT = 8_000
+"""Milliseconds that they let texts go first: they are as large as twenty of them, and nobody waits for them."""
 INLINE = 40_000
 """Bytes of tree and Welcome that still travel inside the letter; larger ones are blobs."""
 Place = bytes | tuple[bytes, int]
@@ -292,7 +294,8 @@ class Person:
         """Hand a contact fresh key packages, inside the chat with them."""
         packages = [self.inbox.key_package(now, fx) for _ in range(count)]
         self.inbox.send_grants(self.next_n, fx)
-        chat.put(OutboxRow(chat.id, "stock", encode_key_packages(packages)), fx)
+        body = encode_key_packages(packages)
+        chat.put(OutboxRow(chat.id, "stock", body, not_before=now + STOCK_WAIT), fx)
 
     def met(self, chat: Conversation, line: Line, fx: Effects, anew: Sequence[bytes] = ()) -> None:
         """Learn the names of members that nobody introduced, from the cards that their leaves name. `anew`: accounts whose

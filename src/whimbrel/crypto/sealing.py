@@ -21,7 +21,7 @@ PRIVATE = 32
 """Bytes of a private key: the seed of both halves (draft-connolly-cfrg-xwing-kem)."""
 PUBLIC = 1216
 """Bytes of a public key: ML-KEM-768 (1184) and X25519 (32)."""
-SIZES = (1024, 4096, 8192, 16384, 32768, 63488)
+SIZES = (1024, 4096, 8192, 12288, 16384, 32768, 63488)
 """Sizes of the padded plaintext. The largest, sealed, still fits an entry of a log (64 KiB)."""
 SEAL_MAX = SIZES[-1] - 1
 """Bytes that can be sealed; what is larger goes into a blob."""
