@@ -187,6 +187,18 @@ async def test_what_was_to_be_removed_is_removed_at_the_next_start(street: Neigh
     assert not any(name.startswith(UNWANTED) for name in shell.home.database.facts())
 
 
+async def test_both_write_at_once_after_an_invite_was_opened(street: Neighbours) -> None:
+    """Before either has handed the other anything else, and with nothing in the log but the Welcome."""
+    for one, other, name, friend in (
+        (street.ada, street.bo, "Ada", "Bo"),
+        (street.bo, street.ada, "Bo", "Ada"),
+    ):
+        await ask(one, "send", chat=friend, text=f"hello {friend}")
+        await comes(other, name, text=f"hello {friend}")
+    waiting = {row.kind for chat in street.ada.person().chats.values() for row in chat.outbox}
+    assert "stock" in waiting, "it took as long as key packages wait, and shows nothing"
+
+
 async def test_a_message_taken_back_while_its_file_goes_up_is_never_sent(street: Neighbours) -> None:
     street.ada.shell.transfers._put = _never  # type: ignore[method-assign]
     [sent] = await ask(
@@ -199,7 +211,8 @@ async def test_a_message_taken_back_while_its_file_goes_up_is_never_sent(street:
     await ask(street.ada, "send", chat="Bo", text="yes")
     await comes(street.bo, "Ada", text="yes")
     assert [item["text"] for item in await shown(street.bo, "Ada")] == ["yes"]
-    assert street.ada.shell.person.waiting() == 0
+    chats = street.ada.person().chats.values()
+    assert [row for chat in chats for row in chat.outbox if row.message is not None] == []
 
 
 async def _never(*_: Any) -> None:

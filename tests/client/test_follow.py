@@ -80,7 +80,8 @@ async def test_what_comes_is_told_to_every_window_alike(street: Neighbours) -> N
         await ask(street.ada, "send", chat="Rope", text="all")
         for each in (one, other):
             await each.until("message", lambda message: message["text"] == "all")
-            await each.until("chat", lambda chat: chat["name"] == "Rope")
+        for each in (one, other):
+            await each.caught_up()
         assert one.texts() == other.texts() == ["hello", "all"]
         [listed] = [chat for chat in await ask(street.bo, "chats") if chat["name"] == "Rope"]
         assert one.chats[listed["id"]] == other.chats[listed["id"]] == listed

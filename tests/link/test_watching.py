@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from link_table import (
@@ -223,6 +224,18 @@ def test_another_read_token_is_told_and_the_cursor_stays(up: tuple[Table, int]) 
     assert watches(actions)[-1].items == (item(1, after=4, read=b"S"),)
     n = of(table.actions, Send)[-1].n
     assert seqs(table.answer(way, n, watched((1, fetched(5))))) == [5]
+
+
+def test_another_read_token_shows_the_head_anew_though_nothing_came(up: tuple[Table, int]) -> None:
+    """What the token before showed was the head at its end: who reads waits for where the log stands now."""
+    table, way = up
+    last = fetched(4, ended=True)
+    push(table, way, 1, last)
+    watch(table, item(1, read=b"S"))
+    n = of(table.actions, Send)[-1].n
+    actions = table.answer(way, n, watched((1, replace(last, records=(), ended=False))))
+    [told] = of(actions, DeliverRecords)
+    assert (told.what.records, told.what.head) == ((), last.head)  # type: ignore[union-attr]
 
 
 def test_a_failure_ends_a_slot_once_and_the_owner_wakes_it(up: tuple[Table, int]) -> None:

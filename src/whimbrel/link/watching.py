@@ -107,6 +107,7 @@ class Watching:
                 continue
             if old.read != item.read:
                 old.read, old.version, old.stopped = item.read, self._next_version(), False
+                old.head = None  # what the token before showed may be the head at its end: this one's is told, news or not
             if item.after > old.cursor:
                 self._move(old, item.after)
             slots[number] = old
