@@ -50,6 +50,9 @@ BUDGET_ALL, BUDGET_MORE = 10, 20
 SHORT_GAP, EASY = 0.25, 0.3
 """Short ones go so many seconds apart while less than that part of the budget was used within the minute; then in steps that
 use up what is left of it exactly when there is more."""
+NOW_AND_THEN, LATELY, QUICK_LEFT = 4, 10.0, 3
+"""Who has written less often than that within so many seconds writes now and then: theirs are not spread over the minute, while so much
+of the budget is left."""
 KEPT_FOR_TEXTS, KEPT_FOR_CHUNKS, KEPT_LEAST = 5, 7, 2
 """Connections in a minute that chunks leave to texts, so that one that comes alone goes at once, and texts to chunks that wait: so many
 less those that went, and two at least to texts."""
@@ -108,6 +111,7 @@ class Dialer:
         self._subnets: dict[str, _Subnet] = {}
         self._all: deque[float] = deque()
         self._short_times: dict[bool, deque[float]] = {False: deque(), True: deque()}
+        self._written_at: deque[float] = deque(maxlen=NOW_AND_THEN)
         self._trying: dict[str, float] = {}
         self._last_dial = float("-inf")
         self._dials = 0  # remote attempts since something last went well: sets the gap
@@ -289,7 +293,8 @@ class Dialer:
         if left <= 0:
             return recent[min(-left, len(recent) - 1)] + BUDGET_WINDOW
         step = SHORT_GAP
-        if not bulk and len(recent) >= EASY * budget:
+        steadily = len(self._written_at) == NOW_AND_THEN and now - self._written_at[0] < LATELY
+        if not bulk and (steadily or left <= QUICK_LEFT) and len(recent) >= EASY * budget:
             # Until each of those that went is forgotten there is room for so many: none of these times may find it used up.
             step = max((t + BUDGET_WINDOW - now) / (left + n) for n, t in enumerate(recent))
             step = max(step, SHORT_GAP)
@@ -333,6 +338,7 @@ class Dialer:
         self._all.clear()
         for times in self._short_times.values():
             times.clear()
+        self._written_at.clear()
         for standing in self._standings.values():
             standing.failures, standing.ready_at, standing.failed_at = 0, now, float("-inf")
         self._climb_failures = 0
@@ -349,6 +355,10 @@ class Dialer:
     def is_used(self, now: float) -> None:
         """Somebody writes or is written to."""
         self._active_at = now
+
+    def is_written(self, now: float) -> None:
+        """Something was written into a log."""
+        self._written_at.append(now)
 
     def is_active(self, now: float) -> bool:
         """Whether that was within the last minute."""

@@ -48,8 +48,8 @@ REST = 1.0
 FAILS, FAILS_ALL = 2, 4
 """Letters in a row that may fail until other ways are tried too, and until none counts as up; also losses until a letter in
 pieces is begun anew."""
-PIECES, BULK_LETTERS = 2, 2
-"""Pieces of a letter, and letters with chunks, that are under way at a time."""
+PIECES, PIECES_BULK, BULK_LETTERS = 4, 2, 2
+"""Pieces of a letter with texts and of one with a chunk, and letters with chunks, that are under way at a time."""
 
 
 class Kind(Enum):
@@ -129,6 +129,9 @@ class Letters:
             self._fails = 0
         leg = self.leg
         wakes: list[float | None] = [self._watching.wake_at(leg, now)]
+        for letter in list(self.under_way.values()):  # what has begun is worth most when it is whole
+            if letter.kind is not Kind.BULK:
+                wakes.append(self._go_on(now, letter, go_on))
         quick = [x for x in self.under_way.values() if x.kind is Kind.TEXT and not x.begun]
         if quick:
             wakes.append(self._write_beside(now, leg, quick, begin))
@@ -138,25 +141,26 @@ class Letters:
             rested_at = self._answered_at + REST
             wakes.append(rested_at if rested_at > now else self._listen(now, leg, begin))
         for letter in list(self.under_way.values()):
-            wakes.append(self._go_on(now, letter, go_on))
+            if letter.kind is Kind.BULK:
+                wakes.append(self._go_on(now, letter, go_on))
         if all(now - x.dialled_at < self._takes for x in quick):
             wakes.append(self._serve_bulk(now, part))
         return min((t for t in wakes if t is not None), default=None)
 
     def _go_on(self, now: float, letter: Letter, go_on: Continue) -> float | None:
         """The next piece of a letter that takes several, or again one that is late."""
-        if not letter.begun or len(letter.ways) >= BESIDE:
+        if not letter.begun or len(letter.ways) >= max(BESIDE, min(letter.left, PIECES)):
             return None
         late_at = letter.dialled_at + 2 * self.late_after
-        if len(letter.ways) >= min(letter.left, PIECES) and late_at > now:
+        bulk = letter.kind is Kind.BULK
+        if len(letter.ways) >= min(letter.left, PIECES_BULK if bulk else PIECES) and late_at > now:
             return late_at
         besides = [candidate for candidate, _ in letter.ways.values()]
-        ends = letter.left <= 1  # what has begun is worth most when it is whole
-        candidate, at = self._short(now, bulk=letter.kind is Kind.BULK, hedge=ends, besides=besides)
+        candidate, at = self._short(now, bulk=bulk, hedge=not bulk or letter.left <= 1, besides=besides)
         if candidate is None:
             return at
         go_on(letter, candidate)
-        return now + self.late_after
+        return now
 
     def _write(self, now: float, leg: Leg, late: bool, begin: Begin) -> float | None:
         """All that waits, and a look at what is new."""

@@ -48,7 +48,7 @@ from whimbrel.link.pattern import Pattern
 from whimbrel.link.queue import CatchUp, Pending, Queue, Ticket, answer_size_of, size_of, size_of_answer
 from whimbrel.link.trouble import Reason, Stage, Trouble
 from whimbrel.link.watching import Leg, Watching
-from whimbrel.link.way import PROOF, TURNS, Request, Way
+from whimbrel.link.way import PROOF, SUSPECT, TURNS, Request, Way
 from whimbrel.link.ways import Candidate, Carries
 from whimbrel.wire.answers import Answer, Failure, Status
 from whimbrel.wire.cbor import MESSAGE_MAX
@@ -72,6 +72,8 @@ LEAVING_MAX = 30.0
 """Seconds that a lesser way has to end what it carries."""
 LEAVING_DOUBTED = 1.5
 """And one that owed an answer when another took its place: after that it was frozen."""
+DIED = 0.8
+"""Seconds without a word after which one of several that are silent at the same time counts as frozen already."""
 BUSY_LEAST, BUSY_PAUSE, BUSY_MAX = 0.05, 1.0, 60.0
 """Seconds until an operation is tried again after `busy`: at least, without a time, and at most."""
 
@@ -204,6 +206,8 @@ class Link:
             return
         self._queue.add(Ticket(ticket), operation, urgent)
         self.dialer.is_used(now)
+        if isinstance(operation, Append) and not operation.advance:
+            self.dialer.is_written(now)
         if self._main is None:
             self.dialer.nudge(now)
 
@@ -225,6 +229,7 @@ class Link:
             self._send(now, way, batch, watch, actions)
         listen_at = way.listen_at()
         if listen_at is not None and listen_at <= now and self.dialer.is_active(now):
+            way.suspect = max(0, way.suspect - 1)
             self._send(now, way, [], None, actions)  # whoever lives answers nothing with nothing
         if way.doubted_at is None:
             self._serve_bulk(now, way, actions)
@@ -608,7 +613,9 @@ class Link:
             self._leave(now, way, actions)
             return
         way.pace.opened(now - way.dialled_at, TURNS[way.candidate.carries])
-        if self.dialer.only_short and self._letters.up is not None:
+        silent = [w.carried for w in self._ways.values() if w.doubted_at is not None and now - w.heard_at > DIED]
+        froze = not self.dialer.only_short and self.dialer.seen.died_young(now, silent)
+        if self.dialer.only_short and (froze or self._letters.up is not None):
             way.proving = PROOF
         else:
             self._takes_over(now, way, actions)
@@ -628,6 +635,8 @@ class Link:
     def _takes_over(self, now: float, way: Way, actions: list[Action]) -> None:
         old, self._main = self._main, way
         if old is not None:
+            if old.doubted_at is not None:
+                way.suspect = SUSPECT
             self._leave(now, old, actions)
         for other in list(self._ways.values()):
             if other.up_since is None and not other.is_short and other.candidate.cost >= way.candidate.cost:

@@ -7,6 +7,7 @@ next one does the same. *Policed*: handshakes to a subnet hang after several wer
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from enum import Enum
 
 from whimbrel.link.memory import Memory
@@ -70,6 +71,15 @@ class Seen:
         if len(self._small_silences) == 2 and now - first <= TWICE_WITHIN:
             self._frozen = True
             self._memory.showed(self._network, Pattern.FROZEN.value)
+
+    def died_young(self, now: float, carried: Sequence[int]) -> bool:
+        """Several connections that had come up are silent at the same time after so many bytes each, and one more comes up. Whether
+        that is the pattern: it need not be waited for until they are given up."""
+        small = [size for size in carried if size <= SMALL]
+        if len(small) >= 2:
+            for size in small:
+                self.went_silent(now, size)
+        return self._frozen
 
     def carried(self, size: int, messages: int) -> None:
         """One connection has carried so much and lives."""

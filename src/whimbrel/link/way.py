@@ -22,6 +22,9 @@ BULK_LATE = 1.0
 """Seconds more than a message's after which bulk without an answer is late: nobody waits for it with a text."""
 EXCHANGE_LATE = 0.7
 """Seconds after which the answer to a letter is late at least: it may need a new connection."""
+SUSPECT, SUSPECT_EVERY = 8, 0.25
+"""How often, and after how many seconds of silence, a way is asked that took the place of one that had fallen silent: whether the
+same happens to it shows soon."""
 LISTEN_LEAST, LISTEN_MOST, LISTEN_EXCHANGE = 0.6, 3.0, 8.0
 """Seconds of silence after which a way in use is asked something small: twice what was usual between what came, within these."""
 TURNS = {Carries.STREAM: 4, Carries.EXCHANGE: 3}
@@ -66,6 +69,8 @@ class Way:
     """Connections that a way by exchanges has opened and may use again."""
     proving: int | None = None
     """Questions that it has still to answer until it counts, where connections freeze: texts do not go by it before."""
+    suspect: int = 0
+    """So often it is still asked more eagerly than is usual."""
     letter: int | None = None
     """Of a way that is short: the way that began the letter of which it carries a piece."""
 
@@ -171,4 +176,6 @@ class Way:
             return None
         if owed:  # soon, and then ever more rarely
             return self.heard_at + max(self.pace.late_after, (self.heard_at - min(owed)) / 2)
+        if self.suspect:
+            return self.heard_at + SUSPECT_EVERY
         return self.heard_at + max(LISTEN_LEAST, min(2 * self.comes_every, LISTEN_MOST))
