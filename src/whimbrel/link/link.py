@@ -641,8 +641,10 @@ class Link:
         for other in list(self._ways.values()):
             if other.up_since is None and not other.is_short and other.candidate.cost >= way.candidate.cost:
                 self._withdraw(other, actions)
+        asking = self._letters.leg.asking if self._letters.leg is not None else None
         for letter in list(self._letters.under_way.values()):
-            if letter.kind is Kind.HELD or not letter.ways:
+            # One with the watch could come after this way's, and the relay tells whoever asked last.
+            if letter.kind is Kind.HELD or not letter.ways or letter.number == asking:
                 self._give_up(letter, actions)
         if way.leg.asking is None:
             way.leg = self.watching.leg(held=not way.is_stream)
