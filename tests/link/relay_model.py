@@ -21,7 +21,8 @@ from whimbrel.wire.answers import (
     Status,
     Watched,
 )
-from whimbrel.wire.operations import SEALED_CHUNK, Append, Fetch, Get, Operation, Put, Watch, WatchItem
+from whimbrel.wire.operations import OWN, SEALED_CHUNK, Append, Fetch, Get, Operation, Put, Watch, WatchItem
+from whimbrel.wire.stored import entry_id
 
 CHUNKS = 1000
 """Of the one blob that can be fetched."""
@@ -34,6 +35,7 @@ class RelaySet:
     """A watch set: what the app said, who listens, and up to where each slot was told to the listener."""
 
     items: dict[int, WatchItem] = field(default_factory=dict)
+    own: tuple[bytes, ...] = ()
     listener: ModelWay | None = None
     told: dict[int, int] = field(default_factory=dict)
 
@@ -65,10 +67,14 @@ class Model:
     def head(self, log: bytes) -> Head:
         return Head(len(self.logs.get(log, ())), 0, H, 0)
 
-    def fetch(self, log: bytes, after: int, limit: int = 500) -> Fetched:
+    def fetch(self, log: bytes, after: int, limit: int = 500, own: tuple[bytes, ...] = ()) -> Fetched:
         found = self.logs.get(log, [])
         part = found[after : after + min(self.page, limit)]
-        records = tuple(Record(after + 1 + i, 0, False, e, e, None, H) for i, e in enumerate(part))
+        ids = [entry_id(entry) for entry in part]
+        records = tuple(
+            Record(after + 1 + i, 0, False, id, None if id[:OWN] in own else entry, None, H)
+            for i, (id, entry) in enumerate(zip(ids, part, strict=True))
+        )
         return Fetched(records, self.head(log), after + len(part) < len(found), False)
 
     def run(self, way: ModelWay, n: int, operations: tuple[Operation, ...]) -> None:
@@ -95,8 +101,8 @@ class Model:
                         found.append(entry)
                         self.tell(log)
                 return Appended(found.index(entries[0]) + 1, found.index(entries[-1]) + 1, 0, H)
-            case Fetch(log=log, after=after, limit=limit):
-                return self.fetch(log, after, limit)
+            case Fetch(log=log, after=after, limit=limit, own=own):
+                return self.fetch(log, after, limit, own)
             case Put(n=n):
                 self.chunks[n] += 1
                 return Done()
@@ -123,13 +129,15 @@ class Model:
         for other in self.sets.values():
             if other.listener is way:
                 other.listener = None
-        mine.listener = way
+        mine.listener, mine.own = way, watch.own
         mine.told = {slot: len(self.logs.get(item.log, ())) for slot, item in mine.items.items()}
         named = {i.slot for i in watch.items}
         return Watched(handle, self.news(mine, named))
 
     def news(self, mine: RelaySet, named: set[int]) -> tuple[tuple[int, Fetched | Failure], ...]:
-        results = [(slot, self.fetch(item.log, item.after)) for slot, item in mine.items.items()]
+        results = [
+            (slot, self.fetch(item.log, item.after, own=mine.own)) for slot, item in mine.items.items()
+        ]
         return tuple((slot, what) for slot, what in results if slot in named or what.records)
 
     def tell(self, log: bytes) -> None:

@@ -41,6 +41,7 @@ from whimbrel.link.ways import Candidate, Carries, neighbourhood
 from whimbrel.wire.answers import Appended, Chunk, Done, Fetched
 from whimbrel.wire.operations import Append, Get, Operation, Put, WatchItem
 from whimbrel.wire.routes import Route, parse_route
+from whimbrel.wire.stored import entry_id
 
 LOG = b"L" * 32
 ONE_WAY = 0.03
@@ -409,7 +410,11 @@ class Person:
                     for record in what.records:
                         assert record.seq == self.cursor + 1, "dropped or doubled"
                         self.cursor = record.seq
-                        self.came.append((self.city.now, record.entry or b""))
+                        own = {entry_id(entry): entry for entry in self.written}
+                        assert record.entry is not None or record.id in own, (
+                            "only what is one's own may stay away"
+                        )
+                        self.came.append((self.city.now, record.entry or own[record.id]))
                 case Report():
                     self.reports.append((self.city.now, action))
                 case _:

@@ -8,7 +8,8 @@ from link_table import NEAR, STREAM, Table, append, delivered, done, fetched, it
 from whimbrel.link.events import Close, Dial, RecordsCame, Report, Send, WatchSet
 from whimbrel.link.ways import Candidate, Carries
 from whimbrel.wire.answers import Done, Watched
-from whimbrel.wire.operations import Fetch
+from whimbrel.wire.operations import OWN, Fetch
+from whimbrel.wire.stored import entry_id
 
 
 def way(name: str, subnet: str, cost: int = 0, host: str = "", kind: str = "plain") -> Candidate:
@@ -164,7 +165,10 @@ def test_a_look_at_what_the_silent_way_would_have_brought_goes_along() -> None:
     table.answer(main, n, Watched(b"h" * 16, ((1, fetched(1)),)))
     table.submit(append("a"))
     [dial] = of(table.wait(0.45), Dial)
-    assert dial.operations == (append("a"), Fetch(b"L" * 32, b"R" * 32, 1, 8))
+    own = (entry_id(append("a").entries[0])[:OWN],)
+    assert dial.operations == (append("a"), Fetch(b"L" * 32, b"R" * 32, 1, 8, own)), (
+        "what it brings itself stays away"
+    )
 
 
 def test_a_late_chunk_alone_is_given_longer() -> None:

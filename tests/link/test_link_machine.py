@@ -33,6 +33,7 @@ from whimbrel.link.link import Link
 from whimbrel.link.ways import Carries
 from whimbrel.wire.answers import Done, Failure, Fetched, Status
 from whimbrel.wire.operations import Append, Operation, Put, WatchItem
+from whimbrel.wire.stored import entry_id
 
 LOGS = 4
 
@@ -268,7 +269,9 @@ class LinkMachine(RuleBasedStateMachine):
                     assert isinstance(what, Fetched)
                     for record in what.records:
                         assert record.seq == self.cursors[slot] + 1, "dropped or doubled"
-                        assert self.model.logs[self.slots[slot]][record.seq - 1] == record.entry
+                        there = self.model.logs[self.slots[slot]][record.seq - 1]
+                        assert record.id == entry_id(there)
+                        assert record.entry in (there, None)
                         self.cursors[slot] = record.seq
 
 

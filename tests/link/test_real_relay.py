@@ -17,7 +17,7 @@ from transports.transport_peers import make_certificate
 from whimbrel.client.link_runner import RelayConnection
 from whimbrel.transports.registry import Opener
 from whimbrel.wire.admission import encode_admission
-from whimbrel.wire.answers import Answer, Appended, Chunk, Created, Done, Extent, Failure, Fetched
+from whimbrel.wire.answers import Answer, Appended, Chunk, Created, Done, Extent, Failure, Fetched, Record
 from whimbrel.wire.codec import decode_entry, encode_entry, encode_log_body, log_id
 from whimbrel.wire.operations import (
     SEALED_CHUNK,
@@ -35,6 +35,7 @@ from whimbrel.wire.operations import (
 )
 from whimbrel.wire.purpose import token_hash
 from whimbrel.wire.routes import Route
+from whimbrel.wire.stored import entry_id
 from whimbrel.wire.texts import parse_address
 
 pytestmark = [pytest.mark.processes]
@@ -56,14 +57,20 @@ class Log:
 
     def append(self, text: str) -> Append:
         body = text.encode().ljust(64, b".")
-        return Append(self.id, WRITE, 0, (encode_entry(Entry(EntryKind.MLS, bytes(16), body)),))
+        entry = encode_entry(Entry(EntryKind.MLS, bytes(16), body))
+        WRITTEN[entry_id(entry)] = entry
+        return Append(self.id, WRITE, 0, (entry,))
 
     def item(self, slot: int) -> WatchItem:
         return WatchItem(slot, self.id, READ, 0)
 
 
-def text_of(entry: bytes | None) -> str:
-    assert entry is not None
+WRITTEN: dict[bytes, bytes] = {}
+"""What was written, by its id: own entries come back as their ids."""
+
+
+def text_of(record: Record) -> str:
+    entry = record.entry if record.entry is not None else WRITTEN[record.id]
     return decode_entry(entry).body.rstrip(b".").decode()
 
 
@@ -86,7 +93,7 @@ class Came:
 
     def records(self, slot: int, what: Fetched | Failure) -> None:
         assert isinstance(what, Fetched)
-        self.texts += [text_of(r.entry) for r in what.records]
+        self.texts += [text_of(r) for r in what.records]
         self.seqs += [r.seq for r in what.records]
 
 

@@ -34,8 +34,10 @@ from whimbrel.link.events import (
     SignalCame,
     WatchSet,
 )
+from whimbrel.link.watching import Watching
 from whimbrel.wire.answers import Failure, Fetched, Status, Watched
-from whimbrel.wire.operations import Fetch, Watch, WatchItem
+from whimbrel.wire.operations import OWN, OWN_MAX, Fetch, Watch, WatchItem
+from whimbrel.wire.stored import entry_id
 
 HANDLE, NEW_HANDLE = b"h" * 16, b"n" * 16
 
@@ -236,6 +238,45 @@ def test_another_read_token_shows_the_head_anew_though_nothing_came(up: tuple[Ta
     actions = table.answer(way, n, watched((1, replace(last, records=(), ended=False))))
     [told] = of(actions, DeliverRecords)
     assert (told.what.records, told.what.head) == ((), last.head)  # type: ignore[union-attr]
+
+
+def test_what_was_written_here_need_not_come_back_until_it_was_read(up: tuple[Table, int]) -> None:
+    table, way = up
+    written = append("mine")
+    table.submit(written)
+    id = entry_id(written.entries[0])
+    [fetch] = fetches(push(table, way, 1, fetched(9)))  # a gap: what is missing is asked for
+    assert fetch.own == (id[:OWN],)
+    came = tuple(replace(record, id=id if record.seq == 4 else record.id) for record in fetched(4, 5).records)
+    n = of(table.actions, Send)[-1].n
+    [fetch] = fetches(table.answer(way, n, replace(fetched(9, more=True), records=came)))
+    assert fetch.own == (), "it was read"
+
+
+def test_what_was_refused_is_to_be_seen_whole() -> None:
+    watching = Watching()
+    watching.set({1: item(1)})
+    written = replace(append("mine"), log=item(1).log)
+    watching.writes(written)
+    leg = watching.leg(held=True)
+    own = (entry_id(written.entries[0])[:OWN],)
+    assert watching.request(leg, 0.0).own == own  # type: ignore[union-attr]
+    watching.has_not_written(written)
+    assert watching.request(leg, 0.0).own == ()  # type: ignore[union-attr]
+    watching.writes(written)
+    watching.set({})
+    watching.set({1: item(1)})
+    assert watching.request(watching.leg(held=True), 0.0).own == (), "a log that is not watched any more"  # type: ignore[union-attr]
+
+
+def test_of_very_many_the_newest_are_named() -> None:
+    watching = Watching()
+    watching.set({1: item(1)})
+    for n in range(100):
+        watching.writes(replace(append(f"{n}"), log=item(1).log))
+    own = watching.request(watching.leg(held=True), 0.0).own  # type: ignore[union-attr]
+    last = replace(append("99"), log=item(1).log)
+    assert (len(own), own[-1]) == (OWN_MAX, entry_id(last.entries[0])[:OWN])
 
 
 def test_a_failure_ends_a_slot_once_and_the_owner_wakes_it(up: tuple[Table, int]) -> None:

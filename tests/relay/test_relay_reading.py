@@ -1,11 +1,14 @@
 """Fetching: cursors, pages, budgets, and how much of a log one answer brings."""
 
+from dataclasses import replace
+
 from relay_paper import PaperRelay, Room, denied, entry, status
 
 from whimbrel.relay.settings import Limits
 from whimbrel.wire.answers import Failure, Fetched, Status
 from whimbrel.wire.codec import MESSAGE_MAX, encode_answers
-from whimbrel.wire.operations import CHUNK, Fetch, Get, Put
+from whimbrel.wire.operations import CHUNK, OWN, Fetch, Get, Put
+from whimbrel.wire.stored import entry_id
 
 
 def test_an_empty_log_has_nothing_and_says_where_it_stands(room: Room) -> None:
@@ -38,6 +41,31 @@ def test_a_cursor_beyond_the_head_shows_the_head_behind_it(room: Room) -> None:
     room.post("one")
     fetched = room.fetch(100)
     assert (fetched.records, fetched.head.seq, fetched.ended) == ((), 1, False)
+
+
+def test_what_is_the_readers_own_comes_back_as_its_id(relay: PaperRelay, room: Room) -> None:
+    mine, theirs = entry("mine", size=50_000), entry("theirs")
+    room.post(mine, theirs)
+    plain = room.fetch()
+    for settled in (False, True):  # young ones and old ones
+        if settled:
+            relay.storage.settle()
+        [fetched] = relay.ask(Fetch(room.id, room.read, 0, own=(entry_id(mine)[:OWN], b"?" * OWN)))
+        assert [record.entry for record in fetched.records] == [None, theirs]
+        whole = tuple(
+            replace(record, entry=there.entry)
+            for record, there in zip(fetched.records, plain.records, strict=True)
+        )
+        assert replace(fetched, records=whole) == plain, "ids, places and the chain are the same"
+    assert room.fetch() == plain, "and for everybody else"
+
+
+def test_entries_that_stay_away_take_no_room(relay: PaperRelay, room: Room) -> None:
+    own = [entry(f"{i}", size=60_000) for i in range(30)]
+    for one in own:
+        room.post(one)
+    [fetched] = relay.ask(Fetch(room.id, room.read, 0, own=tuple(entry_id(one)[:OWN] for one in own)))
+    assert (len(fetched.records), fetched.more) == (30, False)
 
 
 def test_an_answer_never_outgrows_a_letter(relay: PaperRelay, room: Room) -> None:

@@ -7,7 +7,8 @@ from relay_paper import Hearer, PaperRelay, Room, denied, entry, status, text_of
 
 from whimbrel.relay.settings import DAY, Limits
 from whimbrel.wire.answers import Failure, Fetched, Status, Watched
-from whimbrel.wire.operations import Signal, Watch
+from whimbrel.wire.operations import OWN, Signal, Watch
+from whimbrel.wire.stored import entry_id
 
 
 def texts(heard: list[tuple[int, Fetched | Failure]]) -> list[tuple[int, str]]:
@@ -33,6 +34,21 @@ def test_a_push_goes_also_to_the_session_that_appended(room: Room) -> None:
     room.watch(hearer)
     room.relay.ask(room.append("mine"), listener=hearer)
     assert texts(hearer.heard()) == [(1, "mine")]
+
+
+def test_the_answer_leaves_away_what_is_ones_own_and_pushes_come_whole(relay: PaperRelay, room: Room) -> None:
+    mine, theirs = entry("mine"), entry("theirs")
+    room.post(mine, theirs)
+    hearer = Hearer()
+    [watched] = relay.ask(Watch(items=(room.item(),), own=(entry_id(mine)[:OWN],)), listener=hearer)
+    [(_, what)] = watched.results
+    assert [record.entry for record in what.records] == [None, theirs]
+    again = entry("more of mine")
+    room.post(again)
+    assert texts(hearer.heard()) == [(1, "more of mine")]
+    [late] = relay.ask(Watch(watched.handle, own=(entry_id(again)[:OWN],)), listener=hearer)
+    [(_, what)] = late.results
+    assert [record.entry for record in what.records] == [mine, theirs, None], "each watch says it anew"
 
 
 def test_nothing_is_pushed_before_it_is_on_disk(relay: PaperRelay, room: Room) -> None:

@@ -206,8 +206,10 @@ class Link:
             return
         self._queue.add(Ticket(ticket), operation, urgent)
         self.dialer.is_used(now)
-        if isinstance(operation, Append) and not operation.advance:
-            self.dialer.is_written(now)
+        if isinstance(operation, Append):
+            self.watching.writes(operation)
+            if not operation.advance:
+                self.dialer.is_written(now)
         if self._main is None:
             self.dialer.nudge(now)
 
@@ -402,6 +404,8 @@ class Link:
                 return
             answer = whole
         self._queue.finish(pending)
+        if isinstance(pending.operation, Append) and isinstance(answer, Failure):
+            self.watching.has_not_written(pending.operation)
         match pending.purpose:
             case Ticket(number):
                 actions.append(Deliver(number, answer))
@@ -613,7 +617,9 @@ class Link:
             self._leave(now, way, actions)
             return
         way.pace.opened(now - way.dialled_at, TURNS[way.candidate.carries])
-        silent = [w.carried for w in self._ways.values() if w.doubted_at is not None and now - w.heard_at > DIED]
+        silent = [
+            w.carried for w in self._ways.values() if w.doubted_at is not None and now - w.heard_at > DIED
+        ]
         froze = not self.dialer.only_short and self.dialer.seen.died_young(now, silent)
         if self.dialer.only_short and (froze or self._letters.up is not None):
             way.proving = PROOF

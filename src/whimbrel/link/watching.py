@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 
 from whimbrel.link.events import DeliverRecords, DeliverSignal
 from whimbrel.wire.answers import Answer, Failure, Fetched, Head, Record, Status, Watched
-from whimbrel.wire.operations import Fetch, Watch, WatchItem
+from whimbrel.wire.operations import OWN, OWN_MAX, Append, Fetch, Watch, WatchItem
+from whimbrel.wire.stored import entry_id
 
 HOLD = 25
 """Seconds for which a relay holds the answer of an exchange: below the 30 to 60 s after which proxies lose patience."""
@@ -86,6 +87,8 @@ class Watching:
         """Records to ask for at a time, where an answer must be small; None: as many as there are."""
         self.record = RECORD
         """Bytes of a record, as they came lately."""
+        self._own: dict[bytes, dict[bytes, None]] = {}
+        """For each log the beginnings of the ids of own entries that were not read back, in the order in which they were written."""
 
     def __bool__(self) -> bool:
         return bool(self._slots)
@@ -112,6 +115,21 @@ class Watching:
                 self._move(old, item.after)
             slots[number] = old
         self._slots = slots
+        logs = {slot.log for slot in slots.values()}
+        self._own = {log: own for log, own in self._own.items() if log in logs}
+
+    def writes(self, append: Append) -> None:
+        """These entries are known here: they need not come back."""
+        if any(slot.log == append.log for slot in self._slots.values()):
+            own = self._own.setdefault(append.log, {})
+            own.update((entry_id(entry)[:OWN], None) for entry in append.entries)
+            for one in list(own)[: max(0, len(own) - OWN_MAX)]:
+                del own[one]
+
+    def has_not_written(self, append: Append) -> None:
+        """It was refused. Should it be in the log after all, it is to be seen whole."""
+        for entry in append.entries:
+            self._own.get(append.log, {}).pop(entry_id(entry)[:OWN], None)
 
     def reposition(self, number: int, after: int) -> None:
         """Watch a slot from `after` on, whatever was delivered."""
@@ -186,7 +204,8 @@ class Watching:
         leg.dropping = dropping
         leg.waits, leg.hold = wait > 0, hold
         leg.sent_at = now
-        return Watch(leg.handle, items, dropping if leg.handle is not None else (), wait)
+        own = [one for log in self._own.values() for one in log][-OWN_MAX:]
+        return Watch(leg.handle, items, dropping if leg.handle is not None else (), wait, tuple(own))
 
     def outdated(self, leg: Leg, now: float) -> bool:
         """The letter that the relay holds does not say what is wanted now: it should be replaced by another."""
@@ -228,9 +247,10 @@ class Watching:
                 yield number, self._fetch(slot)
 
     def _fetch(self, slot: _Slot) -> Fetch:
+        own = tuple(self._own.get(slot.log, ()))
         if self.page is None:
-            return Fetch(slot.log, slot.read, slot.cursor)
-        return Fetch(slot.log, slot.read, slot.cursor, self.page)
+            return Fetch(slot.log, slot.read, slot.cursor, own=own)
+        return Fetch(slot.log, slot.read, slot.cursor, self.page, own)
 
     def is_settled(self, leg: Leg) -> bool:
         """Every watched log was answered on this way, and nothing is missing."""
@@ -333,10 +353,13 @@ class Watching:
     def _deliver(self, number: int, slot: _Slot, what: Fetched, certain: bool) -> list[DeliverRecords]:
         fresh: list[Record] = []
         last = slot.cursor
+        own = self._own.get(slot.log)
         for record in what.records:
             if record.seq > last:
                 fresh.append(record)
                 last = record.seq
+                if own:
+                    own.pop(record.id[:OWN], None)
         if fresh and not certain and fresh[0].seq > slot.reached + 1:
             slot.gap = True
             return []

@@ -27,6 +27,7 @@ from whimbrel.wire.answers import (
 from whimbrel.wire.codec import decode_entry, decode_pointer, encode_log_body, encode_signed_change, log_id
 from whimbrel.wire.errors import WireError
 from whimbrel.wire.operations import (
+    OWN,
     Alter,
     Append,
     Change,
@@ -367,10 +368,19 @@ class Engine:
         if log is None:
             return DENIED
         budget.left -= ANSWER_COST
-        return self.read(log, token_hash(fetch.read), fetch.after, fetch.limit, budget)
+        return self.read(log, token_hash(fetch.read), fetch.after, fetch.limit, budget, frozenset(fetch.own))
 
-    def read(self, log: Log, token: bytes, after: int, limit: int, budget: Budget) -> Fetched | Failure:
-        """As `fetch`, for a token known by its hash; of the budget only records are taken."""
+    def read(
+        self,
+        log: Log,
+        token: bytes,
+        after: int,
+        limit: int,
+        budget: Budget,
+        own: frozenset[bytes] = frozenset(),
+    ) -> Fetched | Failure:
+        """As `fetch`, for a token known by its hash; of the budget only records are taken. Entries of which the id begins with one of
+        `own` are left out."""
         if token == log.read:
             start, head, closed = log.read_start, log.head, False
         else:
@@ -395,6 +405,8 @@ class Engine:
         more = len(rows) > limit
         for row in rows[:limit]:
             entry, change = row[4], row[5]
+            if own and row[3][:OWN] in own:
+                row, entry = (*row[:4], None, *row[5:]), None
             cost = RECORD_COST + (len(entry) if entry else 0) + (len(change) if change else 0)
             if cost > budget.left:
                 more = True

@@ -76,13 +76,14 @@ class Item:
 class WatchSet:
     """Some logs under a handle. `used`: Unix seconds."""
 
-    __slots__ = ("handle", "items", "listener", "missed", "used")
+    __slots__ = ("handle", "items", "listener", "missed", "own", "used")
 
     def __init__(self, handle: bytes, used: int) -> None:
         self.handle = handle
         self.items: dict[int, Item] = {}
         self.listener: Listener | None = None
         self.missed = 0
+        self.own: frozenset[bytes] = frozenset()
         self.used = used
 
 
@@ -139,7 +140,7 @@ class Watching:
             if one.slot not in found.items:
                 self.items += 1
             found.items[one.slot] = Item(found, one.slot, one.log, token_hash(one.read), one.after)
-        found.used = now
+        found.used, found.own = now, frozenset(watch.own)
         self._sets[found.handle] = found
         self._sets.move_to_end(found.handle)
         if listener is not None:
@@ -175,7 +176,7 @@ class Watching:
             if current:
                 # The bytes are kept once for all who watch.
                 item.token, item.log = log.read, log.id
-            what = self._engine.read(log, item.token, item.after, RECORDS_AT_ONCE, budget)
+            what = self._engine.read(log, item.token, item.after, RECORDS_AT_ONCE, budget, found.own)
             if isinstance(what, Fetched):
                 if current:
                     self._follow(found, item, log)

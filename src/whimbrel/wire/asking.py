@@ -18,6 +18,8 @@ from .operations import (
     CHUNK,
     ENTRIES_MAX,
     ID,
+    OWN,
+    OWN_MAX,
     PART,
     SEALED_CHUNK,
     Alter,
@@ -230,13 +232,15 @@ def _read_append(value: Any) -> Append:
     )
 
 
-_FETCH = frozenset((0, 2, 4, 6))
+_FETCH = frozenset((0, 2, 4, 6, 7))
 
 
 def _write_fetch(fetch: Fetch) -> dict[int, Any]:
     content: dict[int, Any] = {0: fetch.log, 2: fetch.read, 4: fetch.after}
     if fetch.limit != FETCH_USUAL:
         content[6] = fetch.limit
+    if fetch.own:
+        content[7] = b"".join(fetch.own)
     return content
 
 
@@ -247,10 +251,21 @@ def _read_fetch(value: Any) -> Fetch:
         limit = some(content[6], FETCH_MAX)
         if limit == FETCH_USUAL:
             raise Malformed("a limit that has to be left out")
-    return Fetch(exactly(content.get(0)), exactly(content.get(2)), number(content.get(4)), limit)
+    return Fetch(
+        exactly(content.get(0)), exactly(content.get(2)), number(content.get(4)), limit, _read_own(content)
+    )
 
 
-_WATCH = frozenset((0, 2, 4, 6))
+def _read_own(content: dict[int, Any]) -> tuple[bytes, ...]:
+    if 7 not in content:
+        return ()
+    data = at_most(content[7], OWN_MAX * OWN)
+    if len(data) % OWN:
+        raise Malformed("beginnings of ids of another length")
+    return tuple(data[i : i + OWN] for i in range(0, len(data), OWN))
+
+
+_WATCH = frozenset((0, 2, 4, 6, 7))
 
 
 def _write_watch(watch: Watch) -> dict[int, Any]:
@@ -263,6 +278,8 @@ def _write_watch(watch: Watch) -> dict[int, Any]:
         content[4] = watch.drop
     if watch.wait:
         content[6] = watch.wait
+    if watch.own:
+        content[7] = b"".join(watch.own)
     return content
 
 
@@ -281,7 +298,8 @@ def _read_watch(value: Any) -> Watch:
         raise Malformed("the same slot twice")
     if drop and handle is None:
         raise Malformed("slots dropped from no set")
-    return Watch(handle, tuple(items), drop, some(content[6], WAIT_MAX) if 6 in content else 0)
+    wait = some(content[6], WAIT_MAX) if 6 in content else 0
+    return Watch(handle, tuple(items), drop, wait, _read_own(content))
 
 
 _SIGNAL = frozenset((0, 2, 4))

@@ -17,6 +17,8 @@ ENTRY_BODY_MIN = 32
 """Bytes of an entry's body at least, so that an entry is never as short as the id that takes its place."""
 ENTRIES_MAX = 128
 """Entries in one append at most."""
+OWN, OWN_MAX = 16, 64
+"""Bytes of the beginning of an entry's id by which its writer says that it need not come back; and how many in one operation."""
 CHUNK = 64 * 1024
 """Plaintext bytes of a blob's chunk; a sealed chunk has 16 more; only the last may be shorter."""
 SEALED_CHUNK = CHUNK + 16
@@ -135,12 +137,16 @@ class Append:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Records after a cursor (0: from the first readable one). → Fetched"""
+    """Records after a cursor (0: from the first readable one). → Fetched
+
+    `own`: beginnings (`OWN` bytes) of ids of entries that need not come back: their ids do, as of those that have expired.
+    """
 
     log: bytes
     read: bytes
     after: int
     limit: int = 500
+    own: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +163,15 @@ class WatchItem:
 class Watch:
     """Fetch from many logs and go on pushing. With a handle: only what changed in the set. → Watched
 
-    `wait` is for exchanges: hold the answer up to that many seconds until there is something; 0 on streams.
+    `wait` is for exchanges: hold the answer up to that many seconds until there is something; 0 on streams. `own`: as in
+    Fetch, for all logs of the set and until the next Watch; what is pushed comes whole.
     """
 
     handle: bytes | None = None
     items: tuple[WatchItem, ...] = ()
     drop: tuple[int, ...] = ()
     wait: int = 0
+    own: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
