@@ -219,6 +219,18 @@ def test_pieces_go_one_after_the_other_and_then_the_answer_comes() -> None:
     assert one.left == 0
 
 
+def test_what_is_asked_for_with_a_small_message_may_be_larger_than_what_comes_with_the_letter() -> None:
+    one = Sending(LETTER, ID, UP_MIN, 2112, 4160)
+    one.receive(following(one), write_told(Got(1)))
+    assert one.receive(following(one), answer_piece(0)) is None
+    assert one.left == 1
+    out = following(one)
+    assert read_asked(out.message) == More(ID, 2048, 4160)
+    with pytest.raises(Malformed):
+        Sending(LETTER, ID, UP_MIN, 2112, 4160).receive(out, answer_piece(2048))
+    assert one.receive(out, write_told(piece_of_answer(ANSWER, 2048, 4160))) == ANSWER
+
+
 def test_several_go_at_a_time_and_their_answers_come_in_any_order() -> None:
     one = sending()
     first, second = following(one), following(one)

@@ -38,6 +38,7 @@ from whimbrel.link.events import (
     WayLost,
 )
 from whimbrel.link.keys import Keys
+from whimbrel.link.letters import MORE
 from whimbrel.link.link import Link
 from whimbrel.link.memory import Memory
 from whimbrel.link.session import Came, LetterSession, StreamSession
@@ -419,7 +420,7 @@ class RelayConnection:
                     await self._exchange_piece(exchange, way, continues)
                 elif self._relay_has(Feature.PIECES):
                     session = LetterSession(self._keys, 0, operations, self._draw)
-                    sending = Sending(session.start(), self._draw(LETTER_ID), *room)
+                    sending = Sending(session.start(), self._draw(LETTER_ID), *room, MORE[room[1]])
                     self._letters[way.number] = _Letter(session, sending, room)
                     while len(self._letters) > LETTERS_KEPT:
                         del self._letters[next(iter(self._letters))]
@@ -463,7 +464,7 @@ class RelayConnection:
                 self._letters.pop(number, None)
                 self._came(way, came, ())
                 return
-            letter.sending = Sending(came.send, self._draw(LETTER_ID), *letter.room)
+            letter.sending = Sending(came.send, self._draw(LETTER_ID), *letter.room, MORE[letter.room[1]])
             letter.under_way.clear()
         self._happened(PieceCame(way.number, letter.sending.left))
 

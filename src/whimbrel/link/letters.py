@@ -28,6 +28,8 @@ ROOMS = {
 """By how much is dared: bytes of operations, and what a message there and one back may have (the sizes of `wire.pieces`). With a
 browser's hello and a usual certificate a connection has carried 13 packets until then; these make at most 12 more."""
 ROOM_PUT, ROOM_GET = (8256, 576), (2112, 8256)
+MORE = {576: 2112, 2112: 4160, 4160: 8256, 8256: 8256}
+"""What a message back may have that brings more of an answer, by what the first one might: it is asked for with one packet."""
 PART_PUT, PART_GET = 6 * 1024, 7 * 1024
 """Bytes of a chunk that fit there."""
 AROUND_ANSWER = 600

@@ -31,7 +31,7 @@ KEY_ASKED, REQUEST, KEY_DOCUMENT, RESPONSE = range(4)
 """The first byte of a letter; 4 to 8 are for letters in pieces (`pieces`), 9 to 15 are free, 16 and above are kept for
 tickets."""
 
-LETTER_SIZES = (2048, 4096, 8192, 16384, 32768, 73728, 147456, 278528, 557056, 1114112)
+LETTER_SIZES = (2048, 4096, 6144, 8192, 12288, 16384, 24576, 32768, 73728, 147456, 278528, 557056, 1114112)
 """Bytes of a whole request. The last five have room for 1, 2, 4, 8 and 16 chunks of a blob and what stands beside."""
 RESPONSE_SIZES = (512, *LETTER_SIZES)
 """Bytes of a whole response."""

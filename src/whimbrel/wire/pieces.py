@@ -15,6 +15,7 @@ each CBOR, then 80 00 00… up to a size. `Sending` is an app's side of it; a re
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -236,9 +237,12 @@ class Sending:
     called. Whatever is lost, here or at the relay, is sent or asked for again.
     """
 
-    def __init__(self, letter: bytes, letter_id: bytes, up_max: int, down_max: int) -> None:
+    def __init__(
+        self, letter: bytes, letter_id: bytes, up_max: int, down_max: int, more_max: int | None = None
+    ) -> None:
         """`letter_id`: 16 random bytes, for this letter only. `up_max`, `down_max`: bytes of the largest message to the
-        relay (at least `UP_MIN`) and back (at least `DOWN_MIN`), without what carries them."""
+        relay (at least `UP_MIN`) and back (at least `DOWN_MIN`), without what carries them. `more_max`: the same for a message back
+        that is asked for with the smallest one (`More`); the same as `down_max` when left out."""
         if up_max < UP_MIN or down_max < DOWN_MIN or len(letter_id) != LETTER_ID:
             raise ValueError(
                 f"messages of {UP_MIN} and {DOWN_MIN} bytes, and an id of {LETTER_ID}, are needed"
@@ -246,6 +250,7 @@ class Sending:
         self._letter = letter
         self._id = letter_id
         self._down = min(down_max, MESSAGE_SIZES[-1])
+        self._more = min(more_max, MESSAGE_SIZES[-1]) if more_max is not None else self._down
         self._count = -(-len(letter) // carried_by(up_max))
         self._step = step_of(len(letter), self._count)
         self._there: set[int] = set()
@@ -338,7 +343,8 @@ class Sending:
     def _take(self, piece: AnswerPiece, at: int) -> bytes | None:
         if piece.at != at or self._size not in (0, piece.size):
             raise Malformed("a piece of another answer")
-        if len(piece.body) != min(carried_by(self._down), piece.size - at):
+        asked = carried_by(self._more if at else self._down)
+        if len(piece.body) != min(asked, piece.size - at):
             raise Malformed("a piece of the answer that is cut elsewhere")
         self._size = piece.size
         self._found[at] = piece.body
@@ -346,9 +352,9 @@ class Sending:
             return None
         return b"".join(self._found[at] for at in self._places())
 
-    def _places(self) -> range:
+    def _places(self) -> Sequence[int]:
         """Where the pieces of the answer begin."""
-        return range(0, self._size, carried_by(self._down))
+        return 0, *range(carried_by(self._down), self._size, carried_by(self._more))
 
     def _piece(self, index: int) -> Outgoing:
         body = self._letter[index * self._step : (index + 1) * self._step]
@@ -356,7 +362,8 @@ class Sending:
         return self._out(Outgoing(write_asked(piece), index, False, self._run))
 
     def _ask(self, at: int) -> Outgoing:
-        return self._out(Outgoing(write_asked(More(self._id, at, self._down)), at, True, self._run))
+        down = self._more if at else self._down
+        return self._out(Outgoing(write_asked(More(self._id, at, down)), at, True, self._run))
 
     def _out(self, out: Outgoing) -> Outgoing:
         self._under_way.add(out)
