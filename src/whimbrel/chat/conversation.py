@@ -6,7 +6,7 @@ and commits. How a line reads and writes is in `line`; who may do what is in `ru
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Protocol
@@ -111,6 +111,7 @@ class Surroundings(Protocol):
     desk: Desk
     chance: Chance
     fetch_up_to: int
+    company: Mapping[bytes, int]
 
     def load_group(self, group: bytes) -> mls.Group: ...
     def next_n(self) -> int: ...
@@ -708,6 +709,8 @@ class Conversation:
             self._heal(line, fx)
         if line.state.flight is not None or not self.outbox or not line.may_write():
             return
+        if not hurry and not has_come(self._company(line), now, LONGEST_WAIT):
+            return
         held = {kind for kind, until in line.patience.items() if not has_come(until, now, LONGEST_WAIT)}
         due = self.outbox.due(FAR if hurry else now, lambda row: flight_of(row) not in held)
         if self._fill_flight(line, due, fx):
@@ -715,6 +718,10 @@ class Conversation:
                 self._heal(line, fx)
             fx.save(self.save())
             self._launch(line, fx)
+
+    def _company(self, line: Line) -> int:
+        """When something leaves for its relay next (milliseconds), where that is not at once: what is written until then goes together."""
+        return self.around.company.get(line.state.relay, 0)
 
     def _heal(self, line: Line, fx: Effects) -> None:
         """Have our own keys made anew, after what waits already."""
@@ -784,13 +791,16 @@ class Conversation:
         if flight is not None:
             return None if line.asked else line.patience.get(flight.kind)
         planned = line.state.healing.planned
-        if planned:
-            return min(planned, self.outbox.next_time() or planned) if line.may_write() else planned
+        leaves = self._leaves_next(line)
+        return min((time for time in (planned or None, leaves) if time is not None), default=None)
+
+    def _leaves_next(self, line: Line) -> int | None:
         if not self.outbox or not line.may_write():
             return None
-        if not line.patience:
+        company = self._company(line)
+        if not line.patience and not company:
             return self.outbox.next_time()
-        times = (max(row.not_before, line.patience.get(flight_of(row), 0)) for row in self.outbox)
+        times = (max(row.not_before, line.patience.get(flight_of(row), 0), company) for row in self.outbox)
         return min(times, default=None)
 
     def _post(self, line: Line, due: Sequence[OutboxRow]) -> None:

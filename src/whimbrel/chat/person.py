@@ -7,7 +7,7 @@ the shell throws the Person away and restores one from what is on disk.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -88,6 +88,8 @@ class Person:
         self.relays: dict[bytes, Relay] = {}
         self.fetch_up_to = -1
         """Bytes up to which a file is fetched without being asked for."""
+        self.company: Mapping[bytes, int] = {}
+        """When something leaves for a relay to which nothing does just now (milliseconds); told by whoever has the connections."""
         self.aside: set[Place] = set()
         """What raised again and again, found by the shell: it is left alone until the next start, and the rest goes on."""
         self.doing: Place | None = None

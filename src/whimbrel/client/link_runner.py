@@ -238,6 +238,13 @@ class RelayConnection:
         return self._link.watching.cursor(slot)
 
     @property
+    def leaves_in(self) -> float:
+        """Seconds until a message would leave, where letters are spread over the minute: until then it had better wait for company."""
+        now = asyncio.get_running_loop().time()
+        at = self._link.leaves_at(now)
+        return at - now if at is not None else 0.0
+
+    @property
     def unanswered(self) -> int:
         """How many submitted operations wait for their answer."""
         return len(self._futures)

@@ -49,6 +49,8 @@ Deed = Callable[[Person, int, Effects], T]
 
 TURN = 64
 """Events taken into one turn at most: a transaction should not grow without end."""
+COMPANY_LEAST = 0.1
+"""Seconds for which it is worth waiting so that texts go together."""
 LOOK_EVERY, LOOK_AT_LEAST_EVERY = 60.0, 3600.0
 """Seconds until the next turn at the latest, with something waiting for its time and without: timers of this machine never
 jump, its clock does, and what was to happen at a time is looked at again."""
@@ -201,6 +203,12 @@ class Shell:
             for event in self._events:
                 _fail(event, RuntimeError("the shell has ended"))
 
+    def _company(self) -> dict[bytes, int]:
+        """For each relay to which nothing leaves just now: when something does (milliseconds)."""
+        waits = {identity: connection.leaves_in for identity, connection in self.connections.items()}
+        now = self.now()
+        return {identity: now + int(1000 * s) for identity, s in waits.items() if s > COMPANY_LEAST}
+
     def _rest(self) -> float:
         """Seconds until the next turn, if nothing happens before."""
         held = self._setbacks.not_before - asyncio.get_running_loop().time()
@@ -220,6 +228,7 @@ class Shell:
             for event in events:
                 results.append(self._apply(event, fx))
             if self.person is not None:
+                self.person.company = self._company()
                 self.person.pump(self.now(), fx, self.hurry)
             self._save(fx)
         except Exception as error:

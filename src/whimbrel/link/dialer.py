@@ -51,7 +51,7 @@ SHORT_GAP, EASY = 0.25, 0.3
 """Short ones go so many seconds apart while less than that part of the budget was used within the minute; then in steps that
 use up what is left of it exactly when there is more."""
 NOW_AND_THEN, LATELY, QUICK_LEFT = 4, 10.0, 3
-"""Who has written less often than that within so many seconds writes now and then: theirs are not spread over the minute, while so much
+"""Who has written fewer texts than that within so many seconds writes now and then: theirs are not spread over the minute, while so much
 of the budget is left."""
 KEPT_FOR_TEXTS, KEPT_FOR_CHUNKS, KEPT_LEAST = 5, 7, 2
 """Connections in a minute that chunks leave to texts, so that one that comes alone goes at once, and texts to chunks that wait: so many
@@ -254,30 +254,41 @@ class Dialer:
     ) -> tuple[Candidate | None, float | None]:
         """A way for one letter now, in another subnet than `besides` if there is one; or when to ask again. `bulk`: it is for
         a chunk; `both`: chunks wait, too; `hedge`: it has been sent already, and is late."""
-        usable = [c for c in self._candidates.values() if c.short]
-        if not usable:
-            return None, None
+        at = self.short_at(now, bulk=bulk, both=both, hedge=hedge)
+        if at is None or at > now:
+            return None, at
         taken = {c.subnet for c in besides}
-
-        def free_at(candidate: Candidate) -> float:
-            return max(self._standings[candidate.text].ready_at, self._budget_at(candidate, now))
 
         def rank(candidate: Candidate) -> tuple[bool, bool, bool, int, float, int, str]:
             standing = self._standings[candidate.text]
-            waits = free_at(candidate) > now, candidate.subnet in taken
+            waits = self._short_free_at(candidate, now) > now, candidate.subnet in taken
             used = self.connections(now, candidate.subnet), standing.last_dialled
             return *waits, standing.failures > 0, *used, candidate.cost, candidate.text
 
-        best = min(usable, key=rank)
-        budget = min(BUDGET_MORE, BUDGET * len({c.subnet for c in usable}))
-        at = min(free_at(c) for c in usable)
-        if not hedge:
-            at = max(at, self._short_paced_at(now, bulk, both, budget))
-        if at > now:
-            return None, at
+        best = min((c for c in self._candidates.values() if c.short), key=rank)
         self._dial(now, best)
         self._short_times[bulk].append(now)
         return best, None
+
+    def short_at(
+        self, now: float, *, bulk: bool = False, both: bool = False, hedge: bool = False
+    ) -> float | None:
+        """Since or from when on `short` has a way; None: never."""
+        usable = [c for c in self._candidates.values() if c.short]
+        if not usable:
+            return None
+        at = min(self._short_free_at(c, now) for c in usable)
+        if hedge:
+            return at
+        budget = min(BUDGET_MORE, BUDGET * len({c.subnet for c in usable}))
+        return max(at, self._short_paced_at(now, bulk, both, budget))
+
+    def _short_free_at(self, candidate: Candidate, now: float) -> float:
+        return max(self._standings[candidate.text].ready_at, self._budget_at(candidate, now))
+
+    def writes_steadily(self, now: float) -> bool:
+        """Whether somebody here writes more than now and then."""
+        return len(self._written_at) == NOW_AND_THEN and now - self._written_at[0] < LATELY
 
     def _short_paced_at(self, now: float, bulk: bool, both: bool, budget: int) -> float:
         """Quick at first, then ever slower, so that the budget is never used up. Texts and chunks leave each other a part."""
@@ -293,8 +304,7 @@ class Dialer:
         if left <= 0:
             return recent[min(-left, len(recent) - 1)] + BUDGET_WINDOW
         step = SHORT_GAP
-        steadily = len(self._written_at) == NOW_AND_THEN and now - self._written_at[0] < LATELY
-        if not bulk and (steadily or left <= QUICK_LEFT) and len(recent) >= EASY * budget:
+        if not bulk and (self.writes_steadily(now) or left <= QUICK_LEFT) and len(recent) >= EASY * budget:
             # Until each of those that went is forgotten there is room for so many: none of these times may find it used up.
             step = max((t + BUDGET_WINDOW - now) / (left + n) for n, t in enumerate(recent))
             step = max(step, SHORT_GAP)
@@ -356,9 +366,9 @@ class Dialer:
         """Somebody writes or is written to."""
         self._active_at = now
 
-    def is_written(self, now: float) -> None:
-        """Something was written into a log."""
-        self._written_at.append(now)
+    def is_written(self, now: float, count: int) -> None:
+        """So much was written into a log."""
+        self._written_at.extend([now] * min(count, NOW_AND_THEN))
 
     def is_active(self, now: float) -> bool:
         """Whether that was within the last minute."""

@@ -45,6 +45,8 @@ LOOK = 2
 """Logs that are looked at with each letter: those where something came last."""
 ASK_EVERY = 5.0
 """Seconds after which the relay is asked for all that is new, while there is always something to write."""
+TEXTS_FIRST = 0.3
+"""Seconds in which a letter is left to texts before it only asks for what is new."""
 REST = 1.0
 """Seconds after a text in which the next one is waited for, before the relay is asked to hold a letter."""
 FAILS, FAILS_ALL = 2, 4
@@ -140,7 +142,7 @@ class Letters:
         elif self._queue.next_message() is not None or self._watching.has_news_for(leg, now):
             wakes.append(self._write(now, leg, late, begin))
         elif leg.asking is None and self._watching and not self._writes:
-            rested_at = self._answered_at + REST
+            rested_at = max(self._answered_at + REST, self._left_to_texts_until(now))
             wakes.append(rested_at if rested_at > now else self._listen(now, leg, begin))
         for letter in list(self.under_way.values()):
             if letter.kind is Kind.BULK:
@@ -221,6 +223,13 @@ class Letters:
         batch = texts + looks
         begin(Kind.TEXT, candidate, batch, watch, self._room(batch, watch, dare))
         return now + self.late_after
+
+    def _left_to_texts_until(self, now: float) -> float:
+        """Where somebody writes all the time, the first moment of a letter is theirs: what they wrote meanwhile comes only now."""
+        if not self._dialer.writes_steadily(now):
+            return now
+        at = self._dialer.short_at(now, both=self._queue.next_bulk() is not None)
+        return at + TEXTS_FIRST if at is not None else now
 
     def _listen(self, now: float, leg: Leg, begin: Begin) -> float | None:
         watched_closely = self._dialer.is_active(now) and self._queue.next_bulk() is None

@@ -137,6 +137,14 @@ class Link:
     def _doubted(self) -> bool:
         return self._main is not None and self._main.doubted_at is not None
 
+    def leaves_at(self, now: float) -> float | None:
+        """From when on a message leaves at once, where connections freeze and letters are spread; None: now. What is written until then
+        had better go together."""
+        if not self.dialer.only_short or (self._main is not None and not self._doubted):
+            return None
+        at = self.dialer.short_at(now, both=self._queue.next_bulk() is not None)
+        return at if at is not None and at > now else None
+
     # ------------------------------------------------------------------------------- the one entry
 
     def next(self, now: float, events: Sequence[Event] = ()) -> tuple[list[Action], float | None]:
@@ -209,7 +217,7 @@ class Link:
         if isinstance(operation, Append):
             self.watching.writes(operation)
             if not operation.advance:
-                self.dialer.is_written(now)
+                self.dialer.is_written(now, len(operation.entries))
         if self._main is None:
             self.dialer.nudge(now)
 
