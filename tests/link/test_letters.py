@@ -17,6 +17,7 @@ from whimbrel.link.events import (
     WatchSet,
     WayLost,
 )
+from whimbrel.link.letters import TEXTS_FIRST
 from whimbrel.link.link import Link
 from whimbrel.link.memory import Memory
 from whimbrel.link.trouble import Reason, Stage, Trouble
@@ -300,3 +301,73 @@ def test_what_a_file_takes_is_answered_for_itself() -> None:
     assert sorted(came) == [1, 2]
     parts = [(o.n, o.at) for d in table.letters() for o in d.operations if isinstance(o, Put)]
     assert len(parts) == len(set(parts)) == 22, "none that was answered is sent again"
+
+
+def test_who_writes_now_and_then_is_not_made_to_wait_and_who_writes_all_the_time_is_told_when_a_letter_leaves() -> (
+    None
+):
+    table = begun()
+    assert table.link.leaves_at(table.now) is None
+    for n in range(3):
+        before = len(table.letters())
+        table.submit(append(f"now and then {n}"))
+        table.live(0.5)
+        assert len(table.letters()) > before, "at once"
+        table.live(12)
+    for n in range(30):
+        table.submit(append(f"all the time {n}"))
+        table.live(0.8)
+    at = table.link.leaves_at(table.now)
+    assert at is not None
+    assert 0 < at - table.now < 10
+    before = len(table.letters())
+    table.submit(append("one more"))
+    table.live(at - table.now - 0.2)
+    assert len(table.letters()) == before
+    table.live(0.5)
+    assert len(table.letters()) > before, "and then it does"
+
+
+def test_where_nothing_freezes_nothing_waits_for_company() -> None:
+    table = Table()
+    for n in range(30):
+        table.submit(append(f"{n}"))
+    assert table.link.leaves_at(table.now) is None
+
+
+def test_a_text_has_the_first_moment_of_a_letter_before_the_app_only_listens() -> None:
+    table = begun()
+    for n in range(12):
+        table.submit(append(f"all the time {n}"))
+        table.live(0.5)
+    while table.link.unanswered or table.link._letters.under_way:
+        table.live(0.1)
+        table.link.dialer.is_written(table.now, 4)  # somebody writes on, and the app lets it wait for company
+    before = len(table.letters())
+    opened_at = None
+    while len(table.letters()) == before:
+        opened_at = table.link.dialer.short_at(table.now)
+        table.link.dialer.is_written(table.now, 4)
+        table.wait(0.05)
+    assert opened_at is not None
+    assert table.now - opened_at >= TEXTS_FIRST
+    assert any(isinstance(o, Watch) for o in table.letters()[-1].operations)
+
+
+def test_two_that_freeze_are_enough_when_a_third_comes_up() -> None:
+    """Not waited for until they are given up: the third has to prove that it is another case, and letters go meanwhile."""
+    table = Table(*CANDIDATES)
+    table.submit(append("a"))
+    for n in range(2):
+        newest = of(table.actions, Dial)[-1]
+        table.answer(newest.way, 0, *answers(newest.operations))
+        table.submit(append(f"lost {n}"))
+        dialled = len(of(table.actions, Dial))
+        while len(of(table.actions, Dial)) == dialled:
+            table.wait(0.05)
+    assert not table.link.dialer.only_short
+    table.wait(0.25)
+    newest = of(table.actions, Dial)[-1]
+    actions = table.answer(newest.way, 0, *answers(newest.operations))
+    assert table.link.dialer.only_short
+    assert [d for d in of(actions, Dial) if d.room is not None], "letters, at once"

@@ -30,6 +30,7 @@ from whimbrel.link.events import (
     WayLost,
 )
 from whimbrel.link.link import Link
+from whimbrel.link.watching import IDLE_PAUSE
 from whimbrel.link.ways import Carries
 from whimbrel.wire.answers import Done, Failure, Fetched, Status
 from whimbrel.wire.operations import Append, Operation, Put, WatchItem
@@ -194,6 +195,7 @@ class LinkMachine(RuleBasedStateMachine):
         if not hasattr(self, "link"):
             return
         self.model.busy = 0
+        rested = False
         for _ in range(4000):
             for way in list(self.ways.values()):
                 while way.up:
@@ -205,7 +207,12 @@ class LinkMachine(RuleBasedStateMachine):
                     for n in list(way.held):
                         self.model.release(way, n)
                 if not any(w.down for w in self.ways.values()):
-                    break
+                    if rested:
+                        break
+                    rested = True  # a relay that did not hold a letter is asked again after a moment
+                    self.now += 2 * IDLE_PAUSE
+                    self.tell()
+                    continue
             assert self.wake_at is not None or self.ways, "it would wait for ever"
             if not any(w.up or w.down for w in self.ways.values()) and self.wake_at is not None:
                 self.now = max(self.now, self.wake_at)

@@ -25,6 +25,7 @@ from link_table import (
 from whimbrel.link.events import (
     Abandon,
     Action,
+    Close,
     DeliverRecords,
     DeliverSignal,
     Dial,
@@ -417,3 +418,20 @@ def test_an_answer_that_was_lost_is_asked_for_again_from_the_cursor(letters: Tab
     letters.lose(1, RESET)
     letters.wait(2)
     assert watches(letters.actions)[-1] == Watch(HANDLE, (item(1, after=3),))
+
+
+def test_an_attempt_with_the_watch_that_is_answered_far_too_late_is_left_to_end() -> None:
+    table = Table(STREAM, OTHER)
+    watch(table, item(1))
+    while len(of(table.actions, Dial)) < 2:
+        table.wait(0.1)
+    [asked] = [d.way for d in of(table.actions, Dial) if watches([d])]
+    other = 3 - asked
+    table.answer(other, 0)
+    n = next(a.n for a in of(table.actions, Send) if watches([a]))
+    table.answer(other, n, watched((1, fetched())))  # nothing yet: nobody is there who would be asked again and again
+    table.wait(8)
+    actions = table.answer(asked, 0, watched((1, fetched(1))))
+    assert Close(asked) in actions
+    assert seqs(actions) == []
+    assert seqs(push(table, other, 1, fetched(1, 2))) == [1, 2], "by the way that counts"

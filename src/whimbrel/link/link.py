@@ -72,7 +72,7 @@ LEAVING_MAX = 30.0
 """Seconds that a lesser way has to end what it carries."""
 LEAVING_DOUBTED = 1.5
 """And one that owed an answer when another took its place: after that it was frozen."""
-DIED = 0.8
+DIED = 0.5
 """Seconds without a word after which one of several that are silent at the same time counts as frozen already."""
 BUSY_LEAST, BUSY_PAUSE, BUSY_MAX = 0.05, 1.0, 60.0
 """Seconds until an operation is tried again after `busy`: at least, without a time, and at most."""
@@ -671,7 +671,7 @@ class Link:
         by the other, too."""
         self.watching.dropped(way.leg)
         asking = way.asking
-        if asking is not None and not way.requests[asking].carried:
+        if asking in way.requests and not way.requests[asking].carried:
             actions.append(Abandon(way.number, asking))
             del way.requests[asking]
             way.leg.asking = None

@@ -73,10 +73,11 @@ class Seen:
             self._memory.showed(self._network, Pattern.FROZEN.value)
 
     def died_young(self, now: float, carried: Sequence[int]) -> bool:
-        """Several connections that had come up are silent at the same time after so many bytes each, and one more comes up. Whether
-        that is the pattern: it need not be waited for until they are given up."""
+        """Connections that had come up are silent after so many bytes each, and one more comes up. Whether that is the pattern, with
+        what was seen before: it need not be waited for until they are given up."""
         small = [size for size in carried if size <= SMALL]
-        if len(small) >= 2:
+        before = sum(now - then <= TWICE_WITHIN for then in self._small_silences)
+        if small and len(small) + before >= 2:
             for size in small:
                 self.went_silent(now, size)
         return self._frozen
