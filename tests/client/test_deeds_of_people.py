@@ -195,8 +195,17 @@ async def test_both_write_at_once_after_an_invite_was_opened(street: Neighbours)
     ):
         await ask(one, "send", chat=friend, text=f"hello {friend}")
         await comes(other, name, text=f"hello {friend}")
-    waiting = {row.kind for chat in street.ada.person().chats.values() for row in chat.outbox}
+    waiting = {row.kind for chat in street.bo.person().chats.values() for row in chat.outbox}
     assert "stock" in waiting, "it took as long as key packages wait, and shows nothing"
+
+
+async def test_who_opened_an_invite_adds_the_inviter_to_a_group_at_once(tmp_path: Path) -> None:
+    """The package behind the invite is used up: those in stock have to be there before anything else can go wrong."""
+    async with neighbours(tmp_path) as street:
+        await ask(street.ada, "invite")
+        await ask(street.bo, "group_new", name="Quick", persons=["Ada"])
+        await ask(street.bo, "send", chat="Quick", text="all aboard", wait=20.0)
+        await comes(street.ada, "Quick", text="all aboard")
 
 
 async def test_a_message_taken_back_while_its_file_goes_up_is_never_sent(street: Neighbours) -> None:

@@ -212,7 +212,7 @@ class Acceptances:
             self._person.put_contact(replace(contact, standing="contact", came=came), fx)
             fx.save(chat.save())
             self._set(replace(acceptance, stage="done"), fx)
-            self._person.give_stock(chat, 3, now, fx)
+            self._person.give_stock(chat, 3, now, fx, texts_first=True)
             fx.watch_changed = True
         elif line.state.standing is Standing.CLOSED:
             why = "This invite was opened already. If it was not by you, ask for a new one, and tell them."

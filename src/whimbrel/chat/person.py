@@ -65,7 +65,7 @@ from whimbrel.wire.operations import SEALED_CHUNK, Get
 STOCK = 3
 """Fresh key packages that a contact holds of us."""
 STOCK_WAIT = 8_000
-"""Milliseconds that they let texts go first: they are as large as twenty of them, and nobody waits for them."""
+"""Milliseconds that they let texts go first where nobody waits for them: they are as large as twenty."""
 INLINE = 40_000
 """Bytes of tree and Welcome that still travel inside the letter; larger ones are blobs."""
 Place = bytes | tuple[bytes, int]
@@ -292,12 +292,15 @@ class Person:
             fresh = tuple(p for p in packages if p not in contact.stock)
             self.put_contact(replace(contact, stock=(*contact.stock, *fresh)[-2 * STOCK :]), fx)
 
-    def give_stock(self, chat: Conversation, count: int, now: int, fx: Effects) -> None:
-        """Hand a contact fresh key packages, inside the chat with them."""
+    def give_stock(
+        self, chat: Conversation, count: int, now: int, fx: Effects, texts_first: bool = False
+    ) -> None:
+        """Hand a contact fresh key packages, inside the chat with them. `texts_first`: they have a card of ours with packages that are
+        good for more than one use, so these can wait a little."""
         packages = [self.inbox.key_package(now, fx) for _ in range(count)]
         self.inbox.send_grants(self.next_n, fx)
         body = encode_key_packages(packages)
-        chat.put(OutboxRow(chat.id, "stock", body, not_before=now + STOCK_WAIT), fx)
+        chat.put(OutboxRow(chat.id, "stock", body, not_before=now + STOCK_WAIT if texts_first else 0), fx)
 
     def met(self, chat: Conversation, line: Line, fx: Effects, anew: Sequence[bytes] = ()) -> None:
         """Learn the names of members that nobody introduced, from the cards that their leaves name. `anew`: accounts whose
@@ -664,8 +667,9 @@ class Person:
         return min((time for time in times if time is not None), default=None)
 
     def waiting(self) -> int:
-        """What waits to leave."""
-        return len(self.errands) + sum(len(chat.outbox) for chat in self.chats.values())
+        """What waits to leave, but for key packages in stock: no person waits for those."""
+        rows = (row for chat in self.chats.values() for row in chat.outbox)
+        return len(self.errands) + sum(row.kind != "stock" for row in rows)
 
     def busy(self, now: int, hurry: bool = False) -> bool:
         """Whether something that this home began is under way or due: it waits for a relay, not for a person or a time.
