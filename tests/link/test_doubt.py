@@ -8,7 +8,7 @@ from link_table import NEAR, STREAM, Table, append, delivered, done, fetched, it
 from whimbrel.link.events import Close, Dial, RecordsCame, Report, Send, WatchSet
 from whimbrel.link.ways import Candidate, Carries
 from whimbrel.wire.answers import Done, Watched
-from whimbrel.wire.operations import OWN, Fetch
+from whimbrel.wire.operations import OWN, Append, Fetch
 from whimbrel.wire.stored import entry_id
 
 
@@ -169,6 +169,21 @@ def test_a_look_at_what_the_silent_way_would_have_brought_goes_along() -> None:
     assert dial.operations == (append("a"), Fetch(b"L" * 32, b"R" * 32, 1, 8, own)), (
         "what it brings itself stays away"
     )
+
+
+def test_what_may_have_been_too_much_does_not_go_in_the_first_flight_again() -> None:
+    """Else every new way would fall silent over it before it could show that it works."""
+    table, _ = talking(HERE, BRIDGE)
+    table.submit(append("a", 11_000))
+    table.actions.clear()
+    while not of(table.actions, Dial):
+        table.wait(0.05)
+    [dial] = of(table.actions, Dial)
+    assert [o for o in dial.operations if isinstance(o, Append)] == []
+    table.answer(dial.way, 0, *[fetched() for _ in dial.operations])
+    assert append("a", 11_000) in [
+        o for a in of(table.actions, Send) if a.way == dial.way for o in a.operations
+    ]
 
 
 def test_a_late_chunk_alone_is_given_longer() -> None:

@@ -60,6 +60,8 @@ OPERATION_MAX = MESSAGE_MAX - 1024
 """Bytes of one operation; a larger one is answered `too-large` here, because no way would carry it."""
 FIRST_FLIGHT_MAX = 32 * 1024
 """Bytes of operations sent before anybody has answered: they may travel on several ways at once."""
+FIRST_FLIGHT_AGAIN = 4 * 1024
+"""And when another way is silent or tried already: what is too much for the network may be what does not get through."""
 BATCH_MAX = 64
 """Operations in one request, so that the answers stay small enough too."""
 MESSAGES_ASKED = 8
@@ -598,18 +600,20 @@ class Link:
             watch = self.watching.request(leg, now) if alone else None
             hoped_for = self._up is None or self._doubted
             room = TEXTS if self.dialer.seen.frozen else FIRST_FLIGHT_MAX
-            batch = self._open_batch(room) if hoped_for else []
+            most = FIRST_FLIGHT_AGAIN if self._doubted or len(self._ways) > 1 else FIRST_FLIGHT_MAX
+            batch = self._open_batch(room, most) if hoped_for else []
             operations = self._carry(now, way, 0, batch, watch)
             actions.append(Dial(way.number, candidate, operations))
         return wake_at
 
-    def _open_batch(self, room: int) -> list[Pending]:
+    def _open_batch(self, room: int, most: int) -> list[Pending]:
         """What an attempt carries already: messages that wait, also those that other attempts carry in vain so far."""
         batch: list[Pending] = []
         size = 0
         for pending in self._queue.open_messages():
             size += pending.size + answer_size_of(pending.operation)
-            if (batch and size > room) or size > FIRST_FLIGHT_MAX or len(batch) == BATCH_MAX:
+            full = (batch and size > room) or size > FIRST_FLIGHT_MAX or len(batch) == BATCH_MAX
+            if full or pending.size > most:
                 break
             self._queue.take(pending)
             batch.append(pending)
