@@ -429,9 +429,8 @@ def test_an_attempt_with_the_watch_that_is_answered_far_too_late_is_left_to_end(
     other = 3 - asked
     table.answer(other, 0)
     n = next(a.n for a in of(table.actions, Send) if watches([a]))
-    table.answer(
-        other, n, watched((1, fetched()))
-    )  # nothing yet: nobody is there who would be asked again and again
+    # Nothing has come yet: nobody is there for whom the way would be asked again and again.
+    table.answer(other, n, watched((1, fetched())))
     table.wait(8)
     actions = table.answer(asked, 0, watched((1, fetched(1))))
     assert Close(asked) in actions
