@@ -224,11 +224,15 @@ class Letters:
         begin(Kind.TEXT, candidate, batch, watch, self._room(batch, watch, dare))
         return now + self.late_after
 
+    def opens_at(self, now: float) -> float | None:
+        """Since or from when on a letter with texts may go; None: never."""
+        return self._dialer.short_at(now, both=self._queue.next_bulk() is not None)
+
     def _left_to_texts_until(self, now: float) -> float:
         """Where somebody writes all the time, the first moment of a letter is theirs: what they wrote meanwhile comes only now."""
         if not self._dialer.writes_steadily(now):
             return now
-        at = self._dialer.short_at(now, both=self._queue.next_bulk() is not None)
+        at = self.opens_at(now)
         return at + TEXTS_FIRST if at is not None else now
 
     def _listen(self, now: float, leg: Leg, begin: Begin) -> float | None:

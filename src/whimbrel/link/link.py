@@ -144,7 +144,7 @@ class Link:
         had better go together."""
         if not self.dialer.only_short or (self._main is not None and not self._doubted):
             return None
-        at = self.dialer.short_at(now, both=self._queue.next_bulk() is not None)
+        at = self._letters.opens_at(now)
         return at if at is not None and at > now else None
 
     # ------------------------------------------------------------------------------- the one entry
