@@ -55,6 +55,7 @@ BO, CLEO, WALK, SELF = (ident(f"chat {name}") for name in ("Bo", "Cleo", "Sunday
 LONG_NAME = "Maximiliane Alexandra Konstantinopolskaya-Featherstonehaugh of the Northern Lighthouse"
 PERSIAN = "نگار فرهادی"
 RUSSIAN = "Анастасия Воробьёва"
+BLOCKED = ("Mallory", "شهریار نامدار پورابراهیمی‌زاده اصفهانی از کنار زاینده‌رود", f"Mr. {LONG_NAME}")
 
 
 def picture(width: int, height: int, hue: float) -> bytes:
@@ -198,6 +199,7 @@ def home(rows: list[Item] | None = None, bo: Item | None = None, **more: Any) ->
         contact(name, verified=name in ("Bo", "Cleo"))
         for name in ("Bo", "Cleo", "Dan", PERSIAN, RUSSIAN, LONG_NAME)
     ]
+    contacts += [contact(name, standing="blocked", cannot_be_added="blocked") for name in BLOCKED]
     pictures = {ident(f"file {name} here"): (data, "image/png") for name, data in PICTURES.items()}
     return Home(
         chats=[others[1], first, *others[:1], *others[2:]],
@@ -256,6 +258,15 @@ def menu_of(text: str) -> Hand:
     return hand
 
 
+def answer(text: str) -> Hand:
+    def hand(page: Page) -> None:
+        menu_of(text)(page)
+        page.get_by_role("menuitem", name="Reply", exact=True).click()
+        page.get_by_role("menu").first.wait_for(state="detached")
+
+    return hand
+
+
 def write(text: str) -> Hand:
     return lambda page: page.get_by_role("textbox", name="Message", exact=True).fill(text)
 
@@ -309,6 +320,10 @@ def years() -> Home:
 FOREVER = (NOW + timedelta(days=6)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 LONG_TEXT = "\n".join(
     f"{n}. A line of a very long message, as somebody writes it who has much to say." for n in range(1, 81)
+)
+PERSIAN_TEXT = (
+    "امروز عصر کنار دریا قدم می‌زدیم و کسی از قایق حرفی نزد تا این‌که آب بالا آمد؛ "
+    "آن وقت همه با هم گفتند که باید فردا صبح زود دوباره بیاییم و طناب را هم با خودمان بیاوریم."
 )
 EMPTY = Home
 
@@ -368,6 +383,7 @@ STATES: tuple[State, ...] = (
     State("note to self", home, f"chat/{SELF}"),
     State("blocked", only(bo={"standing": "blocked", "may_post": False}), f"chat/{BO}"),
     State("menu of a message", home, f"chat/{BO}", menu_of("See you at the bench")),
+    State("answering", only(message(BO, 2, PERSIAN_TEXT, "Bo", ago=5)), f"chat/{BO}", answer(PERSIAN_TEXT[:30])),
     State("composer that grew", home, f"chat/{BO}", write("One line\nand another\nand a third one, which is so long that it does not fit and has to go on below, as lines do\n\nthe end")),
     # -- beside it
     State("contact", home, f"chat/{BO}/-/contact/{ident('Bo')}"),
