@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,13 +16,6 @@ from whimbrel.crypto.payload import PayloadKind
 from whimbrel.wire import cbor
 
 WEEK = 7 * 24 * 3_600_000
-
-
-@pytest.fixture
-def village(tmp_path: Path) -> Iterator[Village]:
-    village = Village(tmp_path)
-    yield village
-    village.close()
 
 
 def rename(who: Villager, name: str) -> None:

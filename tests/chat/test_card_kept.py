@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from support.village import Village, Villager
 from whimbrel.chat.inbox import KEEP_EVERY
@@ -15,13 +11,6 @@ from whimbrel.wire.operations import SEALED_CHUNK
 from whimbrel.wire.texts import Invite, Open, parse_invite
 
 DAY = 24 * 3600 * 1000
-
-
-@pytest.fixture
-def village(tmp_path: Path) -> Iterator[Village]:
-    village = Village(tmp_path)
-    yield village
-    village.close()
 
 
 def open_invite(villager: Villager) -> Invite:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -16,13 +14,6 @@ from whimbrel.wire.operations import Append, Keep
 DAY = 24 * 3600 * 1000
 YEAR = 365 * DAY
 JUMPS = pytest.mark.parametrize("jump", [DAY, -DAY, YEAR, -YEAR])
-
-
-@pytest.fixture
-def village(tmp_path: Path) -> Iterator[Village]:
-    village = Village(tmp_path)
-    yield village
-    village.close()
 
 
 @JUMPS

@@ -7,10 +7,9 @@ steps than that, every step had its turn.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 
@@ -23,13 +22,6 @@ from whimbrel.wire.operations import Put
 
 STEPS_MAX = 400
 """No flow here has more steps; if one has, it does not come to rest."""
-
-
-@pytest.fixture
-def village(tmp_path: Path) -> Iterator[Village]:
-    village = Village(tmp_path)
-    yield village
-    village.close()
 
 
 class Mishap:

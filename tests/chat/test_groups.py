@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from support.village import Village, Villager
 from whimbrel.wire import cbor
-
-
-@pytest.fixture
-def village(tmp_path: Path) -> Iterator[Village]:
-    village = Village(tmp_path)
-    yield village
-    village.close()
 
 
 def names(villager: Villager, group: str) -> list[str]:

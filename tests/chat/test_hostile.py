@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import cbor2
@@ -35,13 +33,6 @@ from whimbrel.wire import codec
 from whimbrel.wire.answers import Appended, Failure, Status
 from whimbrel.wire.operations import Alter, Change, EntryKind, Get, Grant, Pointer
 from whimbrel.wire.purpose import token_hash
-
-
-@pytest.fixture
-def village(tmp_path: Path) -> Iterator[Village]:
-    village = Village(tmp_path)
-    yield village
-    village.close()
 
 
 @pytest.fixture

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,13 +35,6 @@ from whimbrel.wire.answers import Appended, Failure, Fetched, Head, Status
 from whimbrel.wire.operations import SEALED_CHUNK, Append, Entry, EntryKind, Fetch, Put
 from whimbrel.wire.purpose import digest
 from whimbrel.wire.texts import Invite, OneUse
-
-
-@pytest.fixture
-def village(tmp_path: Path) -> Iterator[Village]:
-    village = Village(tmp_path)
-    yield village
-    village.close()
 
 
 def account(who: Villager) -> bytes:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,13 +37,6 @@ from whimbrel.wire.answers import (
 from whimbrel.wire.operations import Append, Fetch, Operation
 
 Lie = Callable[[Operation, Answer], Answer]
-
-
-@pytest.fixture
-def village(tmp_path: Path) -> Iterator[Village]:
-    village = Village(tmp_path)
-    yield village
-    village.close()
 
 
 def lying(village: Village, lie: Lie) -> Callable[[], None]:

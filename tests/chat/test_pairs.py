@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -16,13 +14,6 @@ from whimbrel.wire import codec
 from whimbrel.wire.answers import Failure, Fetched, Head, Status
 from whimbrel.wire.operations import Create, Fetch
 from whimbrel.wire.texts import parse_invite
-
-
-@pytest.fixture
-def village(tmp_path: Path) -> Iterator[Village]:
-    village = Village(tmp_path)
-    yield village
-    village.close()
 
 
 def test_an_invite_makes_a_chat_in_which_both_can_write(village: Village) -> None:

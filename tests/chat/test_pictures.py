@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,13 +22,6 @@ from whimbrel.wire.operations import Get, Keep, Put
 DAY = 24 * 3_600_000
 GULL = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 600
 """Three chunks, about."""
-
-
-@pytest.fixture
-def village(tmp_path: Path) -> Iterator[Village]:
-    village = Village(tmp_path)
-    yield village
-    village.close()
 
 
 @pytest.fixture

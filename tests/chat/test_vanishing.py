@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,13 +17,6 @@ from whimbrel.crypto.payload import PayloadKind
 
 SECOND, MINUTE, DAY = 1_000, 60_000, 24 * 3_600_000
 TIMER = 300
-
-
-@pytest.fixture
-def village(tmp_path: Path) -> Iterator[Village]:
-    village = Village(tmp_path)
-    yield village
-    village.close()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,6 @@ from whimbrel.wire.answers import Failure, Status
 from whimbrel.wire.operations import Append, Fetch
 
 LONG = 2 * STAGGER + 60_000
-
-
-@pytest.fixture
-def village(tmp_path: Path) -> Iterator[Village]:
-    village = Village(tmp_path)
-    yield village
-    village.close()
 
 
 def talk(village: Village, people: list[Villager], chat: dict[str, str] | str, word: str) -> None:

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import cbor2
-import pytest
 
 from support.secrets_of_homes import octets, strings
 from support.village import Village, Villager
-
-
-@pytest.fixture
-def village(tmp_path: Path) -> Iterator[Village]:
-    village = Village(tmp_path)
-    yield village
-    village.close()
 
 
 def everything_in(home: Villager) -> bytes:

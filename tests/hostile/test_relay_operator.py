@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,13 +18,6 @@ from whimbrel.wire.letters import RelayKeys, SealedRequest
 from whimbrel.wire.operations import Append, Change, Entry, EntryKind, Stat
 from whimbrel.wire.purpose import token_hash
 from whimbrel.wire.streams import ClientStream, RelayStream
-
-
-@pytest.fixture
-def village(tmp_path: Path) -> Iterator[Village]:
-    village = Village(tmp_path)
-    yield village
-    village.close()
 
 
 @pytest.fixture

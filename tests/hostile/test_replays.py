@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,13 +11,6 @@ from support.mischief import append, commit, entry, line_of, promote, remove
 from support.village import Village, Villager
 from whimbrel.wire.answers import Altered, Appended, Failure, Status
 from whimbrel.wire.operations import Alter, Append, Create, Fetch, Operation
-
-
-@pytest.fixture
-def village(tmp_path: Path) -> Iterator[Village]:
-    village = Village(tmp_path)
-    yield village
-    village.close()
 
 
 def listen(village: Village) -> list[Operation]:
