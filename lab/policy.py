@@ -167,8 +167,8 @@ class Measure:
     spares_neutral: bool = True
     """The relay must answer under its neutral name. False where addresses are hit, whatever the name."""
     hits_later: bool = False
-    """It goes on hitting what works (addresses that are listed later, connections that freeze one after the other): what counts is the
-    longest that any message took from the strike on."""
+    """What it hits, it hits some time after the strike (addresses that are listed when they were looked at): what counts is the longest
+    that any message took from the strike on."""
     variant_of: str = ""
     """The measure whose target in the table is this one's, too; '' for its own."""
 

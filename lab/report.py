@@ -173,7 +173,9 @@ def as_markdown(records: Sequence[Record], facts: dict[str, Any]) -> str:
         "",
         "Figures are seconds from the strike to the next message that was sent after it and arrived, in both directions: median (worst) of"
         " the repeats. *kept*: open connections live on as the measure leaves them. *cut*: all to relay, bridges and CDN are silently"
-        " dropped at the strike; of S13 and S14, which hit again and again, the longest that any message took in place of the first. *cold*: from the opening of an invite by a new person until their first message is at the other side.",
+        " dropped at the strike; of S13, whose addresses die some time after it, the longest that any message took in place of the first."
+        " *cold*: from the opening of an invite by a new person until their first message is at the other side. The longest that any"
+        " message took, of all measures, is in the second table.",
         "",
     ]
     for peer in peers:
@@ -218,12 +220,12 @@ def _in_table(cell: Cell | None) -> str:
 def _costs(records: Sequence[Record]) -> list[str]:
     """Connections, bytes, files: of *cut* runs, medians."""
     rows = [
-        "Of *cut* runs, medians: new connections of both people and the most in a minute (of one person, and of one person to one /24),"
+        "Of *cut* runs, medians: the longest that any message took after the strike (and in the worst run), new connections of both people and the most in a minute (of one person, and of one person to one /24),"
         " bytes beside those of S0 for as long, 100 KB and 1 MB (seconds), the longest a text took beside a file, seconds from the lifting"
         " until both are on the way of before, addresses that the censor listed by itself.",
         "",
-        "| measure | connections | a minute | a minute, /24 | bytes × S0 | 100 KB | 1 MB | text | back | listed |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| measure | longest | connections | a minute | a minute, /24 | bytes × S0 | 100 KB | 1 MB | text | back | listed |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     good = [
         r
@@ -238,6 +240,7 @@ def _costs(records: Sequence[Record]) -> list[str]:
         listed = sum(len({entry for one in run.learnt for entry in one}) for run in runs)
         words = [
             name,
+            _longest(runs),
             _whole(_median([run.connections for run in runs])),
             _whole(max((run.most_in_a_minute for run in runs), default=None)),
             _whole(max((run.most_in_a_minute_to_a_net for run in runs), default=None)),
@@ -255,6 +258,15 @@ def _costs(records: Sequence[Record]) -> list[str]:
 def _median(values: Iterable[float | None]) -> float | None:
     there = [value for value in values if value is not None]
     return median(there) if there else None
+
+
+def _longest(runs: Sequence[Record]) -> str:
+    """Of all messages after the strike, the one that took longest: median and worst of the runs."""
+    times = sorted(run.after_worst if run.after_worst is not None else float("inf") for run in runs)
+    if not times:
+        return ""
+    shown = ["never" if time == float("inf") else _s(time) for time in (median(times), times[-1])]
+    return shown[0] if len(times) == 1 else f"{shown[0]} ({shown[1]})"
 
 
 def _whole(value: float | None) -> str:

@@ -14,7 +14,6 @@ class PacketCurtain(Filtered):
     name = "S14"
     about = "After 25 packets, both directions together, a connection to a foreign network freezes without a word; SSH and some names are exempt."
     source = "B15, E5: bbs#490; DPICH utils/l4-25_prober.py; LC:2025-hyperion; bbs#662"
-    hits_later = True
     numbers = "25 packets, TCP and UDP, any port; three exempt names"
 
     def lasts(self, scale: float) -> float:
@@ -28,7 +27,6 @@ class ByteCurtain(Filtered):
     name = "S14b"
     about = "After 16 KB of answer a connection to a foreign network gets nothing more."
     source = "B15, E6: bbs#490; blog.cloudflare.com russian-internet-users"
-    hits_later = True
     numbers = "16,384 bytes of the server's packets"
     variant_of = "S14"
 

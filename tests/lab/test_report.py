@@ -33,11 +33,19 @@ def test_a_cell_has_the_median_and_the_worst_of_its_runs() -> None:
     assert cell.verdict() == "met"
 
 
-def test_under_a_measure_that_hits_again_the_longest_wait_counts() -> None:
-    [cell] = cells([run("S14", next_message=0.6, after_worst=9.0)])
+def test_under_a_measure_that_hits_later_the_longest_wait_counts() -> None:
+    [cell] = cells([run("S13", next_message=0.6, after_worst=9.0)])
     assert (cell.median, cell.verdict()) == (9.0, "missed")
-    [cell] = cells([run("S14", "cold", 0.6, after_worst=None)])
+    [cell] = cells([run("S13", "cold", 0.6, after_worst=None)])
     assert cell.median == 0.6
+
+
+def test_the_longest_wait_of_every_measure_is_in_the_second_table() -> None:
+    records = [run("S14", next_message=0.6, after_worst=worst, seconds=30.0) for worst in (4.0, 9.0, 12.5)]
+    assert "| S14 | 9.00 (12) |" in as_markdown(records, FACTS)
+    assert "| S14 | 4.00 (never) |" in as_markdown(
+        [*records[:1], run("S14", after_worst=None, seconds=30.0), *records[:1]], FACTS
+    )
 
 
 def test_a_bad_worst_is_close_and_a_bad_median_is_missed() -> None:
