@@ -200,7 +200,7 @@ async def test_both_write_at_once_after_an_invite_was_opened(street: Neighbours)
 
 
 async def test_who_opened_an_invite_adds_the_inviter_to_a_group_at_once(tmp_path: Path) -> None:
-    """The package behind the invite is used up: those in stock have to be there before anything else can go wrong."""
+    """The package behind the invite is used up, and those in stock let the first words go first: they are waited for."""
     async with neighbours(tmp_path) as street:
         await ask(street.ada, "invite")
         await ask(street.bo, "group_new", name="Quick", persons=["Ada"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from whimbrel.chat.contacts import Contact, NoKeyPackage
+from whimbrel.chat.contacts import STOCK, Contact, NoKeyPackage
 from whimbrel.chat.conversation import Conversation
 from whimbrel.chat.days import day_of
 from whimbrel.chat.effects import Effects
@@ -37,6 +37,9 @@ from whimbrel.wire.answers import Answer, Appended, Chunk
 from whimbrel.wire.errors import WireError
 from whimbrel.wire.operations import Append, Entry, EntryKind, Get
 from whimbrel.wire.texts import Invite, OneUse, Open, parse_invite
+
+STOCK_WAIT = 8_000
+"""Milliseconds for which our key packages let texts go first: they are as large as twenty, and the inviter has our card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +156,9 @@ class Acceptances:
             person.contacts.get(card.account, Contact(card.account, card.name, "asked")),
             card=encoded,
             name=card.name,
+            spent=(),
         )
-        joiner, _ = contact.joiner(now)
+        joiner, contact = contact.joiner(now)
         keys, body = from_seed(seed), ready_log(seed)
         log = codec.log_id(codec.encode_log_body(body))
         conversation = pair_id(me, card.account)
@@ -212,7 +216,7 @@ class Acceptances:
             self._person.put_contact(replace(contact, standing="contact", came=came), fx)
             fx.save(chat.save())
             self._set(replace(acceptance, stage="done"), fx)
-            self._person.give_stock(chat, 3, now, fx, texts_first=True)
+            self._person.give_stock(chat, STOCK, now, fx, wait=STOCK_WAIT)
             fx.watch_changed = True
         elif line.state.standing is Standing.CLOSED:
             why = "This invite was opened already. If it was not by you, ask for a new one, and tell them."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 from whimbrel.chat.line_state import Joiner
@@ -14,6 +15,8 @@ from whimbrel.crypto.errors import Malformed
 from whimbrel.crypto.sealing import seal
 from whimbrel.wire import cbor
 
+STOCK = 3
+"""Fresh key packages that two contacts hold of each other, each for one use."""
 KEY_PACKAGE_AGE = 400 * 24 * 3600
 """Seconds after which a key package is not used any more: as long as a relay keeps what would bring its owner up."""
 
@@ -44,6 +47,8 @@ class Contact:
     """Of somebody who is blocked: what they were before."""
     before: str = ""
     """What they were called before their last card."""
+    spent: tuple[bytes, ...] = ()
+    """SHA-256 of the key packages in the card that are used up: those of an invite or a request are for one use each."""
 
     def save(self) -> PutContact:
         state: list[Any] = [
@@ -55,16 +60,17 @@ class Contact:
             self.text,
             self.was,
             self.before,
+            list(self.spent),
         ]
         return PutContact(ContactRow(self.account, self.name, cbor.encode(state), self.standing))
 
     @staticmethod
     def from_row(row: ContactRow) -> Contact:
-        _, card, stock, came, verified, text, *later = cbor.decode(row.state)
-        was, before = later or (None, "")  # the first homes did not have them yet
-        return Contact(
-            row.account, row.name, row.standing, card, tuple(stock), came, verified, text, was, before
-        )
+        state: list[Any] = cbor.decode(row.state)
+        state += [None, "", []][len(state) - 6 :]  # what the first homes did not have yet
+        _, card, stock, came, verified, text, was, before, spent = state
+        rest = (tuple(stock), came, verified, text, was, before, tuple(spent))
+        return Contact(row.account, row.name, row.standing, card, *rest)
 
     def opened_card(self) -> Card | None:
         return decode_card(self.card) if self.card else None
@@ -75,7 +81,14 @@ class Contact:
         if known is not None and known.made_at >= card.made_at:
             return self
         before = self.name if card.name != self.name else self.before
-        return replace(self, card=encoded, name=card.name, before=before)
+        return replace(self, card=encoded, name=card.name, before=before, spent=())
+
+    def _without(self, package: bytes, card: Card) -> Contact:
+        """This person when a key package is used up, unless it is one for any number of uses."""
+        spent = self.spent
+        if package in card.key_packages and not mls.inspect_key_package(package).last_resort:
+            spent = (*spent, sha256(package).digest())
+        return replace(self, stock=tuple(p for p in self.stock if p != package), spent=spent)
 
     def joiner(self, now: int) -> tuple[Joiner, Contact]:
         """How to let them in, and this contact without the key package that it uses up."""
@@ -87,19 +100,27 @@ class Contact:
         except Malformed:
             raise NoKeyPackage(self.name) from None
         stock = self.stock
-        fitting: list[tuple[bytes, Joiner]] = []
-        for package in (*self.stock, *card.key_packages):
+        spent = set(self.spent)
+        fitting: list[Joiner] = []
+        for package in (*self.stock, *(p for p in card.key_packages if sha256(p).digest() not in spent)):
             joiner = self._fits(package, card, now)
             if joiner is None:
                 stock = tuple(p for p in stock if p != package)
             else:
-                fitting.append((package, joiner))
+                fitting.append(joiner)
         if not fitting:
             raise NoKeyPackage(self.name)
         # Those from before they moved to another relay come last: what leads there may not be reached from here.
         lives_at = {way.inbox for way in card.reach}
-        package, joiner = min(fitting, key=lambda one: one[1].inbox not in lives_at)
-        return joiner, replace(self, stock=tuple(p for p in stock if p != package))
+        joiner = min(fitting, key=lambda one: one.inbox not in lives_at)
+        return joiner, replace(self, stock=stock)._without(joiner.key_package, card)
+
+    def can_be_let_in(self, now: int) -> bool:
+        """Whether there is a key package of theirs now."""
+        try:
+            return bool(self.joiner(now))
+        except NoKeyPackage:
+            return False
 
     def _fits(self, package: bytes, card: Card, now: int) -> Joiner | None:
         try:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Protocol
 
+from whimbrel.chat.contacts import STOCK
 from whimbrel.chat.effects import Effects
 from whimbrel.chat.inbox import Inbox
-from whimbrel.chat.person import STOCK, Person
+from whimbrel.chat.person import Person
 from whimbrel.chat.refusal import CannotDo
 from whimbrel.chat.relays import Relay
 from whimbrel.chat.troubles import text_of

@@ -17,7 +17,7 @@ from whimbrel.chat.acquaintances import Acquaintances
 from whimbrel.chat.acts import OWN_NOTES, Acts, own_notes_id
 from whimbrel.chat.attachments import STAGED, Transfer, file_row, unwanted
 from whimbrel.chat.composing import Attachment
-from whimbrel.chat.contacts import Contact, NoKeyPackage
+from whimbrel.chat.contacts import STOCK, Contact, NoKeyPackage
 from whimbrel.chat.content import Expiration
 from whimbrel.chat.conversation import Conversation, may_set, packed_wishes, put_chunk
 from whimbrel.chat.doors import Doors
@@ -62,10 +62,6 @@ from whimbrel.wire.answers import Answer, Chunk, Failure, Fetched, Status
 from whimbrel.wire.errors import WireError
 from whimbrel.wire.operations import SEALED_CHUNK, Get
 
-STOCK = 3
-"""Fresh key packages that a contact holds of us."""
-STOCK_WAIT = 8_000
-"""Milliseconds that they let texts go first where nobody waits for them: they are as large as twenty."""
 INLINE = 40_000
 """Bytes of tree and Welcome that still travel inside the letter; larger ones are blobs."""
 Place = bytes | tuple[bytes, int]
@@ -292,15 +288,12 @@ class Person:
             fresh = tuple(p for p in packages if p not in contact.stock)
             self.put_contact(replace(contact, stock=(*contact.stock, *fresh)[-2 * STOCK :]), fx)
 
-    def give_stock(
-        self, chat: Conversation, count: int, now: int, fx: Effects, texts_first: bool = False
-    ) -> None:
-        """Hand a contact fresh key packages, inside the chat with them. `texts_first`: they have a card of ours with packages that are
-        good for more than one use, so these can wait a little."""
+    def give_stock(self, chat: Conversation, count: int, now: int, fx: Effects, wait: int = 0) -> None:
+        """Hand a contact fresh key packages, inside the chat with them. `wait`: milliseconds for which texts go first."""
         packages = [self.inbox.key_package(now, fx) for _ in range(count)]
         self.inbox.send_grants(self.next_n, fx)
         body = encode_key_packages(packages)
-        chat.put(OutboxRow(chat.id, "stock", body, not_before=now + STOCK_WAIT if texts_first else 0), fx)
+        chat.put(OutboxRow(chat.id, "stock", body, not_before=now + wait if wait else 0), fx)
 
     def met(self, chat: Conversation, line: Line, fx: Effects, anew: Sequence[bytes] = ()) -> None:
         """Learn the names of members that nobody introduced, from the cards that their leaves name. `anew`: accounts whose

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from whimbrel.chat.contacts import NoKeyPackage
 from whimbrel.chat.conversation import Conversation
 from whimbrel.chat.effects import Effects
 from whimbrel.chat.household import Household
@@ -137,10 +136,7 @@ class WaysBack:
         contact = self._person.contacts.get(account)
         if account == self._person.identity.account:
             return True
-        try:
-            return contact is not None and bool(contact.joiner(now))
-        except NoKeyPackage:
-            return False
+        return contact is not None and contact.can_be_let_in(now)
 
     def founded(self, chat: Conversation, line: Line) -> None:
         """A new log stands."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from whimbrel.chat.acceptances import Acceptances
-from whimbrel.chat.contacts import Contact
+from whimbrel.chat.contacts import STOCK, Contact
 from whimbrel.chat.conversation import Conversation
 from whimbrel.chat.days import day_of
 from whimbrel.chat.effects import Effects
@@ -46,6 +46,9 @@ LINES_MAX = 16
 """Lines of one conversation; who makes more does not mean to talk."""
 IN_BLOBS_MAX = 64 * 1024 * 1024
 """Bytes of a Welcome's tree, or of itself, in a blob at most: some ten thousand members."""
+FIRST_WORDS = 3_000
+"""Milliseconds for which key packages let the first texts of a new contact go first: where connections freeze by volume, they would
+use up the one by which those come."""
 WAITING_MAX = 8
 """Welcomes of one sender that cannot be opened yet."""
 
@@ -246,7 +249,7 @@ class Welcomes:
             if again:
                 chat.note(line, "re-added", card.account, [self._person.identity.account], now, fx)
             if chat.kind == "pair":
-                self._person.give_stock(chat, 3, now, fx)
+                self._person.give_stock(chat, STOCK, now, fx)
             else:
                 self._restock(card.account, now, fx)
         elif chat.kind == "pair":
@@ -393,7 +396,7 @@ class Welcomes:
         line = chat.line
         if line is not None:
             chat.note(line, "opened", card.account, [card.account], now, fx)
-        person.give_stock(chat, 3, now, fx)
+        person.give_stock(chat, STOCK, now, fx, wait=FIRST_WORDS)
         fx.tell("contact", name=card.name)
 
 

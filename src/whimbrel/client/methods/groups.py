@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 PICTURE_TOO_LARGE = ServiceError(
     "picture", "A group's picture has at most 256 KB.", "Take a smaller one.", WRONG_USE
 )
+KEY_PACKAGES_COME = 5.0
+"""Seconds for which key packages of somebody who became a contact just now are waited for."""
 
 
 async def group_new(
@@ -34,10 +36,11 @@ async def group_new(
     person = service.person()
     _check_name(name)
     look = _uploaded(service, picture) if picture else None
-    people = {c.account: c for c in (find_contact(person, wanted) for wanted in persons or [])}
+    people = list(dict.fromkeys(find_contact(person, wanted).account for wanted in persons or []))
+    await _key_packages(service, people)
 
     def found(person: Person, now: int, fx: Effects) -> Conversation:
-        chat = person.make_group(name, list(people.values()), now, fx)
+        chat = person.make_group(name, [person.contacts[account] for account in people], now, fx)
         if look is not None:
             person.pictures.set(chat, look, fx)
         return chat
@@ -145,10 +148,21 @@ def _is_there(service: Service, id: bytes) -> bool:
 async def group_add(service: Service, group: str, person: str) -> AsyncIterator[GroupItem]:
     """Let a contact in."""
     chat = _to_change(service, group, may_add)
-    contact = find_contact(service.person(), person)
-    if contact.account not in chat.accounts():
-        await _intend(service, chat, lambda p, c, now, fx: p.add_to_group(c, contact, now, fx))
+    account = find_contact(service.person(), person).account
+    if account not in chat.accounts():
+        await _key_packages(service, {account})
+        await _intend(service, chat, lambda p, c, now, fx: p.add_to_group(c, p.contacts[account], now, fx))
     yield group_item(service.person(), service.person().chats[chat.id])
+
+
+async def _key_packages(service: Service, accounts: Iterable[bytes]) -> None:
+    """Wait a little for those of people by whom they could be let in; whose do not come is said by what needs them."""
+
+    def are_there() -> bool:
+        contacts = service.person().contacts
+        return all(contacts[account].can_be_let_in(service.shell.now()) for account in accounts)
+
+    await service.shell.until(are_there, service.wait or KEY_PACKAGES_COME)
 
 
 async def group_remove(service: Service, group: str, person: str) -> AsyncIterator[GroupItem]:
