@@ -48,33 +48,11 @@ class Prober(Rule):
             return None
         self._looked_at.add(endpoint)
         self.count["probed server"] += 1
-        self._waiting += self._questions(text(flow.server), flow.port, bytes(flow.stream), flow.name)
+        server, said = text(flow.server), bytes(flow.stream)
+        self._waiting += questions(
+            self._rng, server, flow.port, said, flow.name, other_name=self._other_name, scale=self._scale
+        )
         return None
-
-    def _questions(self, address: str, port: int, said: bytes, name: str) -> list[Probe]:
-        rng = self._rng
-        replay = said[: self._first_flight(said)]
-        changed = bytearray(replay)
-        changed[rng.randrange(len(changed) // 2, len(changed))] ^= 1 + rng.randrange(255)
-        minute, quarter = (seconds * self._scale for seconds in _LATER)
-        get = f"GET / HTTP/1.1\r\nHost: {name or address}\r\n\r\n".encode()
-        return [
-            Probe(address, port, _SOON[0], replay, label="replay"),
-            Probe(address, port, _SOON[1], bytes(changed), label="changed replay"),
-            Probe(address, port, _SOON[1], get, label="plain GET"),
-            Probe(address, port, minute, rng.randbytes(rng.randint(6, 221)), label="short garbage"),
-            Probe(address, port, minute, rng.randbytes(rng.randint(8_000, 17_000)), label="long garbage"),
-            Probe(address, port, minute, None, self._other_name, label="another name"),
-            Probe(address, port, minute, None, None, label="no name"),
-            Probe(address, port, quarter, rng.randbytes(rng.randint(1, 5)), label="a few bytes"),
-        ]
-
-    @staticmethod
-    def _first_flight(said: bytes) -> int:
-        """The record of the hello; all of it when it is no TLS."""
-        if said[:1] != b"\x16" or len(said) < 5:
-            return len(said)
-        return 5 + int.from_bytes(said[3:5], "big")
 
     def probes(self) -> Sequence[Probe]:
         waiting, self._waiting = self._waiting, []
@@ -87,6 +65,34 @@ class Prober(Rule):
             self.reasons.setdefault(f"{probe.address}:{probe.port}", reason)
             self.count[f"unlike a site: {reason}"] += 1
             self._listing.verdict(now, number(probe.address), probe.port, at_once=True)
+
+
+def questions(
+    rng: Random, address: str, port: int, said: bytes, name: str, *, other_name: str, scale: float
+) -> list[Probe]:
+    """What a server is asked to which somebody wrote `said` first, by this name ('' for none)."""
+    replay = said[: _first_flight(said)]
+    changed = bytearray(replay)
+    changed[rng.randrange(len(changed) // 2, len(changed))] ^= 1 + rng.randrange(255)
+    minute, quarter = (seconds * scale for seconds in _LATER)
+    get = f"GET / HTTP/1.1\r\nHost: {name or address}\r\n\r\n".encode()
+    return [
+        Probe(address, port, _SOON[0], replay, label="replay"),
+        Probe(address, port, _SOON[1], bytes(changed), label="changed replay"),
+        Probe(address, port, _SOON[1], get, label="plain GET"),
+        Probe(address, port, minute, rng.randbytes(rng.randint(6, 221)), label="short garbage"),
+        Probe(address, port, minute, rng.randbytes(rng.randint(8_000, 17_000)), label="long garbage"),
+        Probe(address, port, minute, None, other_name, label="another name"),
+        Probe(address, port, minute, None, None, label="no name"),
+        Probe(address, port, quarter, rng.randbytes(rng.randint(1, 5)), label="a few bytes"),
+    ]
+
+
+def _first_flight(said: bytes) -> int:
+    """The record of the hello; all of it when it is no TLS."""
+    if said[:1] != b"\x16" or len(said) < 5:
+        return len(said)
+    return 5 + int.from_bytes(said[3:5], "big")
 
 
 def unlike_a_site(probe: Probe, seen: Seen) -> str:
