@@ -141,7 +141,10 @@ class Link:
 
     def leaves_at(self, now: float) -> float | None:
         """From when on a message leaves at once, where connections freeze and letters are spread; None: now. What is written until then
-        had better go together."""
+        had better go together. Where something waits for that moment already, a message has to wait there with it: whoever comes when it
+        is there finds the letter gone."""
+        if self._queue.next_message() is not None:
+            return None
         if not self.dialer.only_short or (self._main is not None and not self._doubted):
             return None
         at = self._letters.opens_at(now)
