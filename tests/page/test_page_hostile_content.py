@@ -149,10 +149,13 @@ def test_the_name_and_the_words_of_a_request_are_text(
 def test_a_file_is_saved_under_a_name_that_harms_nobody(
     ada: Person, mal: Stranger, name: str, saved: str
 ) -> None:
-    mal.give("Ada", b"what is in it", name, "application/octet-stream")
     at_the_chat(ada)
+    buttons = ada.log.get_by_role("button", name=re.compile("^(Save|Download)"))
+    before = buttons.count()
+    mal.give("Ada", b"what is in it", name, "application/octet-stream")
+    expect(buttons).to_have_count(before + 1)
     with ada.page.expect_download() as coming:
-        ada.log.get_by_role("button", name=re.compile("^(Save|Download)")).last.click()
+        buttons.last.click()
     assert coming.value.suggested_filename == saved
     assert Path(coming.value.path()).read_bytes() == b"what is in it"
     # An override would turn round what stands after it.
