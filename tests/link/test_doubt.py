@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from link_table import NEAR, STREAM, Table, append, delivered, done, fetched, item, of, put, sent
 
-from whimbrel.link.events import Close, Dial, RecordsCame, Report, Send, WatchSet
+from whimbrel.link.events import Close, Dial, Heard, RecordsCame, Report, Send, WatchSet
 from whimbrel.link.ways import Candidate, Carries
 from whimbrel.wire.answers import Done, Watched
 from whimbrel.wire.operations import OWN, Append, Fetch
@@ -254,3 +254,45 @@ def test_a_way_that_is_fine_is_not_left_for_a_better_one_that_took_very_long_to_
     actions = table.answer(climbs[0].way, 0)
     assert of(actions, Report) == []
     assert Close(climbs[0].way) in actions
+
+
+def frozen_by_the_watch(*ways: Candidate) -> tuple[Table, list[Dial]]:
+    """Each way answers its first flight and then nothing: what the watch would bring is too much for it."""
+    table, _ = talking(*ways)
+    table.tell(WatchSet({1: item(1)}))
+    dials: list[Dial] = []
+    end = table.now + 6
+    while table.now < end:
+        for dial in of(table.wait(0.05), Dial):
+            dials.append(dial)
+            if dial.continues is None and dial.candidate.carries is Carries.STREAM:
+                table.now += 0.25
+                table.answer(dial.way, 0, *[fetched() for _ in dial.operations])
+    return table, dials
+
+
+def test_ways_that_fall_silent_over_the_watch_alone_show_that_connections_freeze() -> None:
+    """Each was left for the next one within a third of a second, with nothing else under way: that it said nothing still counts."""
+    short = [
+        Candidate(f"short {n}", Carries.EXCHANGE, 9, False, f"192.0.{n}.0/24", f"s{n}", "short", short=True)
+        for n in range(3)
+    ]
+    table, dials = frozen_by_the_watch(HERE, THERE, BRIDGE, *short)
+    assert table.link.dialer.only_short
+    streams = [dial.candidate.text for dial in dials if dial.candidate.carries is Carries.STREAM]
+    assert len(streams) <= 4, "the third that comes up knows"
+    assert any(dial.candidate.short for dial in dials), "and letters go"
+
+
+def test_a_way_that_was_left_and_speaks_again_is_closed_and_not_blamed() -> None:
+    table, main = talking(HERE, BRIDGE)
+    table.tell(WatchSet({1: item(1)}))
+    [dial] = of(table.wait(0.45), Dial)
+    table.now += 0.1
+    table.answer(dial.way, 0, *[fetched() for _ in dial.operations])
+    assert main in table.link._ways, "whether it is only slow shows within a second and a half"
+    assert main not in [close.way for close in of(table.actions, Close)]
+    table.tell(Heard(main))
+    assert table.link._main is not None
+    assert table.link._main.number == main, "the better one, and it lives"
+    assert not table.link.dialer.only_short

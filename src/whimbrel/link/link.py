@@ -688,9 +688,12 @@ class Link:
         self._close_if_done(way, actions)
 
     def _close_if_done(self, way: Way, actions: list[Action]) -> None:
-        if not way.requests and way.number in self._ways:
-            actions.append(Close(way.number))
-            del self._ways[way.number]
+        if way.requests or way.number not in self._ways:
+            return
+        if way.doubted_at is not None and way.leaving_since is not None and way.is_stream:
+            return  # whether it says something yet tells one that is slow from one that froze
+        actions.append(Close(way.number))
+        del self._ways[way.number]
 
     def _returns(self, now: float, way: Way, actions: list[Action]) -> None:
         """A way that was doubted and left answers after all, and is the better one: it counts again."""
@@ -790,6 +793,7 @@ class Link:
                 self._returns(now, way, actions)
             else:
                 way.doubted_at = None
+                self._close_if_done(way, actions)
         return way
 
     def _report(self, now: float, actions: list[Action]) -> None:
