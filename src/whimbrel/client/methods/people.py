@@ -84,8 +84,8 @@ async def accept(service: Service, invite: str, text: str = "") -> AsyncIterator
     acceptance = stands()
     if acceptance.stage in ("used", "failed"):
         raise ServiceError(f"invite-{acceptance.stage}", acceptance.why, "Ask for a new invite.")
-    if acceptance.stage == "done":
-        await service.shell.settle(service.wait or 2.0)
+    if acceptance.stage == "done":  # an app stays up: one can write at once, and the rest goes by itself
+        await service.shell.settle(service.wait)
     item: AcceptedItem = {"chat": acceptance.chat.hex() or None, "name": acceptance.name}
     if acceptance.stage != "done":
         item["state"] = "asked" if acceptance.stage == "asked" else "queued"
