@@ -14,6 +14,7 @@ from support.homes import BridgeProcess, RelayProcess
 from support.nginx import NGINX, Nginx, free_port, probe
 from support.relay_client import Place
 from whimbrel.wire.operations import Stat
+from whimbrel.wire.paths import parse_path
 from whimbrel.wire.texts import parse_address
 
 pytestmark = [
@@ -45,6 +46,14 @@ def by(nginx: Nginx, text: str) -> str:
     return replace(address, routes=tuple(here)).text
 
 
+def handed_on(text: str) -> str:
+    """As a friend has it."""
+    address = parse_address(text)
+    paths = [parse_path(route.path).handed_on(b"to bo").text for route in address.routes]
+    routes = (replace(route, path=path) for route, path in zip(address.routes, paths, strict=True))
+    return replace(address, routes=tuple(routes)).text
+
+
 async def leads_there(text: str) -> bool:
     """Whether letters and sessions come to the relay of this address."""
     place = Place(text)
@@ -62,12 +71,13 @@ async def test_a_bridge_works_behind_nginx_as_its_page_shows_it(tmp_path: Path) 
         BridgeProcess(tmp_path / "bridge", relay.address, listen=listen, words=words) as bridge,
     ):
         path = parse_address(bridge.address).routes[0].path
-        location = shown("bridge.md").replace("/THE-PATH", path).replace("127.0.0.1:8441", listen)
-        assert path in location
+        location = shown("bridge.md").replace("/THE-PLACE", path[:9]).replace("127.0.0.1:8441", listen)
+        assert path[:9] in location
         assert listen in location
         nginx = front(tmp_path, location)
         try:
             assert await leads_there(by(nginx, bridge.address))
+            assert await leads_there(by(nginx, handed_on(bridge.address)))
             home = probe(nginx.plain, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").heard
             assert home.endswith(b"the site of the front")
             bridge.end()

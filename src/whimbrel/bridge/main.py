@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +15,12 @@ from whimbrel.serving.journal import Journal
 from whimbrel.serving.listening import CannotStart, WrongUse, allow_many_files, split_listen
 from whimbrel.serving.program import loop_factory, safe_handler, say
 from whimbrel.serving.site import SiteUnfit
+from whimbrel.wire.errors import TextError
+from whimbrel.wire.paths import Names, names_of
+from whimbrel.wire.texts import parse_address
 
-from .server import Bridge, BridgeInfo
+from .cuts import Cuts
+from .server import SEED, Bridge, BridgeInfo, path_of
 from .settings import BridgeSettings
 
 DATA = "~/.whimbrel-bridge"
@@ -24,7 +29,7 @@ DATA = "~/.whimbrel-bridge"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `whimbrel bridge`."""
     parser.add_argument(
-        "--to", action="append", required=True, metavar="ADDRESS", help="the address of a relay (repeat)"
+        "--to", action="append", default=[], metavar="ADDRESS", help="the address of a relay (repeat)"
     )
     parser.add_argument(
         "--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="port 0 picks one and keeps it"
@@ -46,6 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--authority", type=Path, metavar="FILE", help="trust only these certificates (PEM) at the relays"
     )
+    parser.add_argument(
+        "--cut",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="start nothing: a text that was handed on leads nowhere any more, nor what was made from it (repeat)",
+    )
 
 
 def settings_of(args: argparse.Namespace) -> BridgeSettings:
@@ -66,8 +78,12 @@ def settings_of(args: argparse.Namespace) -> BridgeSettings:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run a bridge until SIGTERM or SIGINT; the exit code. The first line on stdout has the texts to paste."""
+    """Run a bridge until SIGTERM or SIGINT; the exit code. The first line on stdout has the texts to paste. With --cut: write down
+    what was cut, for the bridge that runs on this data."""
     try:
+        if args.cut:
+            say({"event": "cut", "texts": cut(Path(args.data).expanduser(), args.cut)})
+            return 0
         settings = settings_of(args)
         files = allow_many_files(2 * settings.limits.connections)
         settings = replace(settings, limits=replace(settings.limits, connections=files // 2))
@@ -81,6 +97,36 @@ def run(args: argparse.Namespace) -> int:
         say({"error": code, "message": message, "do": what_to_do})
         return _EXIT.get(code, 1)
     return 0
+
+
+def cut(folder: Path, texts: Sequence[str]) -> int:
+    """Have these texts, which were handed on, lead nowhere any more; how many there were. Raises WrongUse, DataFolderDamaged, OSError."""
+    try:
+        seed = (folder / SEED).read_bytes()
+    except FileNotFoundError:
+        raise WrongUse(f"no bridge was ever started with --data {folder}") from None
+    found = [names for text in texts for names in _names_in(text, seed)]
+    cuts = Cuts(folder)
+    for names in found:
+        cuts.add(names)
+    return len(texts)
+
+
+def _names_in(text: str, seed: bytes) -> set[Names]:
+    try:
+        address = parse_address(text)
+    except TextError as error:
+        raise WrongUse(f"--cut: {error}") from error
+    own = path_of(seed, address.relay)
+    found = {names_of(route.path.encode(), own) for route in address.routes} - {None}
+    if not found:
+        raise WrongUse("--cut: this text does not lead to this bridge")
+    if () in found:
+        raise WrongUse(
+            "--cut: this is the text that the bridge itself gives out; without the file seed in its folder it gives out another, and all that came of"
+            " this one lead nowhere"
+        )
+    return {names for names in found if names}
 
 
 async def _run(settings: BridgeSettings, journal: Journal) -> None:

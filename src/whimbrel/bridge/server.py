@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import secrets
-from base64 import b32encode
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
 
-from whimbrel.serving.folder import keep, keep_port, kept_port, make_folder
+from whimbrel.serving.folder import DataFolderDamaged, keep, keep_port, kept_port, make_folder
 from whimbrel.serving.http import Connection, Opening, Reply
 from whimbrel.serving.journal import Event, Journal
 from whimbrel.serving.listening import (
@@ -28,15 +26,19 @@ from whimbrel.serving.requests import Head
 from whimbrel.serving.site import own_site, read_site
 from whimbrel.transports.policy import is_private
 from whimbrel.wire.errors import TextError
+from whimbrel.wire.paths import PLACE, TAG, Names, SecretPath, names_of
 from whimbrel.wire.purpose import prf
 from whimbrel.wire.routes import Route
 from whimbrel.wire.texts import Address, parse_address
 
+from .cuts import Cuts
 from .pace import Client, Clients
 from .session import Session
 from .settings import BridgeSettings
 from .upstream import RelayAway, Upstream
 
+SEED = "seed"
+"""The file with what all secret paths come from."""
 TICK = 1.0
 TEND_EVERY = 10
 """Ticks between two looks at a session."""
@@ -98,9 +100,10 @@ class Bridge:
     async def _start(self) -> None:
         settings = self.settings
         make_folder(settings.data)
-        seed = keep(settings.data / "seed", lambda: secrets.token_bytes(32), 32)
+        seed = keep(settings.data / SEED, lambda: secrets.token_bytes(32), 32)
         self._upstreams = self._relays()
         self._paths = [path_of(seed, upstream.identity) for upstream in self._upstreams]
+        self._cuts = Cuts(settings.data)
         certificate = self._certificate = certificate_of(settings.cert, settings.key)
         if settings.site is None:
             self.site = own_site(sha256(b"whimbrel/1 bridge site\x00" + seed).digest(), _made_at(settings))
@@ -141,7 +144,7 @@ class Bridge:
 
     def info(self) -> BridgeInfo:
         addresses = tuple(
-            Address(upstream.identity, with_path(self._routes, path.decode("ascii"))).text
+            Address(upstream.identity, with_path(self._routes, path.text)).text
             for upstream, path in zip(self._upstreams, self._paths, strict=True)
         )
         return BridgeInfo(addresses, self.port)
@@ -184,6 +187,7 @@ class Bridge:
         for one in late:
             one.abort()
         self.cut_off += len(late)
+        self._look_at_cuts()
         for n, upstream in enumerate(self._upstreams):
             if upstream.away != (n in self._said_away):
                 self._said_away ^= {n}
@@ -192,6 +196,19 @@ class Bridge:
             taken = self._certificate.look()
             if taken is not None:
                 self.journal.say(Event.CERTIFICATE_RENEWED if taken else Event.CERTIFICATE_UNREADABLE)
+
+    def _look_at_cuts(self) -> None:
+        """End what goes by paths that were cut since; letters are asked for one by one."""
+        try:
+            if not self._cuts.look():
+                return
+        except (DataFolderDamaged, OSError):
+            self.journal.say(Event.CUTS_UNREADABLE)
+            return
+        gone = [session for session in self._sessions if session.names in self._cuts]
+        for session in gone:
+            session.abort()
+        self.journal.say(Event.CUT, sessions=len(gone))
 
     # ------------------------------------------------------------------------------ what connections ask
 
@@ -229,11 +246,13 @@ class Bridge:
         return True
 
     def way_of(self, target: bytes) -> int | None:
-        found = None
-        for n, path in enumerate(self._paths):
-            if hmac.compare_digest(target, path):
-                found = n
-        return found
+        found = self._found(target)
+        return found[0] if found is not None else None
+
+    def _found(self, target: bytes) -> tuple[int, Names] | None:
+        """Where a path leads, and by which names it was handed on; None: nowhere, or it was cut."""
+        ways = [(n, names_of(target, path)) for n, path in enumerate(self._paths)]
+        return next(((n, names) for n, names in ways if names is not None and names not in self._cuts), None)
 
     def _client(self, address: str) -> Client:
         return self.clients.of(address, self.time())
@@ -306,10 +325,12 @@ class Bridge:
             opening.refuse(HTTPStatus.SERVICE_UNAVAILABLE)
             return
         client.connections += 1
-        task = self._spawn(self._open(self._upstreams[way], client, opening))
+        found = self._found(opening.head.target)
+        names = found[1] if found is not None else ()
+        task = self._spawn(self._open(self._upstreams[way], names, client, opening))
         opening.lost = task.cancel
 
-    async def _open(self, upstream: Upstream, client: Client, opening: Opening) -> None:
+    async def _open(self, upstream: Upstream, names: Names, client: Client, opening: Opening) -> None:
         begun = False
         try:
             try:
@@ -319,7 +340,7 @@ class Bridge:
                 return
             app, from_app = opening.accept()
             self.connection_ended(opening.connection)
-            session = Session(self, client, app, relay)
+            session = Session(self, client, names, app, relay)
             self._sessions.add(session)
             begun = True
             session.begin(from_app, from_relay)
@@ -355,9 +376,9 @@ async def _end() -> None:
     raise _Ended
 
 
-def path_of(seed: bytes, identity: bytes) -> bytes:
-    """The secret path that leads to a relay: 80 bits, the same for as long as the seed is kept."""
-    return b"/" + b32encode(prf(seed, "bridge path", identity)[:10]).lower()
+def path_of(seed: bytes, identity: bytes) -> SecretPath:
+    """The secret path that leads to a relay, the same for as long as the seed is kept."""
+    return SecretPath(prf(seed, "bridge place")[:PLACE], (), prf(seed, "bridge path", identity)[:TAG])
 
 
 def _made_at(settings: BridgeSettings) -> int:

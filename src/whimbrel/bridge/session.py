@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from whimbrel.wire.paths import Names
+
 from .pace import Client
 
 if TYPE_CHECKING:
@@ -18,13 +20,15 @@ if TYPE_CHECKING:
 class Session:
     """Both ends of it."""
 
-    __slots__ = ("_bridge", "app", "client", "relay")
+    __slots__ = ("_bridge", "app", "client", "names", "relay")
 
     def __init__(
-        self, bridge: Bridge, client: Client, app: asyncio.Transport, relay: asyncio.Transport
+        self, bridge: Bridge, client: Client, names: Names, app: asyncio.Transport, relay: asyncio.Transport
     ) -> None:
+        """`names`: by which the path was handed on that led here."""
         self._bridge = bridge
         self.client = client
+        self.names = names
         self.app = End(bridge, self, app)
         self.relay = End(bridge, self, relay)
 

@@ -30,6 +30,8 @@ class Event(StrEnum):
     CLOCK_DOUBTED = "clock-doubted"
     RELAY_AWAY = "relay-away"
     RELAY_BACK = "relay-back"
+    CUT = "cut"
+    CUTS_UNREADABLE = "cuts-unreadable"
 
 
 class Journal:
