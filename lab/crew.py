@@ -19,7 +19,12 @@ from lab.policy import Measure
 from lab.trial import Record, Task
 
 _LONGEST_S = 1800.0
-"""A run that takes longer hangs; its worker is ended."""
+"""Beside what is waited for, a run that takes longer hangs; its worker is ended."""
+
+
+def longest(task: Task) -> float:
+    """Seconds that a run may take: with files, all that it has patience for, and that three times."""
+    return _LONGEST_S + (3 * task.patience if task.files else 0.0)
 
 
 def spec_of(task: Task) -> str:
@@ -83,7 +88,13 @@ class _Worker:
     def run(self, task: Task) -> Record:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        alarm = threading.Timer(_LONGEST_S, self._process.kill)
+        hung = threading.Event()
+
+        def give_up() -> None:
+            hung.set()
+            self._process.kill()
+
+        alarm = threading.Timer(longest(task), give_up)
         alarm.start()
         try:
             self._process.stdin.write(json.dumps(asdict(task)) + "\n")
@@ -95,6 +106,8 @@ class _Worker:
             alarm.cancel()
         if not line:
             failed = "the worker ended without a word"
+            if hung.is_set():
+                failed = f"it had not ended after {longest(task):.0f} s"
             return Record(
                 task.measure, task.peer, task.mode, task.repeat, task.seed, task.scale, failed=failed
             )
