@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import subprocess
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from support.bridges import bridging
-from support.homes import COMMAND, BridgeProcess, RelayProcess, environment
+from support.bridges import bridging, cut, gets_through
+from support.homes import BridgeProcess, RelayProcess
 from support.relay_client import Place
 from whimbrel.bridge.cuts import FILE, Cuts
 from whimbrel.bridge.settings import BridgeSettings, Limits
@@ -49,22 +46,6 @@ def handed_on(text: str, *names: bytes) -> str:
     for name in names:
         path = path.handed_on(name)
     return replace(address, routes=tuple(replace(route, path=path.text) for route in address.routes)).text
-
-
-def cut(folder: Path, text: str) -> tuple[int, dict[str, Any]]:
-    """What `whimbrel bridge --cut` says: exit code and line."""
-    words = [str(COMMAND), "bridge", "--data", str(folder), "--cut", text]
-    done = subprocess.run(words, capture_output=True, env=environment(None), check=False, timeout=60)
-    return done.returncode, json.loads(done.stdout)
-
-
-async def gets_through(text: str) -> bool:
-    place = Place(text)
-    try:
-        [answer] = await asyncio.to_thread(place.exchange, Stat(os.urandom(32)))
-    except Exception:
-        return False
-    return answer is not None
 
 
 async def test_a_friend_and_a_friends_friend_get_through(relay: Relay, tmp_path: Path) -> None:

@@ -1,15 +1,18 @@
 """Ways to a relay that a person adds, and that a relay hands out."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from support.bridges import cut, gets_through
 from support.homes import BridgeProcess, Home, RelayProcess, befriend
 from whimbrel.chat.relays import fitting
 from whimbrel.crypto.leaf import ROUTES_MAX
+from whimbrel.wire.paths import parse_path
 from whimbrel.wire.routes import Route, parse_route
-from whimbrel.wire.texts import parse_address, parse_invite
+from whimbrel.wire.texts import Address, parse_address, parse_invite
 
 
 def test_letters_beside_a_stream_make_room_first() -> None:
@@ -57,7 +60,10 @@ def test_who_adds_a_bridge_is_up_by_it_at_once_and_after_a_restart(tmp_path: Pat
 
         # An invite carries them on: a friend who can reach the bridge alone is let in by it.
         invite = ada.run("invite").one["invite"]
-        assert [route.text for route in parse_invite(invite).routes][1:] == wanted
+        given, carried = parse_address(bridge.address).routes, parse_invite(invite).routes[1:]
+        for own, friends in zip(given, carried, strict=True):
+            [name] = parse_path(friends.path).names
+            assert friends == replace(own, path=parse_path(own.path).handed_on(name).text)
         bo = Home(tmp_path / "bo")
         bo.run("init", "--name", "Bo", "--relay", blocked(relay)).ok()
         bo.run("ways", "add", bridge.address).ok()
@@ -109,8 +115,25 @@ def test_a_relay_hands_out_bridges_behind_its_own_ways_and_invites_carry_them(tm
                 assert routes == [*own, *by_bridge]
                 ada = Home(tmp_path / "ada")
                 ada.make_account("Ada", again.address)
-                invite = parse_invite(ada.run("invite").one["invite"])
-                assert [route.text for route in invite.routes] == [*own, *by_bridge]
+                one, other = (parse_invite(ada.run("invite").one["invite"]) for _ in range(2))
+                for_all, again_for_all = (
+                    parse_invite(ada.run("invite", "--open").one["invite"]) for _ in range(2)
+                )
+                assert for_all == again_for_all, "it is the same each time"
+                ways_in = [invite.routes[len(own) :] for invite in (one, other, for_all)]
+                for invite in (one, other, for_all):
+                    assert [route.text for route in invite.routes[: len(own)]] == own
+                names = [{parse_path(route.path).names for route in routes} for routes in ways_in]
+                assert all(len(each) == 1 and len(min(each)) == 1 for each in names)
+                assert len({min(each) for each in names}) == 3, "each has a path of its own"
+                # One gets into the wrong hands.
+                leaked, kept = (Address(one.relay, routes).text for routes in ways_in[:2])
+                assert asyncio.run(gets_through(leaked))
+                assert cut(tmp_path / "bridge", one.text) == (0, {"event": "cut", "texts": 1})
+                bridge.restart()
+                assert not asyncio.run(gets_through(leaked))
+                assert asyncio.run(gets_through(kept))
+                assert asyncio.run(gets_through(bridge.address))
 
 
 @pytest.mark.processes

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+from support.homes import COMMAND, environment
+from support.relay_client import Place
 from whimbrel.bridge.server import Bridge, BridgeInfo
 from whimbrel.bridge.settings import BridgeSettings
+from whimbrel.wire.operations import Stat
 from whimbrel.wire.texts import parse_address
 
 
@@ -31,3 +39,20 @@ def only_through(bridge: str, relay: str) -> str:
     assert there.relay == here.relay
     assert here.admission is None
     return replace(there, routes=here.routes).text
+
+
+def cut(folder: Path, text: str) -> tuple[int, dict[str, Any]]:
+    """What `whimbrel bridge --cut` says: exit code and line."""
+    words = [str(COMMAND), "bridge", "--data", str(folder), "--cut", text]
+    done = subprocess.run(words, capture_output=True, env=environment(None), check=False, timeout=60)
+    return done.returncode, json.loads(done.stdout)
+
+
+async def gets_through(text: str) -> bool:
+    """Whether a letter by the ways of this address is answered."""
+    place = Place(text)
+    try:
+        [answer] = await asyncio.to_thread(place.exchange, Stat(os.urandom(32)))
+    except Exception:
+        return False
+    return answer is not None

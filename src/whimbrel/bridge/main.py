@@ -15,9 +15,9 @@ from whimbrel.serving.journal import Journal
 from whimbrel.serving.listening import CannotStart, WrongUse, allow_many_files, split_listen
 from whimbrel.serving.program import loop_factory, safe_handler, say
 from whimbrel.serving.site import SiteUnfit
-from whimbrel.wire.errors import TextError
+from whimbrel.wire.errors import OtherText, TextError
 from whimbrel.wire.paths import Names, names_of
-from whimbrel.wire.texts import parse_address
+from whimbrel.wire.texts import Address, Invite, parse_address, parse_invite
 
 from .cuts import Cuts
 from .server import SEED, Bridge, BridgeInfo, path_of
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="TEXT",
-        help="start nothing: a text that was handed on leads nowhere any more, nor what was made from it (repeat)",
+        help="start nothing: a text that was handed on, or an invite, leads nowhere by this bridge any more, nor what was made from it (repeat)",
     )
 
 
@@ -114,11 +114,13 @@ def cut(folder: Path, texts: Sequence[str]) -> int:
 
 def _names_in(text: str, seed: bytes) -> set[Names]:
     try:
-        address = parse_address(text)
+        leads: Address | Invite = parse_address(text)
+    except OtherText:
+        leads = _invite(text)
     except TextError as error:
         raise WrongUse(f"--cut: {error}") from error
-    own = path_of(seed, address.relay)
-    found = {names_of(route.path.encode(), own) for route in address.routes} - {None}
+    own = path_of(seed, leads.relay)
+    found = {names_of(route.path.encode(), own) for route in leads.routes} - {None}
     if not found:
         raise WrongUse("--cut: this text does not lead to this bridge")
     if () in found:
@@ -127,6 +129,13 @@ def _names_in(text: str, seed: bytes) -> set[Names]:
             " this one lead nowhere"
         )
     return {names for names in found if names}
+
+
+def _invite(text: str) -> Invite:
+    try:
+        return parse_invite(text)
+    except TextError as error:
+        raise WrongUse(f"--cut: {error}") from error
 
 
 async def _run(settings: BridgeSettings, journal: Journal) -> None:

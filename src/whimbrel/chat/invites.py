@@ -27,8 +27,10 @@ from whimbrel.crypto.invites import SeedKeys, from_seed, ready_log
 from whimbrel.wire import cbor, codec
 from whimbrel.wire.admission import Admission, Limits, decode_admission, narrow
 from whimbrel.wire.answers import Failure, Fetched
-from whimbrel.wire.errors import WireError
+from whimbrel.wire.errors import Malformed, WireError
 from whimbrel.wire.operations import Create
+from whimbrel.wire.paths import NAME, parse_path
+from whimbrel.wire.purpose import token_hash
 from whimbrel.wire.routes import Route, parse_route
 from whimbrel.wire.texts import NAME_MAX, Invite, OneUse, Open, parse_invite
 
@@ -101,7 +103,7 @@ class Invites:
         fx.watch_changed = True
         place = None if home.embedded or home.admission is None else self._place(home.admission, now)
         name = short_name(person.identity.name)
-        return Invite(home.identity, ways(home.routes), name, OneUse(seed), place)
+        return Invite(home.identity, handed_on(home.routes, log[:NAME]), name, OneUse(seed), place)
 
     def _place(self, admission: bytes, now: int) -> Admission:
         """A smaller admission for a guest who has no relay of their own that others could reach."""
@@ -111,17 +113,17 @@ class Invites:
 
     def make_open(self, now: int, fx: Effects) -> Invite:
         """The open invite, the same each time: whoever has it may ask."""
-        person = self._person
-        if self._open is None:
+        person, known = self._person, self._open
+        if known is None:
             inbox = person.inbox.here()
             token = person.inbox.grant(OPEN_ENTRIES, OPEN_SIZE)
             person.inbox.send_grants(person.next_n, fx)
             secret = Open(inbox.card_id, inbox.card_key, inbox.log, token)
-            routes = ways(person.relays[inbox.relay].routes)
-            self._open = Invite(inbox.relay, routes, short_name(person.identity.name), secret)
-            fx.save(PutFact("open-invite", self._open.text.encode()))
-        elif (routes := ways(person.relays[self._open.relay].routes)) != self._open.routes:
-            self._open = replace(self._open, routes=routes)
+            self._open = Invite(inbox.relay, (), short_name(person.identity.name), secret)
+        assert self._open is not None
+        name = token_hash(self.open_token() or b"")[:NAME]
+        self._open = replace(self._open, routes=handed_on(person.relays[self._open.relay].routes, name))
+        if self._open != known:
             fx.save(PutFact("open-invite", self._open.text.encode()))
         return self._open
 
@@ -194,8 +196,16 @@ class Invites:
         fx.watch_changed = True
 
 
-def ways(texts: Sequence[str]) -> tuple[Route, ...]:
-    return tuple(parse_route(text) for text in texts)
+def handed_on(texts: Sequence[str], name: bytes) -> tuple[Route, ...]:
+    """Ways for an invite: by a bridge's path under this name (5 bytes), so that one which leaks is cut without the others."""
+    return tuple(_under(parse_route(text), name) for text in texts)
+
+
+def _under(route: Route, name: bytes) -> Route:
+    try:
+        return replace(route, path=parse_path(route.path).handed_on(name).text)
+    except (Malformed, ValueError):  # a relay's own, a stranger's, or one that was handed on too often
+        return route
 
 
 def short_name(name: str) -> str:
