@@ -30,12 +30,14 @@ from whimbrel.wire.answers import Failure, Fetched
 from whimbrel.wire.errors import Malformed, WireError
 from whimbrel.wire.operations import Create
 from whimbrel.wire.paths import NAME, parse_path
-from whimbrel.wire.purpose import token_hash
+from whimbrel.wire.purpose import prf
 from whimbrel.wire.routes import Route, parse_route
 from whimbrel.wire.texts import NAME_MAX, Invite, OneUse, Open, parse_invite
 
 GUEST_DAYS, GUEST_LOGS, GUEST_MEGABYTES = 400, 200, 2_000
 """What a guest gets on the relay of whoever invited them: until when, how many conversations, how much space."""
+PATH_NAME = "invite path"
+"""The purpose under which an invite's name in bridges' paths is derived from its secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,9 @@ class Invites:
         fx.watch_changed = True
         place = None if home.embedded or home.admission is None else self._place(home.admission, now)
         name = short_name(person.identity.name)
-        return Invite(home.identity, handed_on(home.routes, log[:NAME]), name, OneUse(seed), place)
+        return Invite(
+            home.identity, handed_on(home.routes, prf(seed, PATH_NAME)[:NAME]), name, OneUse(seed), place
+        )
 
     def _place(self, admission: bytes, now: int) -> Admission:
         """A smaller admission for a guest who has no relay of their own that others could reach."""
@@ -121,7 +125,7 @@ class Invites:
             secret = Open(inbox.card_id, inbox.card_key, inbox.log, token)
             self._open = Invite(inbox.relay, (), short_name(person.identity.name), secret)
         assert self._open is not None
-        name = token_hash(self.open_token() or b"")[:NAME]
+        name = prf(self.open_token() or b"", PATH_NAME)[:NAME]
         self._open = replace(self._open, routes=handed_on(person.relays[self._open.relay].routes, name))
         if self._open != known:
             fx.save(PutFact("open-invite", self._open.text.encode()))
