@@ -8,7 +8,7 @@ import pytest
 
 from support.bridges import cut, gets_through
 from support.homes import BridgeProcess, Home, RelayProcess, befriend
-from whimbrel.chat.relays import fitting
+from whimbrel.chat.relays import fitting, streams
 from whimbrel.crypto.leaf import ROUTES_MAX
 from whimbrel.wire.paths import parse_path
 from whimbrel.wire.routes import Route, parse_route
@@ -145,3 +145,15 @@ def test_a_relay_hands_out_no_bridge_that_leads_elsewhere(tmp_path: Path) -> Non
         )
         ran = nobody.run("relay", "--data", str(tmp_path / "new"), "--way", there.text)
         assert ran.failed(2)["error"] == "wrong-use"
+
+
+def test_others_are_told_of_letters_only_where_no_stream_says_it() -> None:
+    told = (
+        "wss://a.example/p",
+        "https://a.example/p",
+        "https://b.example/p",
+        "ws://10.0.0.1/p",
+        "http://10.0.0.1/p",
+        "wss://a.example/q",
+    )
+    assert streams(told) == tuple(route for route in told if route != "https://a.example/p")

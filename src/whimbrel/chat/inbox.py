@@ -11,6 +11,7 @@ from whimbrel.chat.effects import Effects, Watching
 from whimbrel.chat.errands import Errands
 from whimbrel.chat.identity import Chance, Identity
 from whimbrel.chat.records import PutFact
+from whimbrel.chat.relays import streams
 from whimbrel.crypto import mls
 from whimbrel.crypto.cards import Card, decode_card, encode_card, seal_card
 from whimbrel.crypto.leaf import Reach
@@ -338,7 +339,7 @@ class Inbox:
 
     def _reach(self, token: bytes) -> Reach:
         state = self.here()
-        return Reach(state.relay, state.routes, state.log, token, state.card_id, state.card_key)
+        return Reach(state.relay, streams(state.routes), state.log, token, state.card_id, state.card_key)
 
     def leaf(self, now: int) -> tuple[bytes, bytes]:
         """A fresh log key, and the leaf extension with it and with a way to reach us granted for it."""

@@ -44,7 +44,7 @@ from whimbrel.chat.records import (
     PutFile,
 )
 from whimbrel.chat.refusal import CannotDo
-from whimbrel.chat.relays import Relay, fitting
+from whimbrel.chat.relays import Relay, fitting, streams
 from whimbrel.chat.rules import Refused, Seat, check_looks, may_add, may_post
 from whimbrel.chat.set_back import SetBack
 from whimbrel.chat.troubles import text_of
@@ -244,7 +244,7 @@ class Person:
             move=move_of(state),
             log=state.log,
             relay=state.relay,
-            routes=self.relays[state.relay].routes,
+            routes=streams(self.relays[state.relay].routes),
             read=let_in.read,
             write=let_in.write,
             position=Position(let_in.seq, let_in.turn, let_in.h),

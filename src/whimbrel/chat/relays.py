@@ -28,6 +28,13 @@ def fitting(routes: Iterable[str]) -> tuple[str, ...]:
     return tuple(kept[:ROUTES_MAX])
 
 
+def streams(routes: Iterable[str]) -> tuple[str, ...]:
+    """Ways as others are told them: without those for single letters by TLS that stand beside a stream at the same place. Apps find them
+    from it (`link.variants`), and each takes room in every key package, card and Welcome."""
+    told = tuple(routes)
+    return tuple(r for r in told if "https://" not in r or stream_beside(r) not in told)
+
+
 def stream_beside(route: str) -> str | None:
     """The stream at the place to which this way takes single letters."""
     *wrappers, inner = route.split("|")

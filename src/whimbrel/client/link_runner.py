@@ -240,6 +240,8 @@ class RelayConnection:
     @property
     def leaves_in(self) -> float:
         """Seconds until a message would leave, where letters are spread over the minute: until then it had better wait for company."""
+        if any(isinstance(event, Submitted) for event in self._events):
+            return 0.0  # there is company
         now = asyncio.get_running_loop().time()
         at = self._link.leaves_at(now)
         return at - now if at is not None else 0.0

@@ -399,6 +399,8 @@ class Shell:
             self._follow_ways()
         for ask in fx.asks:
             self._ask(ask)
+        if fx.asks and self.person is not None and self.person.company:
+            self._wake.set()  # what waits for company has it now
         for news in fx.news:
             if news["event"] == "trouble":
                 self.note(news["code"], news["text"], news.get("chat"))

@@ -75,8 +75,8 @@ ACTIVE = 60.0
 """Seconds after something was written or has come during which somebody is there."""
 NUDGE = 3.0
 """Seconds since the last attempt after which somebody who is waiting may have another one at once."""
-SUSPECT = 10.0
-"""Seconds for which a failure throws suspicion on what is like it."""
+SUSPECT, ALIKE = 10.0, 120.0
+"""Seconds for which a failure throws suspicion on what is like it; for which letters take others first, since each is one of few."""
 
 
 @dataclass(slots=True)
@@ -259,16 +259,27 @@ class Dialer:
             return None, at
         taken = {c.subnet for c in besides}
 
-        def rank(candidate: Candidate) -> tuple[bool, bool, bool, int, float, int, str]:
+        def rank(candidate: Candidate) -> tuple[bool, bool, int, int, float, int, str]:
             standing = self._standings[candidate.text]
             waits = self._short_free_at(candidate, now) > now, candidate.subnet in taken
+            doubtful = 2 if standing.failures > 0 else int(self._is_met_alike(candidate, now))
             used = self.connections(now, candidate.subnet), standing.last_dialled
-            return *waits, standing.failures > 0, *used, candidate.cost, candidate.text
+            return *waits, doubtful, *used, candidate.cost, candidate.text
 
         best = min((c for c in self._candidates.values() if c.short), key=rank)
         self._dial(now, best)
         self._short_times[bulk].append(now)
         return best, None
+
+    def _is_met_alike(self, candidate: Candidate, now: float) -> bool:
+        """Whether a way to the same machine with the same kind of hello failed lately: its name may be blocked."""
+        alike = (
+            standing
+            for text, standing in self._standings.items()
+            if (other := self._candidates.get(text)) is not None
+            and (other.place, other.kind) == (candidate.place, candidate.kind)
+        )
+        return any(now - standing.failed_at < ALIKE for standing in alike)
 
     def short_at(
         self, now: float, *, bulk: bool = False, both: bool = False, hedge: bool = False

@@ -37,6 +37,8 @@ AROUND_ANSWER = 600
 DARE_LEAST = 0.25
 DARE_AGAIN = 8
 """Letters that are answered in a row until more is dared again, after one that hung."""
+MUCH = 4160
+"""Bytes of a message above which how long it takes is reckoned for itself."""
 LATE = 0.35
 """Seconds after which an answer is late at least."""
 BESIDE = 3
@@ -47,6 +49,8 @@ ASK_EVERY = 5.0
 """Seconds after which the relay is asked for all that is new, while there is always something to write."""
 TEXTS_FIRST = 0.3
 """Seconds in which a letter is left to texts before it only asks for what is new."""
+REACT = 0.03
+"""Seconds after an answer in which what the app makes of it is waited for: it had better go in the same letter."""
 REST = 1.0
 """Seconds after a text in which the next one is waited for, before the relay is asked to hold a letter."""
 FAILS, FAILS_ALL = 2, 4
@@ -102,7 +106,7 @@ class Letters:
         self.up: Candidate | None = None
         """What answered last; None when nothing does."""
         self._fails = 0
-        self._takes = 0.5
+        self._takes, self._takes_much = 0.5, 0.0
         self._answered_at = float("-inf")
         self._asked_at = float("-inf")
         self._dare = 1.0
@@ -118,10 +122,10 @@ class Letters:
     def _writes(self) -> bool:
         return any(x.kind is Kind.TEXT for x in self.under_way.values())
 
-    @property
-    def late_after(self) -> float:
-        """Seconds after which an answer is late."""
-        return max(LATE, 1.5 * self._takes)
+    def late_after(self, room: tuple[int, int]) -> float:
+        """Seconds after which an answer is late to a letter of this size: where little goes through, much takes long."""
+        takes = max(self._takes, self._takes_much) if room[0] > MUCH else self._takes
+        return max(LATE, 1.5 * takes)
 
     # ------------------------------------------------------------------------------- what goes
 
@@ -131,6 +135,10 @@ class Letters:
             self.leg = self._watching.leg(held=True)
             self.leg.answered = self.leg.handle is not None
             self._fails = 0
+            if (
+                self._queue.unanswered
+            ):  # first what is to be said: connections are few, and listening takes one
+                self._answered_at = now
         leg = self.leg
         wakes: list[float | None] = [self._watching.wake_at(leg, now)]
         for letter in list(self.under_way.values()):  # what has begun is worth most when it is whole
@@ -155,7 +163,7 @@ class Letters:
         """The next piece of a letter that takes several, or again one that is late."""
         if not letter.begun or len(letter.ways) >= max(BESIDE, min(letter.left, PIECES)):
             return None
-        late_at = letter.dialled_at + 2 * self.late_after
+        late_at = letter.dialled_at + 2 * self.late_after(letter.room)
         bulk = letter.kind is Kind.BULK
         if len(letter.ways) >= min(letter.left, PIECES_BULK if bulk else PIECES) and late_at > now:
             return late_at
@@ -167,7 +175,9 @@ class Letters:
         return now
 
     def _write(self, now: float, leg: Leg, late: bool, begin: Begin) -> float | None:
-        """All that waits, and a look at what is new."""
+        """All that waits, and a look at what is new. Who was answered just now may have something to say to that."""
+        if now < self._answered_at + REACT:
+            return self._answered_at + REACT
         candidate, at = self._short(now, hedge=late)
         if candidate is None:
             return at
@@ -185,8 +195,9 @@ class Letters:
             watch = self._ask(now, leg)
             looks = self._batch(self._dare, again=False)[1]
         batch = texts + looks
-        begin(Kind.TEXT, candidate, batch, watch, self._room(batch, watch, self._dare))
-        return now + self.late_after
+        room = self._room(batch, watch, self._dare)
+        begin(Kind.TEXT, candidate, batch, watch, room)
+        return now + self.late_after(room)
 
     def _ask(self, now: float, leg: Leg) -> Watch | None:
         """What is new anywhere, now and then; else a look at where something came last waits to go along."""
@@ -203,8 +214,8 @@ class Letters:
     def _write_beside(self, now: float, leg: Leg, quick: list[Letter], begin: Begin) -> float | None:
         """The same again by another way when the answer is late, and less of it."""
         newest = max(quick, key=lambda x: x.dialled_at)
-        late_at = newest.dialled_at + self.late_after * len(quick)
-        if len(quick) >= BESIDE:
+        late_at = newest.dialled_at + self.late_after(newest.room) * len(quick)
+        if len(quick) >= BESIDE or not self._says_more(quick):
             return None
         if late_at > now:
             return late_at
@@ -221,8 +232,16 @@ class Letters:
             )  # the newest letter asks; an answer to an older one is not looked at
             watch = self._watching.request(leg, now, hold=0)
         batch = texts + looks
-        begin(Kind.TEXT, candidate, batch, watch, self._room(batch, watch, dare))
-        return now + self.late_after
+        room = self._room(batch, watch, dare)
+        begin(Kind.TEXT, candidate, batch, watch, room)
+        return now + self.late_after(room)
+
+    def _says_more(self, quick: list[Letter]) -> bool:
+        """Whether these letters carry anything that is not on its way already by one of which a part has come through."""
+        begun = {x.number for x in self.under_way.values() if x.kind is Kind.TEXT and x.begun}
+        if not begun or (self.leg is not None and any(self.leg.asking == x.number for x in quick)):
+            return True
+        return any(not p.done and not p.on & begun for x in quick for p in x.request.carried)
 
     def opens_at(self, now: float) -> float | None:
         """Since or from when on a letter with texts may go; None: never."""
@@ -312,8 +331,11 @@ class Letters:
             self._dare, self._in_a_row = min(2 * self._dare, 1.0), 0
         if not was_held:
             self._answered_at = now
-            if not letter.request.bulk:
-                self._takes += (now - since - self._takes) / 4
+            took = now - since
+            if letter.room[0] > MUCH:
+                self._takes_much += (took - self._takes_much) / (4 if self._takes_much else 1)
+            elif not letter.request.bulk:
+                self._takes += (took - self._takes) / 4
 
     def lost(self, letter: Letter, way: int, hung: bool) -> bool:
         """A connection is gone, and nothing came back. True: so is the letter; what it carried is to go by another."""
