@@ -17,7 +17,7 @@ from whimbrel.link.events import (
     WatchSet,
     WayLost,
 )
-from whimbrel.link.letters import TEXTS_FIRST
+from whimbrel.link.letters import REACT, TEXTS_FIRST
 from whimbrel.link.link import Link
 from whimbrel.link.memory import Memory
 from whimbrel.link.trouble import Reason, Stage, Trouble
@@ -375,3 +375,54 @@ def test_two_that_freeze_are_enough_when_a_third_comes_up() -> None:
     actions = table.answer(newest.way, 0, *answers(newest.operations))
     assert table.link.dialer.only_short
     assert [d for d in of(actions, Dial) if d.room is not None], "letters, at once"
+
+
+def test_what_the_app_says_to_an_answer_goes_in_the_next_letter_with_what_waited() -> None:
+    """Letters are few: one that leaves at once with half of it costs the next."""
+    table = begun()
+    table.submit(append("a"))
+    [first] = table.letters()
+    table.submit(append("b"))
+    table.now += 1.0
+    table.answer(first.way, 0, *answers(first.operations))
+    assert len(table.letters()) == 1
+    table.now += 0.02
+    table.submit(append("c"))
+    assert len(table.letters()) == 1
+    table.wait(REACT)
+    [_, second] = table.letters()
+    assert second.operations[:2] == (append("b"), append("c"))
+
+
+def test_letters_take_other_machines_than_one_whose_name_was_met() -> None:
+    """A reset of its stream is a reset of its letters, too: four of twenty connections are not spent on finding that out."""
+    table = begun()
+    blocked = table.link._letters.up
+    assert blocked is not None
+    stream = next(c for c in CANDIDATES if (c.host, c.kind, c.short) == (blocked.host, blocked.kind, False))
+    table.link.dialer.failed(table.now, stream.text)
+    for n in range(6):
+        table.submit(append(f"{n}"))
+        table.live(1.0)
+    met = [
+        c.candidate
+        for c in table.letters()
+        if (c.candidate.host, c.candidate.kind) == (blocked.host, blocked.kind)
+    ]
+    assert len(table.letters()) >= 4
+    assert met == []
+
+
+def test_a_long_letter_of_which_a_part_came_through_is_not_said_again() -> None:
+    table = begun()
+    table.submit(append("long", 20_000))
+    [first] = table.letters()
+    table.wait(0.9)
+    beside = [letter for letter in table.letters() if letter is not first]
+    assert len(beside) == 1, "nothing came: the same by another way"
+    table.tell(PieceCame(first.way, 2))
+    table.actions.clear()
+    table.wait(2.0)
+    assert all(letter.continues is not None for letter in table.letters()), (
+        "what has begun goes on, and nothing else"
+    )
