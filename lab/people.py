@@ -281,9 +281,13 @@ def send_file(speaker: Person, listener: Person, size: int, patience: float) -> 
     folder = listener.home.parent / f"saved-{listener.name}"
     folder.mkdir(exist_ok=True)
     end = begun + patience
+    where: dict[str, Any] = {}
     try:
         while time.monotonic() < end:
-            found = [line for line in listener.messages(chat, 5) if line["text"] == name]
+            lines = listener.ask("messages", chat=chat, limit=5, **where)
+            found = [line for line in lines if line.get("text") == name]
+            if found:  # what is said meanwhile comes behind it
+                where = {"around": found[0]["id"]}
             files = found[0]["files"] if found else []
             if files and files[0]["state"] == "here":
                 took = time.monotonic() - begun
