@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from fuzz.target import Shape, target
 from fuzz.targets._seeds import vectors
 from whimbrel.link.ways import neighbourhood
-from whimbrel.wire import base32, routes, texts
+from whimbrel.wire import base32, paths, routes, texts
 from whimbrel.wire.admission import Limits, encode_admission, mint
 from whimbrel.wire.errors import Malformed, TextError
 from whimbrel.wire.routes import Route
@@ -128,6 +128,30 @@ def route(data: bytes) -> bool:
     near, subnet = neighbourhood(found.host, found.addresses)
     assert subnet
     assert near in (True, False)
+    return True
+
+
+OWN = paths.SecretPath(b"place", (), b"a tag of X")
+
+
+def _paths() -> Iterator[bytes]:
+    yield OWN.text.encode()
+    yield OWN.handed_on(b"first").text.encode()
+    yield OWN.handed_on(b"first").handed_on(b"later").text.encode()
+
+
+@target("text-path", "wire.paths.parse_path", seeds=_paths, shape=Shape.TEXT, longest=200)
+def path(data: bytes) -> bool:
+    """Secret paths: one text each; they lead to a bridge by their tag alone, and never with other names."""
+    text = _as_text(data)
+    try:
+        found = paths.parse_path(text)
+    except Malformed:
+        assert paths.names_of(data, OWN) is None
+        return False
+    assert found.text == text
+    assert paths.names_of(text.encode(), OWN) in (None, found.names)
+    assert found.names or paths.names_of(text.encode(), found) == ()
     return True
 
 
