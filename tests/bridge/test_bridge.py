@@ -24,14 +24,6 @@ from whimbrel.wire.texts import parse_address
 UPGRADE = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
 
 
-@pytest.fixture
-async def relay(tmp_path: Path) -> AsyncIterator[Relay]:
-    one = Relay(RelaySettings(tmp_path / "relay", limits=RelayLimits(drain=1)))
-    await one.start()
-    yield one
-    await one.close()
-
-
 def settings(tmp_path: Path, *to: str, **limits: int) -> BridgeSettings:
     return BridgeSettings(tmp_path / "bridge", to, host="127.0.0.1", limits=Limits(drain=1, **limits))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,22 +16,12 @@ from support.relay_client import Place
 from whimbrel.bridge.cuts import FILE, Cuts
 from whimbrel.bridge.settings import BridgeSettings, Limits
 from whimbrel.relay.server import Relay
-from whimbrel.relay.settings import Limits as RelayLimits
-from whimbrel.relay.settings import RelaySettings
 from whimbrel.serving.folder import DataFolderDamaged
 from whimbrel.wire.operations import Stat
 from whimbrel.wire.paths import NAME, parse_path
 from whimbrel.wire.texts import parse_address
 
 BO, CLEO = b"to bo", b"to cl"
-
-
-@pytest.fixture
-async def relay(tmp_path: Path) -> AsyncIterator[Relay]:
-    one = Relay(RelaySettings(tmp_path / "relay", limits=RelayLimits(drain=1)))
-    await one.start()
-    yield one
-    await one.close()
 
 
 def settings(tmp_path: Path, relay: Relay) -> BridgeSettings:

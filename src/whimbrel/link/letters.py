@@ -135,9 +135,8 @@ class Letters:
             self.leg = self._watching.leg(held=True)
             self.leg.answered = self.leg.handle is not None
             self._fails = 0
-            if (
-                self._queue.unanswered
-            ):  # first what is to be said: connections are few, and listening takes one
+            # First what is to be said: connections are few, and listening takes one.
+            if self._queue.unanswered:
                 self._answered_at = now
         leg = self.leg
         wakes: list[float | None] = [self._watching.wake_at(leg, now)]
