@@ -128,7 +128,8 @@ def test_the_page_says_how_far_it_is_from_the_full_table() -> None:
 
 def test_files_and_texts_beside_them_are_held_to_what_is_wanted() -> None:
     quick = as_markdown(
-        [run("S6", file=124.0, picture=7.0, text_beside_file=0.8), run("S14", picture=120.0)], FACTS
+        [run("S6", file=124.0, picture=7.0, text_beside_file=0.8), run("S14", picture=120.0, file=900.0)],
+        FACTS,
     )
     assert quick.partition("## What was not reached")[2].strip().startswith("Nothing.")
     slow = as_markdown(
@@ -137,6 +138,7 @@ def test_files_and_texts_beside_them_are_held_to_what_is_wanted() -> None:
     assert "- S6: a file of 1 MB gets 71% of the link in place of 85%" in slow
     assert "- S6: a text beside the file takes 1.70 s in place of 1" in slow
     assert "- S14: a picture of 100 KB takes 151 s in place of 150" in slow
+    assert "- S14: a file of 1 MB did not arrive in time in 1 of the runs with files" in slow
 
 
 def test_results_are_read_again_as_they_were_written(tmp_path: Path) -> None:
