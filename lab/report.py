@@ -221,7 +221,7 @@ def _costs(records: Sequence[Record]) -> list[str]:
     """Connections, bytes, files: of *cut* runs, medians."""
     rows = [
         "Of *cut* runs, medians: the longest that any message took after the strike (and in the worst run), new connections of both people and the most in a minute (of one person, and of one person to one /24),"
-        " bytes beside those of S0 for as long, 100 KB and 1 MB (seconds), the longest a text took beside a file, seconds from the lifting"
+        " bytes beside those of S0 for as long, 100 KB and 1 MB (seconds), the longest a text took in the first minute beside the larger one, seconds from the lifting"
         " until both are on the way of before, addresses that the censor listed by itself.",
         "",
         "| measure | longest | connections | a minute | a minute, /24 | bytes × S0 | 100 KB | 1 MB | text | back | listed |",

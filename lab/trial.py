@@ -30,6 +30,8 @@ _CONTROLS_AFTER_S = 4.0
 _RECOVERY_PATIENCE_S = 90.0
 _FILE_PATIENCE_S = 400.0
 """A file of 1 MB goes up a line of 140 kbit/s and down another one, which takes two minutes at best."""
+_TALKS_S, _TALK_EVERY_S = 60.0, 2.0
+"""For so long somebody writes beside a file of 1 MB. A picture of 100 KB is alone."""
 _REST_S = 60.0
 _MINUTE = 60.0
 
@@ -189,7 +191,7 @@ def _running(
     _enter_figures(record, sent, arrived, at[0])
     one, other = pair
     if task.files and isinstance(one, Person) and isinstance(other, Person):
-        record.picture = _file((one, other), task, 100_000, record)
+        record.picture = send_file(one, other, 100_000, _patience(task))
         if record.picture is not None:
             record.file = _file((one, other), task, 1_000_000, record)
     _enter_traffic(city, pair, record, at[0])
@@ -263,17 +265,16 @@ def _go_through(city: City, measure: Measure, task: Task, struck: float) -> None
 
 
 def _file(pair: tuple[Person, Person], task: Task, size: int, record: Record) -> float | None:
-    """Seconds for a file from the first to the second, while the second goes on talking."""
+    """Seconds for a file from the first to the second, while the second goes on talking for a minute."""
     took: list[float | None] = []
-    sending = threading.Thread(
-        target=lambda: took.append(send_file(pair[0], pair[1], size, max(_FILE_PATIENCE_S, task.patience)))
-    )
+    sending = threading.Thread(target=lambda: took.append(send_file(pair[0], pair[1], size, _patience(task))))
     heard = len(pair[0].arrived)
     sending.start()
     said: list[Sent] = []
-    while sending.is_alive():
+    while sending.is_alive() and len(said) * _TALK_EVERY_S < _TALKS_S:
         said.append(pair[1].say(pair[0].name, f"beside {size} {len(said)}"))
-        sending.join(2.0)
+        sending.join(_TALK_EVERY_S)
+    sending.join()
     end = time.monotonic() + 10.0
     while time.monotonic() < end and len(pair[0].arrived) - heard < len(said):
         time.sleep(0.05)
@@ -283,6 +284,10 @@ def _file(pair: tuple[Person, Person], task: Task, size: int, record: Record) ->
     record.lost += beside.lost
     record.doubled += beside.doubled
     return took[0] if took else None
+
+
+def _patience(task: Task) -> float:
+    return max(_FILE_PATIENCE_S, task.patience)
 
 
 def _recovery(pair: tuple[Somebody, Somebody], plain: Sequence[str | None], lifted: float) -> float | None:

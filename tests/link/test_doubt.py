@@ -8,7 +8,7 @@ from link_table import NEAR, STREAM, Table, append, delivered, done, fetched, it
 from whimbrel.link.events import Close, Dial, Heard, RecordsCame, Report, Send, WatchSet
 from whimbrel.link.ways import Candidate, Carries
 from whimbrel.wire.answers import Done, Watched
-from whimbrel.wire.operations import OWN, Append, Fetch
+from whimbrel.wire.operations import OWN, Append, Fetch, Watch
 from whimbrel.wire.stored import entry_id
 
 
@@ -184,6 +184,28 @@ def test_what_may_have_been_too_much_does_not_go_in_the_first_flight_again() -> 
     assert append("a", 11_000) in [
         o for a in of(table.actions, Send) if a.way == dial.way for o in a.operations
     ]
+
+
+def test_by_a_way_in_place_of_a_silent_one_what_is_new_is_had_before_much_is_said() -> None:
+    """Where connections freeze by volume, 11 KB beside the watch would take its answer along."""
+    table, main = talking(HERE, BRIDGE)
+    table.tell(WatchSet({1: item(1)}))
+    table.answer(main, of(table.actions, Send)[-1].n, Watched(b"h" * 16, ((1, fetched(1)),)))
+    large = append("a", 11_000)
+    table.submit(large)
+    table.submit(append("b"))
+    table.actions.clear()
+    while not of(table.actions, Dial):
+        table.wait(0.05)
+    [dial] = of(table.actions, Dial)
+    assert [type(o) for o in dial.operations] == [Fetch], "what is new, and no text before its turn"
+    table.actions.clear()
+    table.answer(dial.way, 0, fetched())
+    [asks] = [a for a in of(table.actions, Send) if a.way == dial.way]
+    assert [type(o) for o in asks.operations] == [Watch]
+    table.answer(dial.way, asks.n, Watched(b"i" * 16, ()))
+    said = [o for a in of(table.actions, Send) if a.way == dial.way for o in a.operations]
+    assert said == [*asks.operations, large, append("b")]
 
 
 def test_a_late_chunk_alone_is_given_longer() -> None:

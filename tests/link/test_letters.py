@@ -377,6 +377,26 @@ def test_two_that_freeze_are_enough_when_a_third_comes_up() -> None:
     assert [d for d in of(actions, Dial) if d.room is not None], "letters, at once"
 
 
+def test_what_streams_would_have_brought_is_asked_for_everywhere_by_an_early_letter() -> None:
+    """Not only where something came last: somebody new may have written into a log that nothing came from yet."""
+    table = Table(*CANDIDATES)
+    table.tell(WatchSet({1: item(1), 2: item(2, log=b"N")}))
+    main = of(table.actions, Dial)[-1].way
+    table.answer(main, 0, Watched(HANDLE, ((1, fetched(1)), (2, fetched()))))
+    for n in range(2):
+        table.submit(append(f"lost {n}"))
+        table.actions.clear()
+        while not of(table.actions, Dial):
+            table.wait(0.05)
+        newest = of(table.actions, Dial)[-1]
+        table.wait(0.25)
+        more = fetched(n + 2, head=5, more=True)
+        table.answer(newest.way, 0, *(more if isinstance(o, Fetch) else done() for o in newest.operations))
+    table.wait(REACT)
+    [first] = [d for d in of(table.actions, Dial) if d.room is not None]
+    assert {type(o) for o in first.operations} == {Fetch, Watch}
+
+
 def test_what_the_app_says_to_an_answer_goes_in_the_next_letter_with_what_waited() -> None:
     """Letters are few: one that leaves at once with half of it costs the next."""
     table = begun()

@@ -31,6 +31,13 @@ def test_silences_far_apart_or_after_much_are_chance() -> None:
     assert not seen.frozen
 
 
+def test_of_two_that_are_silent_while_a_third_comes_up_one_may_be_older_than_the_freezing() -> None:
+    seen = Seen(Memory(), "")
+    assert not seen.died_young(0, [500_000]), "one that carried much, alone"
+    assert not seen.died_young(1, [500_000, 500_000])
+    assert seen.died_young(2, [500_000, 9_000])
+
+
 def test_one_connection_that_carries_more_ends_it() -> None:
     memory = Memory()
     seen = Seen(memory, "")

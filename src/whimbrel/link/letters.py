@@ -108,6 +108,8 @@ class Letters:
         self._fails = 0
         self._takes, self._takes_much = 0.5, 0.0
         self._answered_at = float("-inf")
+        self._begun_at = float("-inf")
+        """Since when letters go."""
         self._asked_at = float("-inf")
         self._dare = 1.0
         self._in_a_row = 0
@@ -117,6 +119,11 @@ class Letters:
     def get_through(self) -> bool:
         """Whether they are not all lost."""
         return self._fails < FAILS
+
+    @property
+    def _has_not_asked(self) -> bool:
+        """What streams would have brought was not asked for yet."""
+        return self._asked_at < self._begun_at
 
     @property
     def _writes(self) -> bool:
@@ -134,7 +141,7 @@ class Letters:
         if self.leg is None:
             self.leg = self._watching.leg(held=True)
             self.leg.answered = self.leg.handle is not None
-            self._fails = 0
+            self._fails, self._begun_at = 0, now
             # First what is to be said: connections are few, and listening takes one.
             if self._queue.unanswered:
                 self._answered_at = now
@@ -150,6 +157,8 @@ class Letters:
             wakes.append(self._write(now, leg, late, begin))
         elif leg.asking is None and self._watching and not self._writes:
             rested_at = max(self._answered_at + REST, self._left_to_texts_until(now))
+            if self._has_not_asked:
+                rested_at = self._answered_at + REACT
             wakes.append(rested_at if rested_at > now else self._listen(now, leg, begin))
         for letter in list(self.under_way.values()):
             if letter.kind is Kind.BULK:
@@ -190,7 +199,7 @@ class Letters:
         watch = None
         if large:
             looks = []
-        elif not looks:
+        elif not looks or self._has_not_asked:
             watch = self._ask(now, leg)
             looks = self._batch(self._dare, again=False)[1]
         batch = texts + looks
@@ -263,6 +272,7 @@ class Letters:
             return at
         watch = self._watching.request(leg, now, hold=hold)
         if watch is not None:
+            self._asked_at = max(self._asked_at, self._begun_at)
             begin(
                 Kind.HELD if watch.wait else Kind.TEXT,
                 candidate,

@@ -234,8 +234,12 @@ class Link:
             way.lanes -= 1
             self.watching.not_asked(way.leg)
         while self._has_room(way, bulk=False):
-            batch = self._batch(TEXTS if self.dialer.seen.frozen else FRAME_MAX)
             watch = self.watching.request(way.leg, now) if way.leg.asking is None else None
+            if way.suspect and way.is_stream and (watch is not None or way.leg.asking is not None):
+                # What is new is to be had before much is said: the same may happen to this way, and soon.
+                batch = self._little(again=False) if not way.requests else []
+            else:
+                batch = self._batch(TEXTS if self.dialer.seen.frozen else FRAME_MAX)
             if watch is not None and (watch.wait > 0 or sum(p.size for p in batch) > FIRST_FLIGHT_MAX):
                 self._send(now, way, [], watch, actions)
                 watch = None
@@ -289,6 +293,21 @@ class Link:
         piece, operation = taken
         size = max(size_of(operation), answer_size_of(operation))
         return Request([chunk], None, 0.0, size, True, piece), operation
+
+    def _little(self, again: bool) -> list[Pending]:
+        """What waits until there is much of it, in order, and all that the link itself wants to have: nothing has to come before that.
+        `again`: also what other ways carry already."""
+        batch: list[Pending] = []
+        size = 0
+        for pending in self._queue.open_messages():
+            if not (pending.waiting or again):
+                continue
+            catches_up = isinstance(pending.purpose, CatchUp)
+            size += 0 if catches_up else pending.size
+            if (size <= FIRST_FLIGHT_AGAIN or catches_up) and len(batch) < BATCH_MAX:
+                self._queue.take(pending)
+                batch.append(pending)
+        return batch
 
     def _has_room(self, way: Way, bulk: bool) -> bool:
         requests, size = way.under_way(bulk)
@@ -602,21 +621,23 @@ class Link:
             alone = self._up is None and all(w.leg.asking is None for w in self._ways.values())
             watch = self.watching.request(leg, now) if alone else None
             hoped_for = self._up is None or self._doubted
-            room = TEXTS if self.dialer.seen.frozen else FIRST_FLIGHT_MAX
-            most = FIRST_FLIGHT_AGAIN if self._doubted or len(self._ways) > 1 else FIRST_FLIGHT_MAX
-            batch = self._open_batch(room, most) if hoped_for else []
+            batch: list[Pending] = []
+            if hoped_for and (self._doubted or len(self._ways) > 1):
+                batch = self._little(again=True)
+            elif hoped_for:
+                batch = self._open_batch(TEXTS if self.dialer.seen.frozen else FIRST_FLIGHT_MAX)
             operations = self._carry(now, way, 0, batch, watch)
             actions.append(Dial(way.number, candidate, operations))
         return wake_at
 
-    def _open_batch(self, room: int, most: int) -> list[Pending]:
+    def _open_batch(self, room: int) -> list[Pending]:
         """What an attempt carries already: messages that wait, also those that other attempts carry in vain so far."""
         batch: list[Pending] = []
         size = 0
         for pending in self._queue.open_messages():
             size += pending.size + answer_size_of(pending.operation)
             full = (batch and size > room) or size > FIRST_FLIGHT_MAX or len(batch) == BATCH_MAX
-            if full or pending.size > most:
+            if full:
                 break
             self._queue.take(pending)
             batch.append(pending)

@@ -75,11 +75,10 @@ class Seen:
     def died_young(self, now: float, carried: Sequence[int]) -> bool:
         """Connections that had come up are silent after so many bytes each, and one more comes up. Whether that is the pattern, with
         what was seen before: it need not be waited for until they are given up."""
-        small = [size for size in carried if size <= SMALL]
         before = sum(now - then <= TWICE_WITHIN for then in self._small_silences)
-        if small and len(small) + before >= 2:
-            for size in small:
-                self.went_silent(now, size)
+        if any(size <= SMALL for size in carried) and len(carried) + before >= 2:
+            for _ in carried:  # one of them may be older than the freezing, and have carried more
+                self.went_silent(now, 0)
         return self._frozen
 
     def carried(self, size: int, messages: int) -> None:
