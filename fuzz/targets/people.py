@@ -340,6 +340,19 @@ def reach(data: bytes) -> bool:
     return _comes_back(payload.decode_reach, payload.encode_reach, data)
 
 
+def _told() -> Iterator[bytes]:
+    yield payload.encode_ways({})
+    yield payload.encode_ways(
+        {bytes(32): ("wss://a.example/x",), b"r" * 32: ("wss://b.example/y", "https://[::1]/z")}
+    )
+
+
+@target("people-ways", "crypto.payload.decode_ways", seeds=_told, shape=Shape.CBOR, longest=20_000)
+def ways(data: bytes) -> bool:
+    """Bridges that are handed on."""
+    return _comes_back(payload.decode_ways, payload.encode_ways, data)
+
+
 # ------------------------------------------------------------------------------------------------------ files
 
 _SIZES = (0, 1, 255, 256, 65_535, 65_536, 65_537)

@@ -62,6 +62,7 @@ HERE = str(Path.cwd())
         ("ways", "ways", {}),
         ("ways add whimbrel:ab cd", "ways_add", {"text": "whimbrel:abcd"}),
         ("ways remove wss://a.example/x", "ways_remove", {"route": "wss://a.example/x"}),
+        ("ways whose wss://a.example/x", "ways_whose", {"text": "wss://a.example/x"}),
         ("lock", "lock", {}),
         ("cut-off", "cut_off", {}),
         ("erase Ada", "erase_everything", {"confirm": "Ada"}),

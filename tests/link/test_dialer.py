@@ -307,3 +307,48 @@ def test_a_memory_stays_small() -> None:
 )
 def test_where_a_way_leads(host: str, addresses: tuple[str, ...], found: tuple[bool, str]) -> None:
     assert neighbourhood(host, addresses) == found
+
+
+def of_others(name: str, origin: str) -> Candidate:
+    return Candidate(name, Carries.STREAM, 5, False, "net of others", origin=origin, of_others=True)
+
+
+def fail(dialer: Dialer, now: float, times: int) -> float:
+    """Let whatever is chosen fail so often; when the last one did."""
+    while times:
+        chosen, wake = dialer.choose(now, None)
+        for one in chosen:
+            dialer.failed(now, one.text)
+            times -= 1
+        if not chosen:
+            assert wake is not None
+            now = wake
+    return now
+
+
+def test_a_way_of_others_that_leads_nowhere_is_tried_once_an_hour_whatever_is_made_of_it() -> None:
+    """Whoever told it may aim us at a stranger: neither haste nor other tricks at the same machine knock there oftener."""
+    dialer = Dialer([of_others("theirs", "theirs"), of_others("frag|theirs", "theirs")], Memory())
+    now = fail(dialer, 0.0, policy.VAIN + 2)
+    knocks, end = 0, now + 6 * policy.WAIT_VAIN
+    while now < end:
+        now += 60.0
+        dialer.nudge(now)
+        for one in dialer.choose(now, None)[0]:
+            knocks += 1
+            dialer.failed(now, one.text)
+    assert 2 <= knocks <= 16, "two ways, six hours, and the spread"
+
+
+def test_a_way_of_others_that_once_led_there_is_tried_like_ones_own() -> None:
+    memory = Memory()
+    memory.came_up("", "theirs")
+    dialer = Dialer([of_others("theirs", "theirs"), of_others("frag|theirs", "theirs")], memory)
+    now = fail(dialer, 0.0, policy.VAIN + 2)
+    knocks, end = 0, now + 1800
+    while now < end:
+        now += 60.0
+        for one in dialer.choose(now, None)[0]:
+            knocks += 1
+            dialer.failed(now, one.text)
+    assert knocks >= 6

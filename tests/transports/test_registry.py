@@ -128,6 +128,49 @@ async def test_plain_carriers_to_public_addresses_are_refused_with_a_reason(tran
     assert (error.trouble.stage, error.trouble.reason) == (Stage.CONNECT, Reason.PLAIN_FORBIDDEN)
 
 
+@pytest.mark.parametrize("inner", ["wss", "frag|wss", "system|wss", "https", "short|https"])
+async def test_a_way_of_others_never_knocks_at_a_private_network(inner: str) -> None:
+    """Whatever is made of it, and whether it is an address, a name, or a name with an address."""
+    knocks = 0
+
+    async def house(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal knocks
+        knocks += 1
+        writer.transport.abort()
+
+    async with listening(house) as port, asyncio.timeout(10):
+        for host, more in (("127.0.0.1", ""), ("localhost", ""), ("site.example", "?ip=127.0.0.1")):
+            route = parse_route(f"public|{inner}://{host}:{port}/x{more}")
+            if route.transport == "wss":
+                error = await fails(lambda r=route: Opener().open_stream(r))  # type: ignore[misc]
+            else:
+                error = await fails(lambda r=route: Opener().open_exchange(r).exchange(b"letter"))  # type: ignore[misc]
+            assert error.trouble.reason is Reason.PRIVATE_FORBIDDEN
+            assert "private network" in error.trouble.in_words()
+    assert knocks == 0
+
+
+def test_a_way_of_others_comes_after_ones_own_and_before_tricks() -> None:
+    opener = Opener()
+    own, letters, theirs, cut = (
+        opener.candidate(parse_route(f"{text}://site.example/x"))
+        for text in ("wss", "https", "public|wss", "public|frag|wss")
+    )
+    assert own is not None
+    assert letters is not None
+    assert theirs is not None
+    assert cut is not None
+    assert own.cost < theirs.cost < letters.cost
+    assert theirs.cost < cut.cost
+    assert theirs.of_others
+    assert cut.of_others
+    assert not own.of_others
+    for text in ("public|ws://site.example/x", "public|socks5://192.0.2.1:9050|wss://site.example/x"):
+        assert opener.candidate(parse_route(text)) is None, (
+            "where it leads cannot be kept from private networks"
+        )
+
+
 async def test_a_cut_in_the_handshake_is_told_as_one() -> None:
     async def cuts(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(10)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -14,7 +14,7 @@ from support.check_transport import BytePair, ByteStreamSuite, fails
 from whimbrel.link.trouble import Reason, Stage
 from whimbrel.transports import tcp
 from whimbrel.transports.errors import of_os
-from whimbrel.transports.policy import is_private
+from whimbrel.transports.policy import Where, is_private, is_public
 
 
 class TestTcp(ByteStreamSuite):
@@ -142,8 +142,63 @@ def test_what_counts_as_private(address: str, private: bool) -> None:
     assert is_private(address) is private
 
 
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("192.0.2.7", True),
+        ("2001:db8::7", True),
+        ("10.1.2.3", False),
+        ("127.0.0.1", False),
+        ("169.254.169.254", False),
+        ("100.64.0.9", False),
+        ("0.0.0.0", False),
+        ("224.0.0.1", False),
+        ("255.255.255.255", False),
+        ("::1", False),
+        ("::", False),
+        ("fe80::1%eth0", False),
+        ("fd00::1", False),
+        ("ff02::1", False),
+        ("::ffff:192.168.1.1", False),
+        ("64:ff9b::a01:203", False),
+        ("2002:a01:203::1", False),
+        ("router.example", False),
+    ],
+)
+def test_what_counts_as_public(address: str, public: bool) -> None:
+    assert is_public(address) is public
+
+
+async def test_a_way_of_others_does_not_lead_into_a_private_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither by its address, nor by a name that resolves to one, nor by addresses that it brings along."""
+
+    async def private(*arguments: object, **more: object) -> list[object]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    class Lying:
+        """A resolver that says the same."""
+
+        async def run(self, offer: Callable[[Sequence[str]], None]) -> None:
+            offer(["127.0.0.1", "10.0.0.1"])
+
+        def lost(self) -> None:
+            raise AssertionError("nothing was tried")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", private)
+    async with listening(nobody) as port:
+        for connecting in (
+            lambda: tcp.connect("127.0.0.1", port, where=Where.PUBLIC),
+            lambda: tcp.connect("site.example", port, where=Where.PUBLIC),
+            lambda: tcp.connect("site.example", port, where=Where.PUBLIC, search=Lying()),
+            lambda: tcp.connect("site.example", port, where=Where.PUBLIC, known=("192.168.1.1",)),
+        ):
+            error = await fails(connecting)
+            assert error.trouble.reason is Reason.PRIVATE_FORBIDDEN
+            assert error.subnets == ()
+
+
 async def test_a_plain_carrier_does_not_connect_to_a_public_address() -> None:
-    error = await fails(lambda: tcp.connect("203.0.113.7", 80, private_only=True))
+    error = await fails(lambda: tcp.connect("203.0.113.7", 80, where=Where.PRIVATE))
     assert (error.trouble.stage, error.trouble.reason) == (Stage.CONNECT, Reason.PLAIN_FORBIDDEN)
     assert "wss or https" in error.trouble.in_words()
 
@@ -155,7 +210,7 @@ async def test_a_name_is_judged_by_the_address_it_leads_to(monkeypatch: pytest.M
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", public_and_private)
     async with listening(nobody) as port:
-        stream = await tcp.connect("house.example", port, private_only=True)
+        stream = await tcp.connect("house.example", port, where=Where.PRIVATE)
         assert stream.peer == "127.0.0.1"
         assert stream.subnets == ("127.0.0.0/24",), "the public one was not even tried"
         await stream.close()

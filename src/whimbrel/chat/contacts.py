@@ -49,6 +49,12 @@ class Contact:
     """What they were called before their last card."""
     spent: tuple[bytes, ...] = ()
     """SHA-256 of the key packages in the card that are used up: those of an invite or a request are for one use each."""
+    ways: tuple[tuple[bytes, tuple[str, ...]], ...] = ()
+    """Bridges that they handed on, by relay, as they are dialled."""
+    refused: tuple[str, ...] = ()
+    """Places (host and port) of bridges of theirs that are not wanted."""
+    told: bytes = b""
+    """SHA-256 of the ways that they were told last; empty: none."""
 
     def save(self) -> PutContact:
         state: list[Any] = [
@@ -61,15 +67,19 @@ class Contact:
             self.was,
             self.before,
             list(self.spent),
+            [[relay, list(routes)] for relay, routes in self.ways],
+            list(self.refused),
+            self.told,
         ]
         return PutContact(ContactRow(self.account, self.name, cbor.encode(state), self.standing))
 
     @staticmethod
     def from_row(row: ContactRow) -> Contact:
         state: list[Any] = cbor.decode(row.state)
-        state += [None, "", []][len(state) - 6 :]  # what the first homes did not have yet
-        _, card, stock, came, verified, text, was, before, spent = state
-        rest = (tuple(stock), came, verified, text, was, before, tuple(spent))
+        state += [None, "", [], [], [], b""][len(state) - 6 :]  # what the first homes did not have yet
+        _, card, stock, came, verified, text, was, before, spent, ways, refused, told = state
+        ways = tuple((relay, tuple(routes)) for relay, routes in ways)
+        rest = (tuple(stock), came, verified, text, was, before, tuple(spent), ways, tuple(refused), told)
         return Contact(row.account, row.name, row.standing, card, *rest)
 
     def opened_card(self) -> Card | None:

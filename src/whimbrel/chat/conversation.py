@@ -59,7 +59,7 @@ from whimbrel.crypto import mls
 from whimbrel.crypto.errors import CryptoError
 from whimbrel.crypto.files import seal_whole
 from whimbrel.crypto.leaf import LeafExtension, Picture, Roles
-from whimbrel.crypto.payload import PayloadKind, decode_key_packages
+from whimbrel.crypto.payload import PayloadKind, decode_key_packages, encode_ways
 from whimbrel.wire import cbor, codec
 from whimbrel.wire.answers import Answer, Failure, Fetched, Status
 from whimbrel.wire.asking import NEEDS_MAX
@@ -97,6 +97,7 @@ POSTS = {
     "left": PayloadKind.LEFT,
     "pass-on": PayloadKind.RE_ADD,
     "card": PayloadKind.CARD,
+    "ways": PayloadKind.WAYS,
 }
 """The outbox kinds that are posted; all others are commits."""
 
@@ -124,6 +125,8 @@ class Surroundings(Protocol):
     def is_blocked(self, account: bytes) -> bool: ...
     def looks(self, chat: Conversation, line: Line, fx: Effects) -> None: ...
     def own_card(self) -> bytes: ...
+    def ways_told(self, account: bytes) -> bytes: ...
+    def heard_ways(self, chat: Conversation, account: bytes, body: bytes, seq: int, fx: Effects) -> None: ...
     def picture(self, id: bytes) -> bytes | None: ...
     def own_leaf(self, before: LeafExtension) -> bytes: ...
     def heard_card(
@@ -396,6 +399,8 @@ class Conversation:
             self._receipts(event, now, fx)
         elif payload.kind == PayloadKind.KEY_PACKAGES and event.account == self.peer:
             self._stock(event, fx)
+        elif payload.kind == PayloadKind.WAYS:
+            self.around.heard_ways(self, event.account, payload.body, event.seq, fx)
         elif payload.kind == PayloadKind.LEFT:
             self._has_left(event, now, fx)
         elif payload.kind == PayloadKind.RE_ADD:
@@ -810,6 +815,8 @@ class Conversation:
             post = as_post(row)
             if post is not None and row.kind == "card":
                 post = replace(post, body=self.around.own_card())
+            if post is not None and row.kind == "ways":
+                post = replace(post, body=self.around.ways_told(self.peer or b"") or encode_ways({}))
             if (
                 post is None
                 or len(posts) == POSTS_AT_ONCE

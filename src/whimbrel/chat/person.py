@@ -25,6 +25,7 @@ from whimbrel.chat.effects import Desk, Effects, Tag, Watching
 from whimbrel.chat.errands import KIND, PATIENCE_ENDS, Errand, Errands
 from whimbrel.chat.extensions import Mention, pack_mentions
 from whimbrel.chat.founding import found
+from whimbrel.chat.handing_on import HandingOn
 from whimbrel.chat.identity import Chance, Identity
 from whimbrel.chat.inbox import Inbox, InboxState, letter
 from whimbrel.chat.line import Closed, LetIn, Line, Removed
@@ -99,6 +100,7 @@ class Person:
         self.acts = Acts(self)
         self.acquaintances = Acquaintances(self)
         self.pictures = Pictures(self)
+        self.handing_on = HandingOn(self)
         self.vanishing = Vanishing(desk)
         self.set_back = SetBack(self)
 
@@ -191,6 +193,11 @@ class Person:
         packed = [[r.identity, list(r.routes), r.admission, r.embedded] for r in self.relays.values()]
         fx.save(PutFact("relays", cbor.encode(packed)))
         fx.watch_changed = True
+        self.handing_on.changed()
+
+    def ways_to(self, relay: bytes) -> tuple[str, ...]:
+        """Every way to a relay that is tried: those that this account knows, then those of contacts."""
+        return (*self.relays[relay].routes, *(route for route, _ in self.handing_on.of_others(relay)))
 
     def hear_of(self, relay: bytes, routes: Sequence[str], fx: Effects) -> None:
         """Ways to a relay as somebody else tells them: they never take the place of those that we know, and of our own
@@ -324,6 +331,12 @@ class Person:
 
     def own_card(self) -> bytes:
         return self.inbox.here().card
+
+    def ways_told(self, account: bytes) -> bytes:
+        return self.handing_on.told(account)
+
+    def heard_ways(self, chat: Conversation, account: bytes, body: bytes, seq: int, fx: Effects) -> None:
+        self.handing_on.heard(chat, account, body, seq, fx)
 
     def own_leaf(self, before: LeafExtension) -> bytes:
         """Our leaf extension with the card that we have now, and the inbox where we live now."""
@@ -614,6 +627,7 @@ class Person:
             if place is not None and place[1].state.standing is Standing.FOUNDING:
                 place[1].state.standing = Standing.OPEN
                 self.ways_back.founded(*place)
+                self.handing_on.changed()
                 fx.save(place[0].save())
                 fx.watch_changed = True
 
@@ -631,6 +645,7 @@ class Person:
         self.ways_back.tend(now, fx)
         self.doing = None
         self.pictures.tend(now, fx)
+        self.handing_on.tend(now, fx)
         if self.inbox.keep_is_due(now):
             self.inbox.keep(self.next_n, now, fx)
         for chat in self.chats.values():
@@ -660,9 +675,9 @@ class Person:
         return min((time for time in times if time is not None), default=None)
 
     def waiting(self) -> int:
-        """What waits to leave, but for key packages in stock: no person waits for those."""
+        """What waits to leave, but for key packages in stock and ways: no person waits for those."""
         rows = (row for chat in self.chats.values() for row in chat.outbox)
-        return len(self.errands) + sum(row.kind != "stock" for row in rows)
+        return len(self.errands) + sum(row.kind not in ("stock", "ways") for row in rows)
 
     def busy(self, now: int, hurry: bool = False) -> bool:
         """Whether something that this home began is under way or due: it waits for a relay, not for a person or a time.
@@ -675,6 +690,9 @@ class Person:
     # ----------------------------------------------------------------------------------- what people do
 
     def put_contact(self, contact: Contact, fx: Effects) -> None:
+        known = self.contacts.get(contact.account)
+        if known is None or known.standing != contact.standing:
+            self.handing_on.changed()
         self.contacts[contact.account] = contact
         fx.save(contact.save())
         for chat in self.chats.values():

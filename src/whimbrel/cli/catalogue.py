@@ -80,7 +80,7 @@ SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             keeping.KEPT,
         ),
     ),
-    ("Ways to a relay", (ways.WAYS, ways.WAYS_ADD, ways.WAYS_REMOVE)),
+    ("Ways to a relay", (ways.WAYS, ways.WAYS_ADD, ways.WAYS_REMOVE, ways.WAYS_WHOSE)),
     ("Who may look", (safety.LOCK, safety.UNLOCK, safety.PASSPHRASE, safety.CUT_OFF, safety.ERASE)),
     ("Others", (programs.RELAY, programs.BRIDGE, completion.COMPLETION)),
 )

@@ -1,4 +1,4 @@
-"""Commands about the ways to a relay: ways, ways add, ways remove."""
+"""Commands about the ways to a relay: ways, ways add, ways remove, ways whose."""
 
 from __future__ import annotations
 
@@ -33,7 +33,24 @@ def _how(item: Item) -> str:
     did = "is up" if item["up"] else "never tried"
     if not item["up"] and (item["came_up"] or item["failed_since"]):
         did = "worked last" if not item["failed_since"] else "failed last"
+    if item["told_by"]:
+        did += f", from {in_one_line(item['told_by'])}"
     return did + (", found by itself" if item["derived"] else "")
+
+
+class Whose:
+    """To whom a path was given."""
+
+    def __init__(self, paper: Paper, words: Words) -> None:
+        self._paper = paper
+
+    def item(self, item: Item) -> None:
+        self._paper.line(
+            f"You gave this path to {in_one_line(item['name'])}. Whoever runs the bridge cuts it with:"
+        )
+        self._paper.line(f"whimbrel bridge --cut {item['cut']}")
+
+    def end(self) -> None: ...
 
 
 def _define_text(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +64,8 @@ def _define_route(parser: argparse.ArgumentParser) -> None:
 WAYS = Ask(
     name="ways",
     summary="the ways to each relay, and how they did",
-    about="Whimbrel chooses among them by itself, and tries variants of them where they are blocked.",
+    about="Whimbrel chooses among them by itself, and tries variants of them where they are blocked. Contacts hand on bridges of theirs; "
+    "such ways come after your own, and never lead into a private network.",
     examples=("whimbrel ways", "whimbrel ways --json"),
     method="ways",
     view=Ways,
@@ -67,9 +85,22 @@ WAYS_ADD = Ask(
 WAYS_REMOVE = Ask(
     name="ways remove",
     summary="take a way away",
+    about="A bridge that a contact handed on is not taken of them again.",
     examples=("whimbrel ways remove wss://site.example/…",),
     method="ways_remove",
     view=Ways,
     define=_define_route,
     parameters=lambda words: {"route": words.route},
+)
+
+WAYS_WHOSE = Ask(
+    name="ways whose",
+    summary="to which contact you gave a way that turned up where it does not belong",
+    about="Each contact is told bridges by paths of their own. Whoever runs the bridge can cut this one without the others. "
+    "That does not bring back an address that is blocked already.",
+    examples=("whimbrel ways whose wss://site.example/…",),
+    method="ways_whose",
+    view=Whose,
+    define=_define_route,
+    parameters=lambda words: {"text": words.route},
 )

@@ -110,6 +110,7 @@ METHODS: Mapping[str, Callable[..., AsyncIterator[Mapping[str, Any]]]] = {
     "ways": ways.ways,
     "ways_add": ways.ways_add,
     "ways_remove": ways.ways_remove,
+    "ways_whose": ways.ways_whose,
 }
 
 NO_ACCOUNT = ServiceError(

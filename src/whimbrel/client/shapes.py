@@ -305,6 +305,15 @@ class WayItem(TypedDict):
     """What the network seems to do to connections: `frozen-by-volume`, `policed` or `slow`."""
 
 
+class GivenTo(TypedDict):
+    """Whom a bridge's path was given to."""
+
+    account: str
+    name: str
+    cut: str
+    """The text by which whoever runs the bridge cuts that path: `whimbrel bridge --cut`."""
+
+
 class RouteItem(TypedDict):
     """A way to a relay, and how it did."""
 
@@ -321,6 +330,8 @@ class RouteItem(TypedDict):
     """Failures since it last came up."""
     derived: bool
     """Found from another way of this relay, not told by anybody."""
+    told_by: str
+    """The name of the contact who handed it on; empty: this person knows it."""
 
 
 class WrongItem(TypedDict):

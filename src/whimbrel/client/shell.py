@@ -439,7 +439,7 @@ class Shell:
             return None
         connection = RelayConnection(
             identity,
-            self._routes_to(person.relays[identity]),
+            self._routes_to(identity, person.ways_to(identity)),
             load_document=lambda relay: self.home.database.facts().get("keys:" + relay.hex()),
             save_document=lambda relay, data: self._happen(
                 lambda person, now, fx: person.keep_document(relay, data, fx)
@@ -454,10 +454,10 @@ class Shell:
         self._connected.append(self._tasks.create_task(self._run(identity, connection)))
         return connection
 
-    def _routes_to(self, relay: Relay) -> list[Route]:
-        self._ways_told[relay.identity] = relay.routes
+    def _routes_to(self, relay: bytes, ways: tuple[str, ...]) -> list[Route]:
+        self._ways_told[relay] = ways
         routes = []
-        for text in relay.routes:
+        for text in ways:
             try:
                 routes.append(parse_route(text))
             except WireError:
@@ -467,9 +467,11 @@ class Shell:
     def _follow_ways(self) -> None:
         """Ways that came or went are for connections that are there already, too."""
         for identity, connection in self.connections.items():
-            relay = self.person.relays.get(identity) if self.person is not None else None
-            if relay is not None and relay.routes != self._ways_told.get(identity):
-                connection.set_routes(self._routes_to(relay))
+            if self.person is None or identity not in self.person.relays:
+                continue
+            ways = self.person.ways_to(identity)
+            if ways != self._ways_told.get(identity):
+                connection.set_routes(self._routes_to(identity, ways))
 
     def how_ways_did(self, identity: bytes) -> dict[str, tuple[int, int]]:
         """How often each way to a relay came up, and how often it failed since, on all networks that are remembered."""

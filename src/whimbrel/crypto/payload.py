@@ -6,12 +6,12 @@ Kinds that are not known are kept and skipped. Bytes: docs/protocol/people.md, "
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 from whimbrel.crypto.errors import TooLarge, reading
-from whimbrel.crypto.leaf import Reach, pack_reach, unpack_reach
+from whimbrel.crypto.leaf import Reach, pack_reach, unpack_reach, unpack_routes
 from whimbrel.crypto.padding import pad, unpad
 from whimbrel.wire.cbor import decode, encode
 from whimbrel.wire.fields import array, at_most, exactly, listing, number
@@ -23,6 +23,9 @@ KEY_PACKAGES_MAX = 64
 """Key packages handed over in one message."""
 KEY_PACKAGE_MAX = 32 * 1024
 """Bytes of one key package: 2,651 in the hybrid suite, and our leaf extension."""
+
+RELAYS_TOLD = 4
+"""Relays to which somebody tells ways; how many ways to each is for `unpack_routes`."""
 
 _OVERHEAD = 64
 
@@ -46,6 +49,8 @@ class PayloadKind(IntEnum):
     """Somebody's request to be let in again, passed on: an encoded letter with a ReAdd."""
     CARD = 8
     """The sender's card, which is another one now: a new name."""
+    WAYS = 9
+    """Bridges that the sender hands on, each by a path for the receiver alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +101,18 @@ def decode_reach(body: bytes) -> tuple[Reach, ...]:
     """Raises Malformed."""
     with reading("news of where somebody is reached"):
         return unpack_reach(decode(body, 64 * 1024))
+
+
+def encode_ways(ways: Mapping[bytes, Sequence[str]]) -> bytes:
+    """`[[relay, [route…]]…]`, routes as texts."""
+    return encode([[relay, list(routes)] for relay, routes in ways.items()])
+
+
+def decode_ways(body: bytes) -> dict[bytes, tuple[str, ...]]:
+    """Ways by relay, as they are told; whether they are ways is for whoever takes them. Raises Malformed."""
+    with reading("ways to a relay"):
+        rows = [array(row, 2) for row in listing(decode(body, 64 * 1024), RELAYS_TOLD)]
+        ways = {exactly(relay): unpack_routes(routes) for relay, routes in rows}
+        if len(ways) != len(rows):
+            raise ValueError("the same relay twice")
+        return ways

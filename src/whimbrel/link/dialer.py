@@ -39,6 +39,8 @@ PATIENCE_NEAR = 5.0
 
 WAIT_FIRST, WAIT_MAX = 1.0, 300.0
 """Seconds between attempts by one way: the first wait, doubled with each failure, and the longest."""
+VAIN, WAIT_VAIN = 6, 3600.0
+"""Failures of a way that somebody else told until it counts as false, and how seldom it is tried then."""
 NEAR_FIRST, NEAR_GROWTH, NEAR_MAX = 0.05, 1.25, 0.25
 NEAR_EAGER, NEAR_IDLE = 60.0, 2.0
 """On this machine: eager for a minute after the last good time, then every two seconds."""
@@ -367,8 +369,8 @@ class Dialer:
 
     def nudge(self, now: float) -> None:
         """Somebody is waiting: a long wait ends, unless the last attempt was a moment ago. Budgets hold."""
-        for standing in self._standings.values():
-            if now - standing.last_dialled >= NUDGE:
+        for text, standing in self._standings.items():
+            if now - standing.last_dialled >= NUDGE and not self._is_vain(text):
                 standing.ready_at = min(standing.ready_at, now)
         if any(c.near for c in self._candidates.values()):
             self._good_at = now
@@ -516,9 +518,21 @@ class Dialer:
         spread = self._spread(candidate.text, failures)
         steps = min(failures - 1, 32)
         if not candidate.near:
+            if self._is_vain(candidate.text):
+                return WAIT_VAIN * spread
             return min(WAIT_FIRST * 2.0**steps, WAIT_MAX) * spread
         eager = now - (self._good_at if self._good_at is not None else now) < NEAR_EAGER
         return min(NEAR_FIRST * NEAR_GROWTH**steps, NEAR_MAX if eager else NEAR_IDLE) * spread
+
+    def _is_vain(self, text: str) -> bool:
+        """A way that somebody else told and that led nowhere, whatever was made of it: it may be false or old, and whoever told it may
+        aim us at a stranger."""
+        way = self._candidates.get(text)
+        if way is None or not way.of_others:
+            return False
+        alike = [c.text for c in self._candidates.values() if c.of_others and c.origin == way.origin]
+        failures = sum(self._standings[one].failures for one in alike)
+        return failures >= VAIN and not any(self.memory.past(self._network, one).came_up for one in alike)
 
     def _spread(self, text: str, n: int) -> float:
         """0.8 to 1.2, drawn from the seed, so that not all who lost a relay come back at the same moment."""

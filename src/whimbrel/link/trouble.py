@@ -22,6 +22,7 @@ class Reason(Enum):
     NO_SUCH_NAME = "no-such-name"
     NAME_FAILED = "name-failed"
     PLAIN_FORBIDDEN = "plain-forbidden"
+    PRIVATE_FORBIDDEN = "private-forbidden"
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
     TIMED_OUT = "timed-out"
@@ -59,6 +60,8 @@ _WORDS = {
     Reason.NAME_FAILED: "The name server of this network does not answer. Is this computer online?",
     Reason.PLAIN_FORBIDDEN: "This way is not encrypted on the outside (ws or http) and leads to a public address; "
     "such ways are only used on this computer and in private networks. Use a wss or https way.",
+    Reason.PRIVATE_FORBIDDEN: "This way came from somebody else and leads into a private network; such ways only lead to public "
+    "addresses. Ask whoever it is from.",
     Reason.REFUSED: "Nothing listens where the relay should be. Is the relay running?",
     Reason.UNREACHABLE: "The relay cannot be reached from this network. Is this computer online?",
     Reason.TIMED_OUT: "The relay did not answer in time.",

@@ -23,7 +23,7 @@ class Candidate:
 
     `host` is the machine that is dialled, and `kind` what a filter sees of the handshake there: who blocks a name meets all
     ways of one host and kind. `short` carries one letter and its answer and is over. `origin` is the route that somebody
-    gave us and from which this way was derived.
+    gave us and from which this way was derived. `of_others`: a contact told it, and nobody here has chosen it.
     """
 
     text: str
@@ -35,6 +35,7 @@ class Candidate:
     kind: str = ""
     short: bool = False
     origin: str = ""
+    of_others: bool = False
 
     @property
     def place(self) -> str:

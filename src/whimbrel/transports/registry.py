@@ -25,7 +25,7 @@ from whimbrel.transports.http import Connection, Http1Connection, HttpExchange, 
 from whimbrel.transports.names import Names
 from whimbrel.transports.pluggable import NAME as DISGUISE
 from whimbrel.transports.pluggable import Disguise, Disguises, parse_disguise, program_for
-from whimbrel.transports.policy import is_private
+from whimbrel.transports.policy import Where, is_private
 from whimbrel.transports.proxies import USUAL_PORTS as PROXIES
 from whimbrel.transports.proxies import Proxy, Target, ask_socks, go_through, parse_proxy
 from whimbrel.transports.resolving import SERVERS, Resolving, Server, servers_of
@@ -33,7 +33,7 @@ from whimbrel.transports.stream import ByteStream, Exchange, MessageStream
 from whimbrel.transports.tls import TlsStream, trusting
 from whimbrel.transports.ws import BUSY_STATUSES, WsStream
 from whimbrel.wire.errors import Malformed
-from whimbrel.wire.routes import USUAL_PORTS, Route
+from whimbrel.wire.routes import PUBLIC, USUAL_PORTS, Route
 
 Wrapper = Callable[[ByteStream, str], Awaitable[ByteStream]]
 """Takes the opened stream around which it works, and what stands after the wrapper's name in the route."""
@@ -61,8 +61,8 @@ SYSTEM: Final = "system"
 """TLS by the system's own library, which looks like a program and not like a browser."""
 SHORT: Final = "short"
 """A fresh connection for each letter, in few packets, never kept and cut without a farewell."""
-MANNERS: Final = (SYSTEM, SHORT)
-WRAPPER_COST = 1
+MANNERS: Final = (SYSTEM, SHORT, PUBLIC)
+WRAPPER_COST, PUBLIC_COST = 1, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +117,13 @@ class Opener:
         plan = self._plan(route)
         if plan is None:
             return None
-        cost = plan.carrier.cost + WRAPPER_COST * len(route.wrappers)
+        others = PUBLIC in plan.manners
+        cost = plan.carrier.cost + WRAPPER_COST * (len(route.wrappers) - others) + PUBLIC_COST * others
         near, subnet = neighbourhood(route.host, route.addresses)
         if plan.proxies:
             # What the network sees is a connection to the proxy; and even one on this machine leads far away.
             near, subnet = False, _seen(route, plan)
-        return Candidate(route.text, plan.carrier.carries, cost, near, subnet)
+        return Candidate(route.text, plan.carrier.carries, cost, near, subnet, of_others=others)
 
     async def open_stream(self, route: Route) -> tuple[MessageStream, tuple[str, ...]]:
         """A stream of messages, and the subnets that were connected to. Raises TransportError."""
@@ -214,6 +215,8 @@ class Opener:
                 return None
         if SHORT in manners and carrier.carries is not Carries.EXCHANGE:
             return None
+        if PUBLIC in manners and (proxies or not carrier.secure):
+            return None  # where a proxy leads cannot be seen from here
         return Plan(carrier, tuple(proxies), tuple(map(tuple, wrappers)), frozenset(manners))
 
     async def _open_bytes(
@@ -252,7 +255,7 @@ class Opener:
                 route.host,
                 route.port,
                 known=route.addresses,
-                private_only=not plan.carrier.secure,
+                where=_where(plan),
                 search=self.resolving.search(route.host),
                 sparing=SHORT in plan.manners,
             )
@@ -337,6 +340,12 @@ def _seen(route: Route, plan: Plan) -> str:
     if others and isinstance(others[0], Proxy):
         return neighbourhood(others[0].host)[1]
     return neighbourhood(route.host, route.addresses)[1]
+
+
+def _where(plan: Plan) -> Where:
+    if PUBLIC in plan.manners:
+        return Where.PUBLIC
+    return Where.ANYWHERE if plan.carrier.secure else Where.PRIVATE
 
 
 def _name_of(route: Route) -> str | None:

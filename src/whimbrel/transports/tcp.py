@@ -11,7 +11,7 @@ from typing import Protocol
 from whimbrel.link.trouble import Reason, Stage
 from whimbrel.link.ways import neighbourhood
 from whimbrel.transports.errors import TransportError, of_os
-from whimbrel.transports.policy import is_address, is_private
+from whimbrel.transports.policy import Where, is_address
 
 RECEIVE_MAX = 64 * 1024
 """Bytes that one `receive` gives at most; twice as many wait in memory before the peer is slowed."""
@@ -24,6 +24,12 @@ NEXT_ADDRESS = 0.25
 """Seconds until the next address is tried beside the last (RFC 8305 §5)."""
 
 
+_ELSEWHERE = {
+    Where.ANYWHERE: Reason.NO_SUCH_NAME,
+    Where.PRIVATE: Reason.PLAIN_FORBIDDEN,
+    Where.PUBLIC: Reason.PRIVATE_FORBIDDEN,
+}
+"""Why there was nothing to connect to."""
 _NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", {"linux": 25, "darwin": 0x201}.get(sys.platform))
 
 
@@ -97,25 +103,24 @@ async def connect(
     port: int,
     *,
     known: Sequence[str] = (),
-    private_only: bool = False,
+    where: Where = Where.ANYWHERE,
     search: Search | None = None,
     sparing: bool = False,
 ) -> TcpStream:
-    """Connect to `host` (a name or an address). `known`: addresses to use in place of resolving. `private_only`: refuse
-    to connect to anything but this machine and private networks. `search`: who resolves, in place of the system alone.
+    """Connect to `host` (a name or an address). `known`: addresses to use in place of resolving. `where`: refuse to
+    connect to any address that is not there. `search`: who resolves, in place of the system alone.
     `sparing`: what confirms goes along with what is sent, where the system can be told so: fewer packets. Raises TransportError (resolve or connect)."""
     tried: list[str] = []
-    if search is not None and not (known or private_only or is_address(host)):
-        return await _told(_first_of_search(search, port, tried, sparing), tried)
-    addresses = list(known) or await _resolve(host, port)
-    if private_only:
-        addresses = [a for a in addresses if is_private(a)]
+    if search is not None and not (known or where is Where.PRIVATE or is_address(host)):
+        stream = await _told(_first_of_search(search, port, where, tried, sparing), tried)
+    else:
+        addresses = [a for a in list(known) or await _resolve(host, port) if where.allows(a)]
         if not addresses:
-            raise TransportError(Stage.CONNECT, Reason.PLAIN_FORBIDDEN)
-    stream = await _told(_first_of(addresses[:ADDRESSES_MAX], port, tried, sparing), tried)
-    if private_only and not is_private(stream.peer):
+            raise TransportError(Stage.CONNECT, _ELSEWHERE[where])
+        stream = await _told(_first_of(addresses[:ADDRESSES_MAX], port, tried, sparing), tried)
+    if not where.allows(stream.peer_at_first):
         await stream.close()
-        raise TransportError(Stage.CONNECT, Reason.PLAIN_FORBIDDEN)
+        raise TransportError(Stage.CONNECT, _ELSEWHERE[where])
     return stream
 
 
@@ -156,7 +161,9 @@ async def _told(connecting: Coroutine[object, object, TcpStream], tried: list[st
         raise
 
 
-async def _first_of_search(search: Search, port: int, tried: list[str], sparing: bool) -> TcpStream:
+async def _first_of_search(
+    search: Search, port: int, where: Where, tried: list[str], sparing: bool
+) -> TcpStream:
     """As `_first_of`, of addresses that become known one after the other."""
     race = _Race(sparing)
     waiting: list[str] = []
@@ -164,7 +171,7 @@ async def _first_of_search(search: Search, port: int, tried: list[str], sparing:
     trouble: list[TransportError] = []
 
     def offer(addresses: Sequence[str]) -> None:
-        waiting.extend(addresses)
+        waiting.extend(a for a in addresses if where.allows(a))
         race.news.set()
 
     async def look() -> None:
@@ -201,7 +208,7 @@ async def _first_of_search(search: Search, port: int, tried: list[str], sparing:
             await race.winner.close()
         raise
     if race.winner is None:
-        raise race.failures[0] if race.failures else trouble[0]
+        raise [*race.failures, *trouble, TransportError(Stage.CONNECT, _ELSEWHERE[where])][0]
     race.winner.subnets = tuple(tried)
     return race.winner
 

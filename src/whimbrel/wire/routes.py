@@ -24,6 +24,9 @@ WRAPPER_MAX = 128
 PATH_MAX = 255
 ROUTE_TEXT_MAX = 1024
 
+PUBLIC = "public"
+"""The wrapper of a way that others told: never to an address of a private network."""
+
 _NAME = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\Z"
 )

@@ -289,6 +289,14 @@ export interface WayItem {
   pattern: string | null;
 }
 
+/** Whom a bridge's path was given to. */
+export interface GivenTo {
+  account: string;
+  name: string;
+  /** The text by which whoever runs the bridge cuts that path: `whimbrel bridge --cut`. */
+  cut: string;
+}
+
 /** A way to a relay, and how it did. */
 export interface RouteItem {
   relay: string;
@@ -304,6 +312,8 @@ export interface RouteItem {
   failed_since: number;
   /** Found from another way of this relay, not told by anybody. */
   derived: boolean;
+  /** The name of the contact who handed it on; empty: this person knows it. */
+  told_by: string;
 }
 
 export interface WrongItem {
@@ -799,6 +809,11 @@ export interface Methods {
   ways_remove: {
     params: { route: string };
     item: RouteItem;
+  };
+  /** To which contact this account gave a path that was found where it does not belong. */
+  ways_whose: {
+    params: { text: string };
+    item: GivenTo;
   };
 }
 

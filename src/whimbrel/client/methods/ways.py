@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from whimbrel.chat.handing_on import place_of
 from whimbrel.chat.relays import Relay, fitting
 from whimbrel.client.errors import NOT_FOUND, WRONG_USE, ServiceError
-from whimbrel.client.shapes import RouteItem
+from whimbrel.client.shapes import GivenTo, RouteItem
 from whimbrel.wire.errors import TextError, WireError
+from whimbrel.wire.paths import parse_path
 from whimbrel.wire.routes import parse_route
-from whimbrel.wire.texts import parse_address
+from whimbrel.wire.texts import Address, parse_address
 
 if TYPE_CHECKING:
     from whimbrel.client.service import Service
@@ -62,8 +65,13 @@ async def ways_remove(service: Service, route: str) -> AsyncIterator[RouteItem]:
     found = [
         relay for relay in person.relays.values() if any(_place(known) == place for known in relay.routes)
     ]
-    if not found:
+    refused = await _refuse(service, route) if not found else []
+    if not (found or refused):
         raise ServiceError("way", "There is no such way.", "`whimbrel ways` lists them.", NOT_FOUND)
+    for identity in refused:
+        if identity in person.relays:
+            for item in _ways_to(service, person.relays[identity], person.inbox.here().relay):
+                yield item
     for relay in found:
         left = tuple(known for known in relay.routes if _place(known) != place)
         if not left:
@@ -71,6 +79,35 @@ async def ways_remove(service: Service, route: str) -> AsyncIterator[RouteItem]:
         await _set(service, relay, left)
         for item in _ways_to(service, person.relays[relay.identity], person.inbox.here().relay):
             yield item
+
+
+async def ways_whose(service: Service, text: str) -> AsyncIterator[GivenTo]:
+    """To which contact this account gave a path that was found where it does not belong."""
+    try:
+        route = parse_route(text)
+        found = service.person().handing_on.whose(parse_path(route.path))
+    except WireError:
+        raise ServiceError(
+            "way", "This is no way to a bridge.", "Give the way as it was found: wss://…", WRONG_USE
+        ) from None
+    if found is None:
+        raise ServiceError(
+            "not-found",
+            "This account gave that path to no contact.",
+            "It may be of an invite, or of somebody else.",
+            NOT_FOUND,
+        )
+    contact, relay = found
+    cut = Address(relay, (replace(route, wrappers=()),)).text
+    yield {"account": contact.account.hex(), "name": contact.name, "cut": cut}
+
+
+async def _refuse(service: Service, route: str) -> list[bytes]:
+    """Take away what contacts told of a bridge, for good. The relays to which it led."""
+    place = place_of(route)
+    if place is None:
+        return []
+    return await service.shell.do(lambda person, now, fx: person.handing_on.refuse(place, fx))
 
 
 async def _set(service: Service, relay: Relay, routes: tuple[str, ...]) -> None:
@@ -81,11 +118,16 @@ def _ways_to(service: Service, relay: Relay, here: bytes) -> Iterator[RouteItem]
     pasts = service.shell.how_ways_did(relay.identity)
     connection = service.shell.connections.get(relay.identity)
     up = connection.state.route if connection is not None and connection.state.up else None
-    places = {_host_and_path(route) for route in relay.routes}
-    derived = {way for way in (*pasts, up or "") if way not in relay.routes and _host_and_path(way) in places}
+    told = service.person().ways_to(relay.identity)
+    places = {_host_and_path(route) for route in told}
+    derived = {way for way in (*pasts, up or "") if way not in told and _host_and_path(way) in places}
     # One that was taken away while it was up stays up until it ends.
     still_up = [up] if up is not None else []
-    for route in dict.fromkeys((*relay.routes, *sorted(derived), *still_up)):
+    told_by = {
+        _host_and_path(route): contact.name
+        for route, contact in service.person().handing_on.of_others(relay.identity)
+    }
+    for route in dict.fromkeys((*told, *sorted(derived), *still_up)):
         came_up, failed_since = pasts.get(route, (0, 0))
         yield {
             "relay": relay.identity.hex(),
@@ -96,6 +138,7 @@ def _ways_to(service: Service, relay: Relay, here: bytes) -> Iterator[RouteItem]
             "came_up": came_up,
             "failed_since": failed_since,
             "derived": route in derived,
+            "told_by": told_by.get(_host_and_path(route), ""),
         }
 
 

@@ -1,0 +1,209 @@
+"""Bridges travel in conversations: each contact is told a few of ours, by paths of their own, and tells us theirs.
+
+Where a relay is blocked for somebody, a bridge that a friend knows may not be. Which of ours a contact is told depends on nothing but
+who they are, so that who knows many of our contacts does not learn all of them sooner than those contacts would. A path that leaks shows to whom
+it was given (`whose`), and is cut without the others (`wire.paths`).
+
+What others tell is taken from contacts only, kept apart from what this person knows, tried after that, and never leads into a
+private network (`wire.routes.PUBLIC`); it can be refused for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from hashlib import sha256
+
+from whimbrel.chat.contacts import Contact
+from whimbrel.chat.conversation import Conversation
+from whimbrel.chat.effects import Effects
+from whimbrel.chat.household import Household
+from whimbrel.chat.line_state import Standing
+from whimbrel.chat.records import OutboxRow
+from whimbrel.chat.relays import streams
+from whimbrel.crypto.errors import CryptoError
+from whimbrel.crypto.payload import RELAYS_TOLD, decode_ways, encode_ways
+from whimbrel.wire.errors import WireError
+from whimbrel.wire.paths import NAME, SecretPath, parse_path
+from whimbrel.wire.purpose import prf
+from whimbrel.wire.routes import PUBLIC, Route, parse_route
+
+TOLD = 2
+"""Bridges to one relay that a contact is told, and that are taken of a contact."""
+OTHERS_MAX = 8
+"""Bridges of contacts to one relay that are used."""
+REFUSED_MAX = 64
+TELL_AFTER = 30_000
+"""Milliseconds for which texts and key packages of a new contact go first."""
+KIND = "ways"
+"""Of the row in the outbox. What it says is found when it leaves (`told`)."""
+
+
+class HandingOn:
+    """What one account tells its contacts of bridges, and what they told it."""
+
+    def __init__(self, person: Household) -> None:
+        self._person = person
+        self._told_all = False
+
+    # ------------------------------------------------------------------------------------- what we tell
+
+    def changed(self) -> None:
+        """Our ways are others now, or there is a new contact: see who is to be told."""
+        self._told_all = False
+
+    def tend(self, now: int, fx: Effects) -> None:
+        """Let those be told what is another thing than they were told last."""
+        if self._told_all:
+            return
+        self._told_all = True
+        for chat in self._person.chats.values():
+            contact = self._contact_of(chat)
+            if contact is None or chat.line is None or chat.line.state.standing is not Standing.OPEN:
+                continue
+            body = self.told(contact.account)
+            mark = sha256(body).digest() if body else b""
+            if mark == contact.told:
+                continue
+            flight = chat.line.state.flight
+            flying = flight.rows if flight is not None else ()
+            if not any(row.kind == KIND and row.n not in flying for row in chat.outbox):
+                chat.put(OutboxRow(chat.id, KIND, b"", not_before=now + TELL_AFTER), fx)
+            self._person.put_contact(replace(contact, told=mark), fx)
+
+    def told(self, account: bytes) -> bytes:
+        """What a contact is told: an encoded list of ways; empty when they were never told any and there is nothing to tell."""
+        ways = {
+            relay: tuple(route.text for route in routes)
+            for relay, routes in list(self._for(account))[:RELAYS_TOLD]
+        }
+        contact = self._person.contacts.get(account)
+        return encode_ways(ways) if ways or (contact is not None and contact.told) else b""
+
+    def _for(self, account: bytes) -> Iterator[tuple[bytes, list[Route]]]:
+        """By relay: a few of our bridges, the same each time, with this contact's paths."""
+        name = self._name(account)
+        for relay in self._person.relays.values():
+            if relay.embedded:
+                continue
+            own = [(route, path) for route in _parsed(streams(relay.routes)) if (path := _bridge(route))]
+            own.sort(key=lambda one: self._prf("which bridges", account, one[1].place))
+            given = []
+            for route, path in own[:TOLD]:
+                try:
+                    given.append(replace(route, path=path.handed_on(name).text))
+                except (ValueError, WireError):
+                    continue  # it was handed on too often, or is too long now
+            if given:
+                yield relay.identity, given
+
+    def _name(self, account: bytes) -> bytes:
+        return self._prf("whose path", account)[:NAME]
+
+    def _prf(self, purpose: str, *parts: bytes) -> bytes:
+        return prf(self._person.identity.account_private, purpose, *parts)
+
+    def whose(self, path: SecretPath) -> tuple[Contact, bytes] | None:
+        """The contact to whom we gave this path, or from whom somebody had it, and the relay to which it leads."""
+        for relay in self._person.relays.values():
+            own = [found for route in _parsed(relay.routes) if (found := _bridge(route))]
+            if path.place not in (one.place for one in own):
+                continue
+            for contact in self._person.contacts.values():
+                if self._name(contact.account) in path.names:
+                    return contact, relay.identity
+        return None
+
+    # ------------------------------------------------------------------------------- what they tell us
+
+    def heard(self, chat: Conversation, account: bytes, body: bytes, seq: int, fx: Effects) -> None:
+        """A contact told us bridges, in the chat with them. They take the place of what they told before."""
+        contact = self._contact_of(chat)
+        if contact is None or contact.account != account:
+            return
+        try:
+            told = decode_ways(body)
+        except CryptoError as error:
+            fx.tell("ignored", chat=chat.id, seq=seq, why=str(error))
+            return
+        ways = tuple((relay, kept) for relay, routes in told.items() if (kept := _taken(routes, contact)))
+        if ways != contact.ways:
+            self._person.put_contact(replace(contact, ways=ways), fx)
+            fx.watch_changed = True
+
+    def of_others(self, relay: bytes) -> list[tuple[str, Contact]]:
+        """Bridges of contacts to a relay that lead elsewhere than our own ways, and from whom each is. Verified contacts come first."""
+        known = self._person.relays.get(relay)
+        taken = {_place(route) for route in _parsed(known.routes)} if known is not None else set()
+        found: list[tuple[str, Contact]] = []
+        for contact in sorted(
+            (c for c in self._person.contacts.values() if c.ways and c.standing == "contact"),
+            key=lambda c: (not c.verified, self._prf("whose first", c.account)),
+        ):
+            for route in _parsed(dict(contact.ways).get(relay, ())):
+                if _place(route) not in taken and len(found) < OTHERS_MAX:
+                    taken.add(_place(route))
+                    found.append((route.text, contact))
+        return found
+
+    def refuse(self, place: str, fx: Effects) -> list[bytes]:
+        """A bridge (host and port) that contacts told is not wanted, now and when they tell it again. The relays to which it led."""
+        relays: list[bytes] = []
+        for contact in list(self._person.contacts.values()):
+            led = [
+                relay for relay, routes in contact.ways if any(_place(r) == place for r in _parsed(routes))
+            ]
+            if not led:
+                continue
+            refused = (*(one for one in contact.refused if one != place), place)[-REFUSED_MAX:]
+            kept = replace(contact, refused=refused)
+            ways = tuple((relay, left) for relay, routes in contact.ways if (left := _taken(routes, kept)))
+            self._person.put_contact(replace(kept, ways=ways), fx)
+            relays += led
+            fx.watch_changed = True
+        return list(dict.fromkeys(relays))
+
+    def _contact_of(self, chat: Conversation) -> Contact | None:
+        """Whose chat of two this is, if they are a contact."""
+        contact = self._person.contacts.get(chat.peer) if chat.peer is not None else None
+        return contact if contact is not None and contact.standing == "contact" else None
+
+
+def place_of(route: str) -> str | None:
+    """Host and port of a way, by which bridges of others are refused; None when it is no way."""
+    return next((_place(one) for one in _parsed([route])), None)
+
+
+def _taken(texts: Sequence[str], contact: Contact) -> tuple[str, ...]:
+    """What of these is used: streams by TLS to bridges, without anything around them, in as many places as a contact may tell."""
+    found: dict[str, str] = {}
+    for route in _parsed(texts):
+        if route.transport != "wss" or route.wrappers not in ((), (PUBLIC,)) or not _bridge(route):
+            continue
+        place = _place(route)
+        if place not in contact.refused and len(found) < TOLD:
+            try:
+                found.setdefault(place, replace(route, wrappers=(PUBLIC,)).text)
+            except WireError:
+                continue  # too long with it
+    return tuple(found.values())
+
+
+def _parsed(texts: Sequence[str]) -> Iterator[Route]:
+    for text in texts:
+        try:
+            yield parse_route(text)
+        except WireError:
+            continue
+
+
+def _bridge(route: Route) -> SecretPath | None:
+    """The path of a bridge; None when the way leads to the relay itself."""
+    try:
+        return parse_path(route.path)
+    except WireError:
+        return None
+
+
+def _place(route: Route) -> str:
+    return f"{route.host}:{route.port}"
