@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ def pair_without_bridges(city: City, one: str, other: str) -> tuple[people.Perso
         person.init(replace(relay, routes=own).text)
     pair[1].one("accept", invite=pair[0].one("invite")["invite"])
     for person in pair:
-        people.until(lambda person=person: person.ask("contacts"), "the friend does not come")
+        people.until(partial(person.ask, "contacts"), "the friend does not come")
         people.until(person.is_at_rest, "there is no rest")
         person.listen()
         assert not hosts(person) - {city.world.relay_name}, "nobody knows a bridge"

@@ -31,7 +31,7 @@ from whimbrel.wire import codec
 from whimbrel.wire.admission import Limits as AdmissionLimits
 from whimbrel.wire.admission import encode_admission, mint
 from whimbrel.wire.answers import Answer, Chunk, Done, Failure, Fetched, Status
-from whimbrel.wire.operations import Alter, Append, Create, Fetch, Get, Keep, Put
+from whimbrel.wire.operations import Alter, Append, Create, Fetch, Get, Keep, Put, Routes
 from whimbrel.wire.purpose import public_of
 from whimbrel.wire.texts import Invite, parse_invite
 
@@ -105,6 +105,8 @@ class VillageRelay:
                 gone = tuple(blob for blob in operation.blobs if blob not in self.sizes)
                 answer = Failure(Status.MISSING, missing=gone) if gone else Done()
                 self.put_at |= {blob: now for blob in operation.blobs if not gone}
+            case Routes():
+                answer = self.engine.routes(operation, now)
             case _:
                 raise AssertionError(operation)
         self.engine.news.clear()

@@ -46,6 +46,7 @@ from whimbrel.chat.records import (
 )
 from whimbrel.chat.refusal import CannotDo
 from whimbrel.chat.relays import Relay, fitting, streams
+from whimbrel.chat.route_lists import RouteLists
 from whimbrel.chat.rules import Refused, Seat, check_looks, may_add, may_post
 from whimbrel.chat.set_back import SetBack
 from whimbrel.chat.troubles import text_of
@@ -101,6 +102,7 @@ class Person:
         self.acquaintances = Acquaintances(self)
         self.pictures = Pictures(self)
         self.handing_on = HandingOn(self)
+        self.route_lists = RouteLists(self)
         self.vanishing = Vanishing(desk)
         self.set_back = SetBack(self)
 
@@ -136,6 +138,7 @@ class Person:
         person.engine.feed(desk.mls_rows(b""))
         person.inbox.restore(facts)
         person.doors.restore(facts)
+        person.route_lists.restore(facts)
         person.retired = "retired" in facts
         for identity, routes, admission, embedded in cbor.decode(facts.get("relays", b"\x80")):
             person.relays[identity] = Relay(identity, tuple(routes), admission, embedded)
@@ -517,6 +520,8 @@ class Person:
                 self.pictures.fetched(chat_id, blob, before, answer, now, fx)
             case ("picture-kept", chat_id, blob, n):
                 self.pictures.kept(chat_id, blob, n, answer, now, fx)
+            case ("routes", log):
+                self.route_lists.answered(log, answer, fx)
             case ("card", account, key):
                 self._card(account, key, answer, fx)
             case ("door", *rest):
@@ -645,6 +650,7 @@ class Person:
         self.ways_back.tend(now, fx)
         self.doing = None
         self.pictures.tend(now, fx)
+        self.route_lists.tend(now, fx)
         self.handing_on.tend(now, fx)
         if self.inbox.keep_is_due(now):
             self.inbox.keep(self.next_n, now, fx)
@@ -668,6 +674,7 @@ class Person:
         times = (
             self.vanishing.next_time(),
             self.pictures.next_time(),
+            self.route_lists.next_time(),
             self.errands.next_time(self.aside),
             self.ways_back.next_time(),
             *chats,
