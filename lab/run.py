@@ -4,6 +4,7 @@ python -m lab list
 python -m lab run [--measure S4,S5|FILE.py] [--peer whimbrel,plain] [--mode kept,cut,cold] [--repeat N] [--seed N]
                   [--scale X] [--messages N] [--every S] [--jobs N] [--no-files] [--out DIR]
 python -m lab table [DIR …] [--write-docs]
+python -m lab learnt [--people N] [--days N] [--towns N] [--write-docs]
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lab import crew, report
+from lab import crew, learnt, report
 from lab.city import ROOT, missing
 from lab.measures import UnknownMeasure, load, names
 from lab.trial import MODES, PEERS, Record, Task
@@ -26,6 +27,8 @@ from lab.trial import MODES, PEERS, Record, Task
 OUT = ROOT / "lab" / "out"
 DOCS = ROOT / "docs" / "lab-results.md"
 PICTURE = ROOT / "docs" / "pictures" / "lab-matrix.svg"
+LEARNT = ROOT / "docs" / "bridges-learnt.md"
+LEARNT_PICTURE = ROOT / "docs" / "pictures" / "bridges-learnt.svg"
 USUAL_SCALE = 0.05
 """A residual ban of 420 s lasts 21 s, an address is listed 15 to 45 s after its first use."""
 
@@ -72,6 +75,14 @@ def _parser() -> argparse.ArgumentParser:
     tabling.add_argument("folder", type=Path, nargs="*", default=[OUT])
     tabling.add_argument(
         "--write-docs", action="store_true", help="write docs/lab-results.md and its picture"
+    )
+    learning = commands.add_parser("learnt", help="what a censor learns of bridges: a simulation")
+    learning.set_defaults(do=_learnt)
+    learning.add_argument("--people", type=int, default=2000)
+    learning.add_argument("--days", type=int, default=30)
+    learning.add_argument("--towns", type=int, default=5, help="each with another seed")
+    learning.add_argument(
+        "--write-docs", action="store_true", help="write docs/bridges-learnt.md and its picture"
     )
     return parser
 
@@ -164,6 +175,15 @@ def _table(args: argparse.Namespace) -> int:
         PICTURE.write_text(report.picture(records) + "\n")
         DOCS.write_text(report.as_markdown(records, known))
         print(f"\nWrote {DOCS.relative_to(ROOT)} and {PICTURE.relative_to(ROOT)}.")
+    return 0
+
+
+def _learnt(args: argparse.Namespace) -> int:
+    page, picture = learnt.page(args.people, args.days, range(1, args.towns + 1), print)
+    if args.write_docs:
+        LEARNT.write_text(page)
+        LEARNT_PICTURE.write_text(picture)
+        print(f"\nWrote {LEARNT.relative_to(ROOT)} and {LEARNT_PICTURE.relative_to(ROOT)}.")
     return 0
 
 

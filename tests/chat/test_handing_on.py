@@ -29,7 +29,13 @@ def bridge(number: int, host: str = "") -> str:
 
 
 def knows(villager: Villager, *routes: str) -> None:
-    """Somebody is given these bridges to their relay, beside the way that they have."""
+    """Somebody is given these bridges to their relay by hand, beside the way that they have, and those of before are gone."""
+    shown(villager, *routes)
+    villager.do(lambda person, now, fx: person.handing_on.given(routes, fx))
+
+
+def shown(villager: Villager, *routes: str) -> None:
+    """The relay shows somebody these, in place of others."""
     relay = villager.person.relays[villager.person.inbox.here().relay]
     first = relay.routes[0]
     villager.do(lambda person, now, fx: person.set_ways(relay.identity, (first, *routes), fx))
@@ -69,6 +75,17 @@ def test_a_contact_is_told_a_bridge_by_a_path_of_their_own(village: Village) -> 
         assert whose[1] == bo.person.inbox.here().relay
     assert bo.person.handing_on.whose(own_path(1)) is None
     assert ada.person.handing_on.whose(parse_path(parse_route(to_ada).path)) is None, "she gave it to nobody"
+
+
+def test_what_the_relay_showed_is_not_handed_on_until_it_is_given_by_hand(village: Village) -> None:
+    ada, bo = village.friends("Ada", "Bo")
+    shown(bo, bridge(1), bridge(2))
+    village.settle(patience=PATIENT)
+    assert of_others(ada) == {}
+    bo.do(lambda person, now, fx: person.handing_on.given([bridge(2)], fx))
+    bo.crash()
+    village.settle(patience=PATIENT)
+    assert [parse_route(way).host for way in of_others(ada)] == ["bridge2.example"]
 
 
 def test_it_is_tried_after_what_one_knows_oneself_and_survives_a_restart(village: Village) -> None:

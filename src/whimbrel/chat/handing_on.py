@@ -1,8 +1,8 @@
 """Bridges travel in conversations: each contact is told a few of ours, by paths of their own, and tells us theirs.
 
-Where a relay is blocked for somebody, a bridge that a friend knows may not be. Which of ours a contact is told depends on nothing but
-who they are, so that who knows many of our contacts does not learn all of them sooner than those contacts would. A path that leaks shows to whom
-it was given (`whose`), and is cut without the others (`wire.paths`).
+Where a relay is blocked for somebody, a bridge that a friend knows may not be. Handed on is what this person was given by hand. What the relay
+shows its people, each a few, is not: it would go round until the one knows it who blocks (docs/bridges-learnt.md). Which of ours a contact is told
+depends on nothing but who they are. A path that leaks shows to whom it was given (`whose`), and is cut without the others (`wire.paths`).
 
 What others tell is taken from contacts only, kept apart from what this person knows, tried after that, and never leads into a
 private network (`wire.routes.PUBLIC`); it can be refused for good.
@@ -10,7 +10,7 @@ private network (`wire.routes.PUBLIC`); it can be refused for good.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
@@ -19,10 +19,11 @@ from whimbrel.chat.conversation import Conversation
 from whimbrel.chat.effects import Effects
 from whimbrel.chat.household import Household
 from whimbrel.chat.line_state import Standing
-from whimbrel.chat.records import OutboxRow
+from whimbrel.chat.records import OutboxRow, PutFact
 from whimbrel.chat.relays import streams
 from whimbrel.crypto.errors import CryptoError
 from whimbrel.crypto.payload import RELAYS_TOLD, decode_ways, encode_ways
+from whimbrel.wire import cbor
 from whimbrel.wire.errors import WireError
 from whimbrel.wire.paths import NAME, SecretPath, parse_path
 from whimbrel.wire.purpose import prf
@@ -37,6 +38,7 @@ TELL_AFTER = 30_000
 """Milliseconds for which texts and key packages of a new contact go first."""
 KIND = "ways"
 """Of the row in the outbox. What it says is found when it leaves (`told`)."""
+FACT = "given-bridges"
 
 
 class HandingOn:
@@ -45,6 +47,17 @@ class HandingOn:
     def __init__(self, person: Household) -> None:
         self._person = person
         self._told_all = False
+        self._given: frozenset[str] = frozenset()
+
+    def restore(self, facts: dict[str, bytes]) -> None:
+        self._given = frozenset(cbor.decode(facts.get(FACT, b"\x80")))
+
+    def given(self, routes: Iterable[str], fx: Effects) -> None:
+        """Somebody gave these ways to this person, who may hand them on. (Only the bridges among those to known relays count.)"""
+        known = {route for relay in self._person.relays.values() for route in relay.routes}
+        self._given = (self._given & known) | frozenset(routes)
+        fx.save(PutFact(FACT, cbor.encode(sorted(self._given))))
+        self.changed()
 
     # ------------------------------------------------------------------------------------- what we tell
 
@@ -86,10 +99,14 @@ class HandingOn:
         for relay in self._person.relays.values():
             if relay.embedded:
                 continue
-            own = [(route, path) for route in _parsed(streams(relay.routes)) if (path := _bridge(route))]
-            own.sort(key=lambda one: self._prf("which bridges", account, one[1].place))
+            own = {
+                path.place: (route, path)
+                for route in _parsed(streams(relay.routes))
+                if route.text in self._given and (path := _bridge(route))
+            }
             given = []
-            for route, path in own[:TOLD]:
+            for place in chosen(self._person.identity.account_private, account, own):
+                route, path = own[place]
                 try:
                     given.append(replace(route, path=path.handed_on(name).text))
                 except (ValueError, WireError):
@@ -167,6 +184,11 @@ class HandingOn:
         """Whose chat of two this is, if they are a contact."""
         contact = self._person.contacts.get(chat.peer) if chat.peer is not None else None
         return contact if contact is not None and contact.standing == "contact" else None
+
+
+def chosen(secret: bytes, account: bytes, places: Iterable[bytes]) -> list[bytes]:
+    """Which of our bridges (by the place in their paths) a contact is told: a few, the same each time, others for others."""
+    return sorted(places, key=lambda place: prf(secret, "which bridges", account, place))[:TOLD]
 
 
 def place_of(route: str) -> str | None:

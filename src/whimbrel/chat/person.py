@@ -139,6 +139,7 @@ class Person:
         person.inbox.restore(facts)
         person.doors.restore(facts)
         person.route_lists.restore(facts)
+        person.handing_on.restore(facts)
         person.retired = "retired" in facts
         for identity, routes, admission, embedded in cbor.decode(facts.get("relays", b"\x80")):
             person.relays[identity] = Relay(identity, tuple(routes), admission, embedded)

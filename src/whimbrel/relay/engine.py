@@ -439,16 +439,21 @@ class Engine:
             return DENIED
         if not proofs.verify_routes(routes.admin, self._identity.public, log.id):
             return DENIED
-        ways = self._routes
-        if len(ways) > ROUTES_SHOWN:
-            secret = prf(self._identity.private, "choose routes", log.id)
-            chosen = set(sorted(ways, key=lambda way: prf(secret, "route", way.encode()))[:ROUTES_SHOWN])
-            ways = tuple(way for way in ways if way in chosen)
+        ways = shown(self._identity.private, log.id, self._routes)
         return proofs.sign_route_list(self._identity.private, log.id, ways, now)
 
     def may_drop(self, log: Log, blob: bytes | None, proof: Proof) -> bool:
         """Whether an admin of the log signed that it, or a blob put to it, is to be dropped."""
         return proof.key in log.admins and proofs.verify_drop(proof, self._identity.public, log.id, blob)
+
+
+def shown(identity_private: bytes, inbox: bytes, ways: tuple[str, ...]) -> tuple[str, ...]:
+    """A few of a relay's ways for one inbox: the same each time, others for others."""
+    if len(ways) <= ROUTES_SHOWN:
+        return ways
+    secret = prf(identity_private, "choose routes", inbox)
+    few = set(sorted(ways, key=lambda way: prf(secret, "route", way.encode()))[:ROUTES_SHOWN])
+    return tuple(way for way in ways if way in few)
 
 
 def _pointed_to(entry: bytes) -> bytes | None:

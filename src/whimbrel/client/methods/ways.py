@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from whimbrel.chat.effects import Effects
 from whimbrel.chat.handing_on import place_of
+from whimbrel.chat.person import Person
 from whimbrel.chat.relays import Relay, fitting
 from whimbrel.client.errors import NOT_FOUND, WRONG_USE, ServiceError
 from whimbrel.client.shapes import GivenTo, RouteItem
@@ -53,7 +55,12 @@ async def ways_add(service: Service, text: str) -> AsyncIterator[RouteItem]:
             "There are as many ways to this relay as are kept.",
             "Take one away: whimbrel ways remove.",
         )
-    await _set(service, known, together)
+
+    def take(person: Person, now: int, fx: Effects) -> None:
+        person.set_ways(known.identity, together, fx)
+        person.handing_on.given(told, fx)
+
+    await service.shell.do(take)
     for item in _ways_to(service, person.relays[address.relay], person.inbox.here().relay):
         yield item
 
