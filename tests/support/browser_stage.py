@@ -68,6 +68,7 @@ class Home:
     status: Item = field(default_factory=dict)
     settings: Item = field(default_factory=dict)
     found: list[Item] = field(default_factory=list)
+    ways: list[Item] = field(default_factory=list)
     pictures: dict[str, tuple[bytes, str]] = field(default_factory=dict)
     """Bytes and type of files, by their id."""
     refuses: dict[str, ServiceError] = field(default_factory=dict)
@@ -98,6 +99,22 @@ def status(**more: Any) -> Item:
         "relay": "elsewhere",
     }
     return checked(shapes.StatusItem, base | more)
+
+
+def way_to(route: str, told_by: str = "", **more: Any) -> Item:
+    """A way to a relay as `whimbrel ways` lists it."""
+    base = {
+        "relay": ident("relay"),
+        "embedded": False,
+        "own": True,
+        "route": route,
+        "up": False,
+        "came_up": 0,
+        "failed_since": 0,
+        "derived": False,
+        "told_by": told_by,
+    }
+    return checked(shapes.RouteItem, base | more)
 
 
 def settings(**more: Any) -> Item:
@@ -335,6 +352,10 @@ class Stage:
 
     async def _status(self) -> AsyncIterator[Item]:
         yield self.home.status
+
+    async def _ways(self) -> AsyncIterator[Item]:
+        for item in self.home.ways:
+            yield item
 
     async def _settings(self) -> AsyncIterator[Item]:
         yield self.home.settings

@@ -34,6 +34,7 @@ from support.browser_stage import (
     preview,
     request,
     status,
+    way_to,
     wrong,
 )
 
@@ -318,6 +319,13 @@ def years() -> Home:
 
 
 FOREVER = (NOW + timedelta(days=6)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+WAYS = [
+    way_to("wss://relay.example/way", failed_since=3, came_up=40),
+    way_to("wss://garden.example/bridge", up=True, came_up=12),
+    way_to("public|wss://library.of-the-lighthouse-keepers-association.north.example/bridge", LONG_NAME),
+    way_to("public|wss://192.0.2.7/bridge", PERSIAN, failed_since=1),
+]
+
 LONG_TEXT = "\n".join(
     f"{n}. A line of a very long message, as somebody writes it who has much to say." for n in range(1, 81)
 )
@@ -395,6 +403,7 @@ STATES: tuple[State, ...] = (
     State("locked", lambda: home(status=status(locked=True, key_place="passphrase"))),
     # -- the way
     State("no way at all", ways(ways=[down()], waiting=2), f"chat/{BO}/-/network"),
+    State("ways", lambda: home(ways=WAYS), f"chat/{BO}/-/network"),
     State("slow way", ways(ways=[status()["ways"][0] | {"slow": True}]), f"chat/{BO}"),
     State("sending", ways(waiting=3), f"chat/{BO}"),
     State("clock wrong", ways(wrong=[wrong("clock", "The clock of this computer is 9 days behind.")]), f"chat/{BO}"),
