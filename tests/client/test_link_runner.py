@@ -11,6 +11,7 @@ from cbor2 import CBOREncodeError
 
 from support.relay_in_memory import Relay, Sea, entry, text_of
 from whimbrel.client.link_runner import LinkState, RelayConnection
+from whimbrel.link.link import Link
 from whimbrel.wire.answers import Appended, Chunk, Failure, Fetched
 from whimbrel.wire.operations import Append, Fetch, Get, Put, Signal, WatchItem
 from whimbrel.wire.routes import Route, parse_route
@@ -439,3 +440,17 @@ async def test_downloads_come_in_the_order_in_which_they_are_answered() -> None:
         missing = await link.submit(Get(H, 99))
     assert [c.chunk[0] for c in chunks if isinstance(c, Chunk)] == list(range(20))
     assert isinstance(missing, Failure)
+
+
+async def test_what_was_submitted_is_company_for_what_is_written_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where letters are few a text waits for the next one, but not beside something that is about to leave."""
+    relay = Relay()
+    ada = Person(relay, Sea(relay), WSS)
+    monkeypatch.setattr(Link, "leaves_at", lambda link, now: now + 7)
+    assert ada.link.leaves_in == 7
+    ada.link.submit(append("leaves in this turn"))
+    assert ada.link.leaves_in == 0
+    monkeypatch.setattr(Link, "leaves_at", lambda link, now: None)
+    assert Person(relay, Sea(relay), WSS).link.leaves_in == 0

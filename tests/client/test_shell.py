@@ -19,6 +19,7 @@ from whimbrel.client.errors import ServiceError
 from whimbrel.link.link import Link
 from whimbrel.store.database import Database
 from whimbrel.store.errors import HomeGone, home_full
+from whimbrel.wire.operations import Get
 
 
 @pytest_asyncio.fixture
@@ -242,3 +243,18 @@ async def test_a_home_that_is_gone_ends_the_client(tmp_path: Path) -> None:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     assert isinstance(error, HomeGone)
+
+
+async def test_what_waits_for_the_next_letter_goes_with_whatever_leaves_before(
+    street: Neighbours, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where letters are few: the text waits for none of its own when something else goes to the relay."""
+    monkeypatch.setattr(street.ada.shell, "hurry", False)
+    monkeypatch.setattr(Link, "leaves_at", lambda link, now: None if link.unanswered else now + 60)
+    [sent] = await ask(street.ada, "send", chat="Bo", text="in company", wait=0.0)
+    assert sent["state"] == "queued"
+    await asyncio.sleep(0.5)
+    assert street.texts(street.bo, "Ada") == []
+    relay = street.ada.person().inbox.here().relay
+    await street.ada.shell.do(lambda person, now, fx: fx.ask(relay, Get(bytes(32), 0), "whatever"))
+    await until(lambda: street.texts(street.bo, "Ada") == ["in company"])
