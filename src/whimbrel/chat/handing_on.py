@@ -20,12 +20,12 @@ from whimbrel.chat.effects import Effects
 from whimbrel.chat.household import Household
 from whimbrel.chat.line_state import Standing
 from whimbrel.chat.records import OutboxRow, PutFact
-from whimbrel.chat.relays import streams
+from whimbrel.chat.relays import bridges_path, streams
 from whimbrel.crypto.errors import CryptoError
 from whimbrel.crypto.payload import RELAYS_TOLD, decode_ways, encode_ways
 from whimbrel.wire import cbor
 from whimbrel.wire.errors import WireError
-from whimbrel.wire.paths import NAME, SecretPath, parse_path
+from whimbrel.wire.paths import NAME, SecretPath
 from whimbrel.wire.purpose import prf
 from whimbrel.wire.routes import PUBLIC, Route, parse_route
 
@@ -102,7 +102,7 @@ class HandingOn:
             own = {
                 path.place: (route, path)
                 for route in _parsed(streams(relay.routes))
-                if route.text in self._given and (path := _bridge(route))
+                if route.text in self._given and (path := bridges_path(route))
             }
             given = []
             for place in chosen(self._person.identity.account_private, account, own):
@@ -123,7 +123,7 @@ class HandingOn:
     def whose(self, path: SecretPath) -> tuple[Contact, bytes] | None:
         """The contact to whom we gave this path, or from whom somebody had it, and the relay to which it leads."""
         for relay in self._person.relays.values():
-            own = [found for route in _parsed(relay.routes) if (found := _bridge(route))]
+            own = [found for route in _parsed(relay.routes) if (found := bridges_path(route))]
             if path.place not in (one.place for one in own):
                 continue
             for contact in self._person.contacts.values():
@@ -200,7 +200,7 @@ def _taken(texts: Sequence[str], contact: Contact) -> tuple[str, ...]:
     """What of these is used: streams by TLS to bridges, without anything around them, in as many places as a contact may tell."""
     found: dict[str, str] = {}
     for route in _parsed(texts):
-        if route.transport != "wss" or route.wrappers not in ((), (PUBLIC,)) or not _bridge(route):
+        if route.transport != "wss" or route.wrappers not in ((), (PUBLIC,)) or not bridges_path(route):
             continue
         place = _place(route)
         if place not in contact.refused and len(found) < TOLD:
@@ -217,14 +217,6 @@ def _parsed(texts: Sequence[str]) -> Iterator[Route]:
             yield parse_route(text)
         except WireError:
             continue
-
-
-def _bridge(route: Route) -> SecretPath | None:
-    """The path of a bridge; None when the way leads to the relay itself."""
-    try:
-        return parse_path(route.path)
-    except WireError:
-        return None
 
 
 def _place(route: Route) -> str:

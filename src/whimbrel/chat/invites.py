@@ -12,6 +12,7 @@ from whimbrel.chat.household import Household
 from whimbrel.chat.inbox import OPEN_ENTRIES, OPEN_SIZE
 from whimbrel.chat.invite_keys import key_of
 from whimbrel.chat.records import OutboxRow, PutFact
+from whimbrel.chat.relays import bridges_path
 from whimbrel.chat.rules import Refused
 from whimbrel.chat.welcomes import Welcomes, founded_change
 from whimbrel.crypto import mls
@@ -29,13 +30,15 @@ from whimbrel.wire.admission import Admission, Limits, decode_admission, narrow
 from whimbrel.wire.answers import Failure, Fetched
 from whimbrel.wire.errors import Malformed, WireError
 from whimbrel.wire.operations import Create
-from whimbrel.wire.paths import NAME, parse_path
+from whimbrel.wire.paths import NAME
 from whimbrel.wire.purpose import prf
 from whimbrel.wire.routes import Route, parse_route
 from whimbrel.wire.texts import NAME_MAX, Invite, OneUse, Open, parse_invite
 
 GUEST_DAYS, GUEST_LOGS, GUEST_MEGABYTES = 400, 200, 2_000
 """What a guest gets on the relay of whoever invited them: until when, how many conversations, how much space."""
+ENOUGH = 4
+"""Machines that a newcomer should know: where connections freeze, twenty a minute are needed, and one may be dialled four times."""
 PATH_NAME = "invite path"
 """The purpose under which an invite's name in bridges' paths is derived from its secret."""
 
@@ -201,14 +204,19 @@ class Invites:
 
 
 def handed_on(texts: Sequence[str], name: bytes) -> tuple[Route, ...]:
-    """Ways for an invite: by a bridge's path under this name (5 bytes), so that one which leaks is cut without the others."""
-    return tuple(_under(parse_route(text), name) for text in texts)
+    """Ways for an invite: by a bridge's path under this name (5 bytes), so that one which leaks is cut without the others. Where there are
+    bridges enough, the relay's own ways stay out: who reads an invite does not learn the address of all its people."""
+    routes = [parse_route(text) for text in texts]
+    bridges = [route for route in routes if bridges_path(route) is not None]
+    enough = len({(route.host, route.port) for route in bridges}) >= ENOUGH
+    return tuple(_under(route, name) for route in (bridges if enough else routes))
 
 
 def _under(route: Route, name: bytes) -> Route:
+    path = bridges_path(route)
     try:
-        return replace(route, path=parse_path(route.path).handed_on(name).text)
-    except (Malformed, ValueError):  # a relay's own, a stranger's, or one that was handed on too often
+        return replace(route, path=path.handed_on(name).text) if path is not None else route
+    except (Malformed, ValueError):  # it was handed on too often, or is too long now
         return route
 
 

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from whimbrel.crypto.leaf import ROUTES_MAX
+from whimbrel.wire.errors import Malformed
+from whimbrel.wire.paths import SecretPath, parse_path
+from whimbrel.wire.routes import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +45,11 @@ def stream_beside(route: str) -> str | None:
         if inner.startswith(letters):
             return "|".join([*wrappers, stream + inner.removeprefix(letters)])
     return None
+
+
+def bridges_path(route: Route) -> SecretPath | None:
+    """The path of a bridge; None when the way leads to the relay itself."""
+    try:
+        return parse_path(route.path)
+    except Malformed:
+        return None
