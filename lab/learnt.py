@@ -25,7 +25,7 @@ HELPERS = 0.05
 """Share of people who run a bridge for their contacts."""
 FRESH = 0.05
 """Share of all bridges that have another address the next day."""
-OURS, FURTHER, ANEW, ALL = "Whimbrel's", "… and further", "… but anew each day", "all to all"
+OURS, FURTHER, ANEW, ALL = "Whimbrel's", "handed on further", "drawn anew each day", "all to all"
 RULES = (OURS, FURTHER, ANEW, ALL)
 
 
