@@ -185,10 +185,27 @@ def test_while_nobody_writes_a_letter_is_held_and_a_text_goes_beside_it() -> Non
     [held] = table.letters()
     [watch] = held.operations
     assert isinstance(watch, Watch)
-    assert watch.wait == 8, "while somebody is there; it shows soon whether it lives"
+    assert watch.wait == 8, "while people talk; it shows soon whether it lives"
     table.submit(append("a"))
     assert table.letters()[-1].operations[0] == append("a")
     assert of(table.actions, Close) == []
+
+
+def test_who_has_been_quiet_for_a_while_is_listened_for_longer_and_has_connections_left_for_a_picture() -> (
+    None
+):
+    table = begun()
+    table.live(90)
+    table.actions.clear()
+    table.live(61)
+    waits = [o.wait for letter in table.letters() for o in letter.operations if isinstance(o, Watch)]
+    assert set(waits) == {25}
+    assert len(table.letters()) <= 3
+    for n in range(10):
+        table.submit(Get(b"B" * 32, n))
+    table.actions.clear()
+    table.live(6)
+    assert sum(isinstance(o, Get) for letter in table.letters() for o in letter.operations) >= 10
 
 
 def test_chunks_go_in_parts_and_texts_before_them() -> None:
@@ -255,6 +272,18 @@ def test_a_stream_is_tried_now_and_then_and_has_to_prove_itself() -> None:
         for asked in of(table.actions[-9:], Send):
             table.answer(stream.way, asked.n, *answers(asked.operations))
     assert table.memory.pattern("home") == "", "connections carry more again"
+
+
+def test_a_stream_is_tried_more_seldom_while_a_file_needs_the_connections() -> None:
+    tried = []
+    for chunks in (0, 60):
+        table = begun()
+        for n in range(chunks):
+            table.submit(put(n))
+        table.live(100)
+        tried.append(len(table.streams()))
+    without, beside = tried
+    assert beside <= 1 < without
 
 
 def test_one_that_freezes_while_it_proves_itself_delays_nothing() -> None:

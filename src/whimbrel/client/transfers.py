@@ -210,9 +210,10 @@ class Transfers:
             if not todo:
                 break
             trouble = await self._put(row, transfer, path, todo, total - len(todo))
-            if trouble is not None:
-                self._shell.note("upload", f"The relay does not take a file for now: {trouble.name.lower()}.")
-                await asyncio.sleep(PATIENCE)
+            if trouble is None:
+                break  # each chunk was answered; that it is whole is looked at again with the message that needs it
+            self._shell.note("upload", f"The relay does not take a file for now: {trouble.name.lower()}.")
+            await asyncio.sleep(PATIENCE)
         if self._shell.home.database.file(row.id) is None:
             return  # its message was taken back meanwhile
         body = self._shell.home.database.facts().get("files:" + row.message.hex(), b"")

@@ -69,12 +69,14 @@ CLIMB_FIRST, CLIMB_MAX, CLIMB_ACTIVE = 10.0, 1800.0, 35.0
 CLIMB_NEAR, CLIMB_NEAR_MAX = 1.0, 30.0
 """Seconds until a better way is tried while a lesser one is up, doubled with each failure: the longest, and the longest while
 somebody writes or is written to."""
+CLIMB_BESIDE = 120.0
+"""Seconds between such attempts while a file needs the connections."""
 CLIMB_SPARE = 1
 """Connections of a subnet's budget that climbing leaves for when they are needed, while nobody is there."""
 PLAINEST, OF = 2, 3
 """Of three attempts to climb two go to the plainest ways."""
-ACTIVE = 60.0
-"""Seconds after something was written or has come during which somebody is there."""
+ACTIVE, TALKING = 60.0, 15.0
+"""Seconds after something was written or has come during which somebody is there, and during which people talk."""
 NUDGE = 3.0
 """Seconds since the last attempt after which somebody who is waiting may have another one at once."""
 SUSPECT, ALIKE = 10.0, 120.0
@@ -130,15 +132,15 @@ class Dialer:
     # ------------------------------------------------------------------------------- what is decided
 
     def choose(
-        self, now: float, up: Candidate | None, silent: bool = False
+        self, now: float, up: Candidate | None, silent: bool = False, bulk: bool = False
     ) -> tuple[list[Candidate], float | None]:
         """The ways to dial now, while `up` is the best that works, and when to ask again (None: when something happens).
-        `silent`: that one owes an answer, so others are dialled beside it."""
+        `silent`: that one owes an answer, so others are dialled beside it. `bulk`: chunks wait for connections."""
         if self._good_at is None:
             self._good_at = now
         if up is None or silent:
             return self._search(now, up)
-        return self._climb(now, up)
+        return self._climb(now, up, bulk)
 
     def patience(self, candidate: Candidate) -> float:
         """Seconds that an attempt by this way may take until the sealed answer is there."""
@@ -168,7 +170,7 @@ class Dialer:
             chosen.append(due[0])
         return chosen, None
 
-    def _climb(self, now: float, up: Candidate) -> tuple[list[Candidate], float | None]:
+    def _climb(self, now: float, up: Candidate, bulk: bool) -> tuple[list[Candidate], float | None]:
         better = [c for c in self._candidates.values() if c.cost < up.cost and not c.short]
         if not better or self._trying:
             return [], None
@@ -177,8 +179,10 @@ class Dialer:
             better = [c for c in better if c.cost == least]
         spare = 0 if up.short or self.is_active(now) else CLIMB_SPARE
 
+        beside = self._last_climb + CLIMB_BESIDE if bulk and up.short else now
+
         def at_of(candidate: Candidate) -> float:
-            return max(self._climb_at(candidate, now), self._budget_at(candidate, now, spare), now)
+            return max(self._climb_at(candidate, now), self._budget_at(candidate, now, spare), beside, now)
 
         best = min(better, key=lambda c: (at_of(c), self._standings[c.text].last_dialled, c.cost, c.text))
         at = at_of(best)
@@ -382,6 +386,10 @@ class Dialer:
     def is_written(self, now: float, count: int) -> None:
         """So much was written into a log."""
         self._written_at.extend([now] * min(count, NOW_AND_THEN))
+
+    def is_talking(self, now: float) -> bool:
+        """Whether somebody wrote or was written to a moment ago."""
+        return now - self._active_at < TALKING
 
     def is_active(self, now: float) -> bool:
         """Whether that was within the last minute."""

@@ -263,7 +263,7 @@ class Letters:
         return at + TEXTS_FIRST if at is not None else now
 
     def _listen(self, now: float, leg: Leg, begin: Begin) -> float | None:
-        watched_closely = self._dialer.is_active(now) and self._queue.next_bulk() is None
+        watched_closely = self._dialer.is_talking(now) and self._queue.next_bulk() is None
         hold = HOLD_SHORT if watched_closely else HOLD
         if leg.not_before > now:
             return leg.not_before

@@ -609,7 +609,8 @@ class Link:
     def _dial(self, now: float, actions: list[Action]) -> float | None:
         if self.dialer.only_short and self._letters.get_through and (self._up is None or self._doubted):
             return None  # letters go instead
-        chosen, wake_at = self.dialer.choose(now, self._up, self._doubted)
+        bulk = self._queue.next_bulk() is not None
+        chosen, wake_at = self.dialer.choose(now, self._up, self._doubted, bulk)
         if chosen and self._doubted:
             self.watching.page = PAGE_BESIDE
             for slot, fetch in self.watching.look(LOOK):  # what it would have brought comes by the other

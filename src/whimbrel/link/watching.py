@@ -18,7 +18,8 @@ from whimbrel.wire.stored import entry_id
 HOLD = 25
 """Seconds for which a relay holds the answer of an exchange: below the 30 to 60 s after which proxies lose patience."""
 HOLD_SHORT = 8
-"""And while somebody is there and connections may die at any time: whether this one did shows soon."""
+"""And while people talk and connections may die at any time: whether this one did shows soon. Then it is not worth the connections, which
+are missing when a picture comes."""
 RECORD, RECORD_AROUND = 700, 112
 """Bytes of a record with a short text, and of all in it that is not the entry."""
 ITEMS_MAX = 500
