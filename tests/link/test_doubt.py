@@ -208,6 +208,23 @@ def test_by_a_way_in_place_of_a_silent_one_what_is_new_is_had_before_much_is_sai
     assert said == [*asks.operations, large, append("b")]
 
 
+def test_what_one_attempt_asked_for_in_vain_the_next_ones_do_not_ask_for_before_they_are_up() -> None:
+    """Where connections freeze by volume a long answer in the first flight kept each from coming up, for minutes."""
+    table, main = talking(HERE, BRIDGE, THERE)
+    table.tell(WatchSet({1: item(1)}))
+    table.answer(main, of(table.actions, Send)[-1].n, Watched(b"h" * 16, ((1, fetched(1)),)))
+    table.submit(append("a"))
+    table.actions.clear()
+    while len(of(table.actions, Dial)) < 2:
+        table.wait(0.05)
+    first, second = of(table.actions, Dial)[:2]
+    assert [type(o) for o in first.operations] == [Append, Fetch]
+    assert [type(o) for o in second.operations] == [Append]
+    actions = table.answer(second.way, 0, done(2))
+    asked = [o for a in of(actions, Send) if a.way == second.way for o in a.operations]
+    assert any(isinstance(o, Fetch) for o in asked), "as soon as one is up it is asked"
+
+
 def test_a_late_chunk_alone_is_given_longer() -> None:
     table, main = talking(HERE, BRIDGE)
     table.submit(put(0))

@@ -296,13 +296,16 @@ class Link:
 
     def _little(self, again: bool) -> list[Pending]:
         """What waits until there is much of it, in order, and all that the link itself wants to have: nothing has to come before that.
-        `again`: also what other ways carry already."""
+        `again`: also what other ways carry already, but for what an attempt asked for in vain so far: the answer to it may be what does not
+        get through, and no attempt with it would ever come up."""
         batch: list[Pending] = []
         size = 0
         for pending in self._queue.open_messages():
             if not (pending.waiting or again):
                 continue
             catches_up = isinstance(pending.purpose, CatchUp)
+            if catches_up and any(n in self._ways and self._ways[n].up_since is None for n in pending.on):
+                continue
             size += 0 if catches_up else pending.size
             if (size <= FIRST_FLIGHT_AGAIN or catches_up) and len(batch) < BATCH_MAX:
                 self._queue.take(pending)
