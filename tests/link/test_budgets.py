@@ -163,3 +163,26 @@ def test_while_somebody_is_there_a_better_way_is_tried_every_half_minute_or_so()
     gaps = [b - a for a, b in itertools.pairwise(tries)]
     assert max(gaps) <= 50
     assert min(gaps[3:]) >= 25, "and no storm"
+
+
+def test_a_text_goes_at_once_while_there_is_more_than_one_connection_left_and_a_look_waits() -> None:
+    """A newcomer uses sixteen for coming in: the first words are not kept for the end of the minute."""
+    memory = Memory()
+    memory.showed("", "frozen-by-volume")
+    ways = [way(f"s{n}", f"192.0.{n}.0/24", short=True) for n in range(5)]
+    dialer = Dialer(ways, memory)
+    now, used = 0.0, 0
+    while used < 16:
+        candidate, at = dialer.short(now, hedge=True)
+        assert candidate is not None, at
+        dialer.came_up(now + 0.2, candidate.text)
+        now, used = now + 0.5, used + 1
+    candidate, at = dialer.short(now)
+    assert candidate is None
+    assert at is not None
+    assert at > now + 5
+    first, _ = dialer.short(now, text=True)
+    assert first is not None
+    second, _ = dialer.short(now + 1, text=True)
+    assert second is not None
+    assert dialer.short(now + 2, text=True)[0] is None, "the last one is kept"

@@ -52,9 +52,9 @@ BUDGET_ALL, BUDGET_MORE = 10, 20
 SHORT_GAP, EASY = 0.25, 0.3
 """Short ones go so many seconds apart while less than that part of the budget was used within the minute; then in steps that
 use up what is left of it exactly when there is more."""
-NOW_AND_THEN, LATELY, QUICK_LEFT = 4, 10.0, 3
-"""Who has written fewer texts than that within so many seconds writes now and then: theirs are not spread over the minute, while so much
-of the budget is left."""
+NOW_AND_THEN, LATELY, QUICK_LEFT, TEXT_LEFT = 4, 10.0, 3, 1
+"""Who has written fewer texts than that within so many seconds writes now and then: theirs are not spread over the minute, while more
+of the budget is left than so much, or than the last number when a text waits."""
 KEPT_FOR_TEXTS, KEPT_FOR_CHUNKS, KEPT_LEAST = 5, 7, 2
 """Connections in a minute that chunks leave to texts, so that one that comes alone goes at once, and texts to chunks that wait: so many
 less those that went, and two at least to texts."""
@@ -256,11 +256,12 @@ class Dialer:
         bulk: bool = False,
         both: bool = False,
         hedge: bool = False,
+        text: bool = False,
         besides: Sequence[Candidate] = (),
     ) -> tuple[Candidate | None, float | None]:
         """A way for one letter now, in another subnet than `besides` if there is one; or when to ask again. `bulk`: it is for
-        a chunk; `both`: chunks wait, too; `hedge`: it has been sent already, and is late."""
-        at = self.short_at(now, bulk=bulk, both=both, hedge=hedge)
+        a chunk; `both`: chunks wait, too; `hedge`: it has been sent already, and is late; `text`: somebody wrote what it carries."""
+        at = self.short_at(now, bulk=bulk, both=both, hedge=hedge, text=text)
         if at is None or at > now:
             return None, at
         taken = {c.subnet for c in besides}
@@ -288,7 +289,7 @@ class Dialer:
         return any(now - standing.failed_at < ALIKE for standing in alike)
 
     def short_at(
-        self, now: float, *, bulk: bool = False, both: bool = False, hedge: bool = False
+        self, now: float, *, bulk: bool = False, both: bool = False, hedge: bool = False, text: bool = False
     ) -> float | None:
         """Since or from when on `short` has a way; None: never."""
         usable = [c for c in self._candidates.values() if c.short]
@@ -298,7 +299,7 @@ class Dialer:
         if hedge:
             return at
         budget = min(BUDGET_MORE, BUDGET * len({c.subnet for c in usable}))
-        return max(at, self._short_paced_at(now, bulk, both, budget))
+        return max(at, self._short_paced_at(now, bulk, both, text, budget))
 
     def _short_free_at(self, candidate: Candidate, now: float) -> float:
         return max(self._standings[candidate.text].ready_at, self._budget_at(candidate, now))
@@ -307,7 +308,7 @@ class Dialer:
         """Whether somebody here writes more than now and then."""
         return len(self._written_at) == NOW_AND_THEN and now - self._written_at[0] < LATELY
 
-    def _short_paced_at(self, now: float, bulk: bool, both: bool, budget: int) -> float:
+    def _short_paced_at(self, now: float, bulk: bool, both: bool, text: bool, budget: int) -> float:
         """Quick at first, then ever slower, so that the budget is never used up. Texts and chunks leave each other a part."""
         for times in self._short_times.values():
             _forget_before(times, now - BUDGET_WINDOW)
@@ -321,7 +322,8 @@ class Dialer:
         if left <= 0:
             return recent[min(-left, len(recent) - 1)] + BUDGET_WINDOW
         step = SHORT_GAP
-        if not bulk and (self.writes_steadily(now) or left <= QUICK_LEFT) and len(recent) >= EASY * budget:
+        quick = not self.writes_steadily(now) and left > (TEXT_LEFT if text else QUICK_LEFT)
+        if not (bulk or quick) and len(recent) >= EASY * budget:
             # Until each of those that went is forgotten there is room for so many: none of these times may find it used up.
             step = max((t + BUDGET_WINDOW - now) / (left + n) for n, t in enumerate(recent))
             step = max(step, SHORT_GAP)

@@ -186,7 +186,7 @@ class Letters:
         """All that waits, and a look at what is new. Who was answered just now may have something to say to that."""
         if now < self._answered_at + REACT:
             return self._answered_at + REACT
-        candidate, at = self._short(now, hedge=late)
+        candidate, at = self._short(now, hedge=late, text=self._queue.says_something)
         if candidate is None:
             return at
         texts, looks = self._batch(self._dare, again=False)
@@ -253,7 +253,7 @@ class Letters:
 
     def opens_at(self, now: float) -> float | None:
         """Since or from when on a letter with texts may go; None: never."""
-        return self._dialer.short_at(now, both=self._queue.next_bulk() is not None)
+        return self._dialer.short_at(now, both=self._queue.next_bulk() is not None, text=True)
 
     def _left_to_texts_until(self, now: float) -> float:
         """Where somebody writes all the time, the first moment of a letter is theirs: what they wrote meanwhile comes only now."""
@@ -293,10 +293,16 @@ class Letters:
         return now
 
     def _short(
-        self, now: float, *, bulk: bool = False, hedge: bool = False, besides: Sequence[Candidate] = ()
+        self,
+        now: float,
+        *,
+        bulk: bool = False,
+        hedge: bool = False,
+        text: bool = False,
+        besides: Sequence[Candidate] = (),
     ) -> tuple[Candidate | None, float | None]:
         both = self._queue.next_bulk() is not None
-        return self._dialer.short(now, bulk=bulk, both=both, hedge=hedge, besides=besides)
+        return self._dialer.short(now, bulk=bulk, both=both, hedge=hedge, text=text, besides=besides)
 
     def _batch(self, dare: float, again: bool) -> tuple[list[Pending], list[Pending]]:
         """Texts as far as there is room, and looks. `again`: also what other letters carry already."""

@@ -189,6 +189,11 @@ class Queue:
         """The first waiting operation that is no bulk; it stays where it is."""
         return _first(self._messages)
 
+    @property
+    def says_something(self) -> bool:
+        """Whether entries for a log wait."""
+        return any(p.waiting and isinstance(p.operation, Append) for p in self.open_messages())
+
     def next_bulk(self) -> Pending | None:
         """The first waiting chunk; it stays where it is."""
         return _first(self._bulk)
