@@ -462,6 +462,28 @@ def test_letters_take_other_machines_than_one_whose_name_was_met() -> None:
     assert met == []
 
 
+def test_of_two_long_letters_with_the_same_one_goes_on() -> None:
+    """Each takes four connections where little goes through: a newcomer has none left then for the first words."""
+    table = begun()
+    table.submit(append("long", 20_000))
+    [first] = table.letters()
+    table.wait(0.9)
+    [second] = [letter for letter in table.letters() if letter is not first]
+    table.tell(PieceCame(first.way, 3))
+    table.tell(PieceCame(second.way, 3))
+    assert {letter.continues for letter in table.letters()} == {None, first.way}
+    table.wait(3)
+    going_on = [letter for letter in table.letters() if letter.continues is not None]
+    assert {letter.continues for letter in going_on} == {first.way}, (
+        "one that is late is put beside, and no more"
+    )
+    table.actions.clear()
+    table.answer(going_on[0].way, 0, done())
+    assert table.link.unanswered == 0
+    assert not [letter for letter in table.letters() if any(isinstance(o, Append) for o in letter.operations)]
+    assert second.way not in table.link._letters.under_way
+
+
 def test_a_long_letter_of_which_a_part_came_through_is_not_said_again() -> None:
     table = begun()
     table.submit(append("long", 20_000))

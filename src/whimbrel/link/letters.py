@@ -171,6 +171,8 @@ class Letters:
         """The next piece of a letter that takes several, or again one that is late."""
         if not letter.begun or len(letter.ways) >= max(BESIDE, min(letter.left, PIECES)):
             return None
+        if self._is_said_by_another(letter):
+            return None
         late_at = letter.dialled_at + 2 * self.late_after(letter.room)
         bulk = letter.kind is Kind.BULK
         if len(letter.ways) >= min(letter.left, PIECES_BULK if bulk else PIECES) and late_at > now:
@@ -250,6 +252,16 @@ class Letters:
         if not begun or (self.leg is not None and any(self.leg.asking == x.number for x in quick)):
             return True
         return any(not p.done and not p.on & begun for x in quick for p in x.request.carried)
+
+    def _is_said_by_another(self, letter: Letter) -> bool:
+        """Whether one that was begun before and is as far says all of it: two that go on side by side take twice the connections."""
+        undone = [p for p in letter.request.carried if not p.done]
+        before = (
+            x
+            for x in self.under_way.values()
+            if x.kind is Kind.TEXT and x.begun and x.number < letter.number and x.left <= letter.left
+        )
+        return bool(undone) and any(all(x.number in p.on for p in undone) for x in before)
 
     def opens_at(self, now: float) -> float | None:
         """Since or from when on a letter with texts may go; None: never."""

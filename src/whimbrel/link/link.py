@@ -600,10 +600,14 @@ class Link:
         self._wait_again(letter.number, letter.request)
 
     def _close_the_needless(self, actions: list[Action]) -> None:
-        """Letters with what has been answered by another one."""
+        """Letters with what has been answered by another one. One that asks for what is new, too, is let be, unless it takes more pieces."""
         leg = self._letters.leg
         for letter in list(self._letters.under_way.values()):
-            asks = leg is not None and leg.asking == letter.number
+            asks = (
+                leg is not None
+                and leg.asking == letter.number
+                and not (letter.begun and letter.request.carried)
+            )
             if letter.kind is Kind.TEXT and not asks and all(p.done for p in letter.request.carried):
                 self._give_up(letter, actions)
 
