@@ -163,12 +163,13 @@ def _run(args: argparse.Namespace) -> int:
 
 def _table(args: argparse.Namespace) -> int:
     records: list[Record] = []
-    known: dict[str, Any] = {}
+    said: dict[str, list[str]] = {}
     for folder in args.folder:
         more, facts_of_it = report.read(folder / "results.json")
         records += more
         for name, value in facts_of_it.items():
-            known[name] = value if known.get(name, value) == value else f"{known[name]}; {value}"
+            said.setdefault(name, []).append(value)
+    known: dict[str, Any] = {name: "; ".join(dict.fromkeys(values)) for name, values in said.items()}
     print(report.as_text(records))
     if args.write_docs:
         PICTURE.parent.mkdir(exist_ok=True)
