@@ -92,6 +92,8 @@ def test_an_errand_put_off_is_run_soon_after_the_clock_was_set_back(village: Vil
     for _ in range(4):  # the last wait is an hour
         asks, ada.asks = ada.asks, []
         for ask in asks:
+            if ask.tag[0] == "routes":
+                continue  # ways are asked for now and then; that is no errand
             assert ask.tag[0] == "errand"
             ada.do(lambda person, now, fx, tag=ask.tag: person.answer(tag, Failure(Status.FULL), now, fx))
         village.now += 600_000

@@ -47,6 +47,7 @@ def test_the_kinds_have_the_numbers_of_the_page() -> None:
         "MOVE": 6,
         "RE_ADD": 7,
         "CARD": 8,
+        "WAYS": 9,
     }
 
 

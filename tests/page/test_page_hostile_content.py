@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from support.browser import Chromium
 from support.browser_people import Person
@@ -135,6 +135,14 @@ def test_the_name_and_the_words_of_a_request_are_text(
         expect(ada.dialog.get_by_text(NAME).first).to_be_visible()
 
 
+def at_rest(buttons: Locator) -> int:
+    """How many there are when no more come: those of the tests before are shown a moment later."""
+    count = -1
+    while count != (count := buttons.count()):
+        buttons.page.wait_for_timeout(500)
+    return count
+
+
 @pytest.mark.parametrize(
     ("name", "saved"),
     [
@@ -151,7 +159,7 @@ def test_a_file_is_saved_under_a_name_that_harms_nobody(
 ) -> None:
     at_the_chat(ada)
     buttons = ada.log.get_by_role("button", name=re.compile("^(Save|Download)"))
-    before = buttons.count()
+    before = at_rest(buttons)
     mal.give("Ada", b"what is in it", name, "application/octet-stream")
     expect(buttons).to_have_count(before + 1)
     with ada.page.expect_download() as coming:
