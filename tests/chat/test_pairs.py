@@ -9,10 +9,11 @@ from dataclasses import replace
 import pytest
 
 from support.village import Village
+from whimbrel.chat.line_state import Standing
 from whimbrel.crypto.accounts import pair_id
 from whimbrel.wire import codec
 from whimbrel.wire.answers import Failure, Fetched, Head, Status
-from whimbrel.wire.operations import Create, Fetch
+from whimbrel.wire.operations import Append, Create, Fetch
 from whimbrel.wire.texts import parse_invite
 
 
@@ -28,6 +29,25 @@ def test_an_invite_makes_a_chat_in_which_both_can_write(village: Village) -> Non
     assert ada.news
     assert not ada.troubles()
     assert not bo.troubles()
+
+
+def test_who_opened_an_invite_writes_before_the_log_was_read(village: Village) -> None:
+    """The claim's answer says where the log ends. Where connections are few, reading it first would cost one."""
+    ada, bo = village.person("Ada"), village.person("Bo")
+    invite = ada.invite()
+    bo.do(lambda person, now, fx: person.doors.accept(invite, "", now, fx))
+    while bo.asks:
+        ask = bo.asks.pop(0)
+        answer = village.relays[ask.relay].ask(ask.operation)
+        bo.do(lambda person, now, fx, ask=ask, answer=answer: person.answer(ask.tag, answer, now, fx))
+        if bo.person.chats and bo.chat("Ada").line.state.standing is Standing.OPEN:
+            break
+    bo.asks.clear()
+    bo.send("Ada", "hello")
+    log = bo.chat("Ada").line.state.log
+    assert [
+        a.operation.log for a in bo.asks if isinstance(a.operation, Append) and not a.operation.advance
+    ] == [log]
 
 
 def test_a_message_becomes_sent_then_delivered(village: Village) -> None:

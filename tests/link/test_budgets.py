@@ -165,7 +165,7 @@ def test_while_somebody_is_there_a_better_way_is_tried_every_half_minute_or_so()
     assert min(gaps[3:]) >= 25, "and no storm"
 
 
-def test_a_text_goes_at_once_while_there_is_more_than_one_connection_left_and_a_look_waits() -> None:
+def test_a_text_goes_at_once_while_a_connection_is_left_and_a_look_waits() -> None:
     """A newcomer uses sixteen for coming in: the first words are not kept for the end of the minute."""
     memory = Memory()
     memory.showed("", "frozen-by-volume")
@@ -185,4 +185,25 @@ def test_a_text_goes_at_once_while_there_is_more_than_one_connection_left_and_a_
     assert first is not None
     second, _ = dialer.short(now + 1, text=True)
     assert second is not None
-    assert dialer.short(now + 2, text=True)[0] is None, "the last one is kept"
+    third, _ = dialer.short(now + 2, text=True, both=True)
+    assert third is not None, "chunks that wait keep none from it"
+    assert dialer.short(now + 3, text=True)[0] is None, (
+        "but for the one that is for letters that go once more"
+    )
+
+
+def test_letters_go_by_others_than_a_way_that_was_beaten() -> None:
+    memory = Memory()
+    memory.showed("", "frozen-by-volume")
+    ways = [way(f"s{n}", f"192.0.{n}.0/24", short=True) for n in range(3)]
+    dialer = Dialer(ways, memory)
+    slow, _ = dialer.short(0.0)
+    assert slow is not None
+    dialer.beaten(1.0, slow.text)
+    taken = []
+    for n in range(6):
+        candidate, _ = dialer.short(1.0 + n, hedge=True)
+        assert candidate is not None
+        dialer.came_up(1.2 + n, candidate.text)
+        taken.append(candidate.text)
+    assert slow.text not in taken

@@ -497,3 +497,95 @@ def test_a_long_letter_of_which_a_part_came_through_is_not_said_again() -> None:
     assert all(letter.continues is not None for letter in table.letters()), (
         "what has begun goes on, and nothing else"
     )
+
+
+def test_what_hung_at_one_machine_does_not_make_letters_to_others_smaller() -> None:
+    """A line may drop packets of one name alone: then the same letter is more packets there, and freezes."""
+    table = begun()
+    for n in range(4):
+        table.submit(append(f"{n}"))
+        table.live(4.0)
+    table.actions.clear()
+    table.submit(append("long", 20_000))
+    table.wait(0.1)
+    first = next(dial for dial in table.letters() if append("long", 20_000) in dial.operations)
+    assert first.room == (8256, 576)
+    table._answered.add(first.way)  # this one hangs
+    table.tell(WayLost(first.way, Trouble(Stage.RECEIVE, Reason.TIMED_OUT)))
+    table.live(61.0)
+    table.actions.clear()
+    table.submit(append("longer", 20_000))
+    table.live(0.4)
+    again, *_ = [dial for dial in table.letters() if append("longer", 20_000) in dial.operations]
+    assert again.candidate.place != first.candidate.place
+    assert again.room == (8256, 576)
+
+
+def test_on_a_slow_line_less_is_dared_from_the_start() -> None:
+    """Each packet that comes alone is acknowledged alone, so that the same letter takes more packets."""
+    table = begun()
+    table.submit(append("long", 20_000))
+    [first] = table.letters()
+    table.now += 2.0
+    table.answer(first.way, 0, done())
+    table.live(2.0)
+    table.actions.clear()
+    table.submit(append("longer", 20_000))
+    table.live(0.4)
+    again, *_ = [dial for dial in table.letters() if append("longer", 20_000) in dial.operations]
+    assert again.room == (4160, 2112)
+
+
+def test_what_is_put_down_waits_for_what_is_fetched_and_for_what_is_said_to_it() -> None:
+    table = begun()
+    table.submit(Get(b"B" * 32, 0))
+    [get] = table.letters()
+    table.submit(put(0))
+    table.wait(0.3)
+    assert table.letters() == [get], "the chunk that is fetched comes first"
+    table.answer(get.way, 0, Chunk(b"c" * 600, 600))
+    table.wait(0.05)
+    table.submit(append("said to it", 3000))
+    letter = table.letters()[-1]
+    assert append("said to it", 3000) in letter.operations
+    table.answer(letter.way, 0, done())
+    table.wait(1.0)
+    assert any(isinstance(o, Put) for dial in table.letters() for o in dial.operations)
+
+
+def test_a_letter_with_something_new_does_not_say_what_goes_on_in_pieces() -> None:
+    table = begun()
+    table.submit(append("long", 20_000))
+    [first] = table.letters()
+    table.tell(PieceCame(first.way, 3))
+    table.submit(append("new"))
+    table.wait(0.3)
+    new = [dial for dial in table.letters() if append("new") in dial.operations]
+    assert len(new) == 1
+    table.wait(1.0)
+    later = [dial for dial in table.letters() if append("new") in dial.operations]
+    assert len(later) >= 2, "it is late, and goes once more"
+    assert all(append("long", 20_000) not in dial.operations for dial in later)
+
+
+def test_a_part_that_a_frozen_stream_carries_is_asked_for_once_more_and_not_twice() -> None:
+    """It is left to letters when they begin; when the stream ends, they have it still."""
+    table = Table(*CANDIDATES)
+    table.link.takes_parts = True
+    table.submit(append("a"))
+    for n in range(2):
+        newest = of(table.actions, Dial)[-1]
+        table.answer(newest.way, 0, *answers(newest.operations))
+        table.submit(append("lost") if n else Get(b"B" * 32, 0))
+        dialled = len(of(table.actions, Dial))
+        while len(of(table.actions, Dial)) == dialled:
+            table.wait(0.05)
+    table.wait(0.25)
+    newest = of(table.actions, Dial)[-1]
+    table.answer(newest.way, 0, *answers(newest.operations))
+    assert table.link.dialer.only_short
+    table.wait(0.5)
+    assert of(table.actions, Close), "the streams that froze have ended"
+    table.wait(2.5)
+    asked = [d for d in of(table.actions, Dial) if d.room and any(isinstance(o, Get) for o in d.operations)]
+    assert len(asked) == 1

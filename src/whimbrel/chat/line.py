@@ -615,6 +615,7 @@ class Line:
             return [self._lose("chain")]
         state.seq, state.turn, state.h, state.n = 1, 1, h, 1
         state.standing = Standing.OPEN
+        self.caught_up = True  # the log ends with what was said just now
         events = self._land(flight, 1)
         state.landed.clear()
         return events

@@ -52,9 +52,9 @@ BUDGET_ALL, BUDGET_MORE = 10, 20
 SHORT_GAP, EASY = 0.25, 0.3
 """Short ones go so many seconds apart while less than that part of the budget was used within the minute; then in steps that
 use up what is left of it exactly when there is more."""
-NOW_AND_THEN, LATELY, QUICK_LEFT, TEXT_LEFT = 4, 10.0, 3, 1
-"""Who has written fewer texts than that within so many seconds writes now and then: theirs are not spread over the minute, while more
-of the budget is left than so much, or than the last number when a text waits."""
+NOW_AND_THEN, LATELY, QUICK_LEFT = 4, 10.0, 3
+"""Who has written fewer texts than that within so many seconds writes now and then: theirs go at once while anything of the budget is
+left, and what else there is to ask and tell while more is left than the last number."""
 KEPT_FOR_TEXTS, KEPT_FOR_CHUNKS, KEPT_LEAST = 5, 7, 2
 """Connections in a minute that chunks leave to texts, so that one that comes alone goes at once, and texts to chunks that wait: so many
 less those that went, and two at least to texts."""
@@ -313,16 +313,17 @@ class Dialer:
         for times in self._short_times.values():
             _forget_before(times, now - BUDGET_WINDOW)
         mine, theirs = self._short_times[bulk], self._short_times[not bulk]
+        at_once = text and not self.writes_steadily(now)
         recent = [t for t in self._all if t > now - BUDGET_WINDOW]
         if bulk:
             kept = max(KEPT_LEAST, KEPT_FOR_TEXTS - len(theirs))
         else:
-            kept = max(0, KEPT_FOR_CHUNKS - len(theirs)) if both else 0
+            kept = max(0, KEPT_FOR_CHUNKS - len(theirs)) if both and not at_once else 0
         left = budget - (SHORT_SPARE if budget > BUDGET_ALL else 0) - len(recent) - kept
         if left <= 0:
             return recent[min(-left, len(recent) - 1)] + BUDGET_WINDOW
         step = SHORT_GAP
-        quick = not self.writes_steadily(now) and left > (TEXT_LEFT if text else QUICK_LEFT)
+        quick = at_once or (left > QUICK_LEFT and not self.writes_steadily(now))
         if not (bulk or quick) and len(recent) >= EASY * budget:
             # Until each of those that went is forgotten there is room for so many: none of these times may find it used up.
             step = max((t + BUDGET_WINDOW - now) / (left + n) for n, t in enumerate(recent))
@@ -481,6 +482,12 @@ class Dialer:
     def withdrawn(self, now: float, text: str, subnets: Sequence[str] = ()) -> None:
         """An attempt was given up because another way came up first: it says nothing about this way."""
         self._ended(now, text, subnets)
+
+    def beaten(self, now: float, text: str) -> None:
+        """Another letter that went later was answered first: ways like this one had better wait until the others were taken."""
+        standing = self._standings.get(text)
+        if standing is not None:
+            standing.failed_at = now
 
     # ------------------------------------------------------------------------------- the accounts
 

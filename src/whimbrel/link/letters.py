@@ -7,7 +7,7 @@ asks for what is new. Texts go before files; a letter that the relay holds bring
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -16,7 +16,7 @@ from whimbrel.link.queue import CatchUp, Pending, Queue, size_of
 from whimbrel.link.watching import HOLD, HOLD_SHORT, Leg, Watching
 from whimbrel.link.way import Request
 from whimbrel.link.ways import Candidate
-from whimbrel.wire.operations import Watch
+from whimbrel.wire.operations import Get, Put, Watch
 
 TEXTS = 2850
 """Bytes of texts that go together, unless one alone is larger."""
@@ -39,6 +39,9 @@ DARE_AGAIN = 8
 """Letters that are answered in a row until more is dared again, after one that hung."""
 MUCH = 4160
 """Bytes of a message above which how long it takes is reckoned for itself."""
+SLOW, SLOW_DARE = 0.35, 0.5
+"""Seconds that much takes beside little from which the line itself is slow, and how much is dared there at most: of packets that come
+one by one each is acknowledged, so that more of them make up the same letter."""
 LATE = 0.35
 """Seconds after which an answer is late at least."""
 BESIDE = 3
@@ -51,6 +54,8 @@ TEXTS_FIRST = 0.3
 """Seconds in which a letter is left to texts before it only asks for what is new."""
 REACT = 0.03
 """Seconds after an answer in which what the app makes of it is waited for: it had better go in the same letter."""
+SAY_FIRST = 0.15
+"""Seconds after an answer in which a chunk that is put down waits for what is said to it."""
 REST = 1.0
 """Seconds after a text in which the next one is waited for, before the relay is asked to hold a letter."""
 FAILS, FAILS_ALL = 2, 4
@@ -89,6 +94,15 @@ class Letter:
         return max((since for _, since in self.ways.values()), default=float("-inf"))
 
 
+@dataclass(slots=True)
+class _Dare:
+    """How much letters to one machine carry, and how many were answered there in a row."""
+
+    candidate: Candidate
+    share: float
+    in_a_row: int = 0
+
+
 Begin = Callable[[Kind, Candidate, list[Pending], Watch | None, tuple[int, int]], None]
 Continue = Callable[[Letter, Candidate], None]
 Part = Callable[[Candidate, int, int], None]
@@ -111,8 +125,8 @@ class Letters:
         self._begun_at = float("-inf")
         """Since when letters go."""
         self._asked_at = float("-inf")
-        self._dare = 1.0
-        self._in_a_row = 0
+        self._dared: dict[str, _Dare] = {}
+        """By the machine that is dialled."""
         self._owes_look = False
 
     @property
@@ -188,11 +202,13 @@ class Letters:
         """All that waits, and a look at what is new. Who was answered just now may have something to say to that."""
         if now < self._answered_at + REACT:
             return self._answered_at + REACT
-        candidate, at = self._short(now, hedge=late, text=self._queue.says_something)
+        besides = self._where_little_passes()
+        candidate, at = self._short(now, hedge=late, text=self._queue.says_something, besides=besides)
         if candidate is None:
             return at
-        texts, looks = self._batch(self._dare, again=False)
-        large = sum(p.size for p in texts) > TEXTS * self._dare
+        dare = self._dare(candidate)
+        texts, looks = self._batch(dare, again=False)
+        large = sum(p.size for p in texts) > TEXTS * dare
         if self._owes_look and self._watching and texts and (large or looks):
             texts, large, self._owes_look = [], False, False
         else:
@@ -203,9 +219,9 @@ class Letters:
             looks = []
         elif not looks or self._has_not_asked:
             watch = self._ask(now, leg)
-            looks = self._batch(self._dare, again=False)[1]
+            looks = self._batch(dare, again=False)[1]
         batch = texts + looks
-        room = self._room(batch, watch, self._dare)
+        room = self._room(batch, watch, dare)
         begin(Kind.TEXT, candidate, batch, watch, room)
         return now + self.late_after(room)
 
@@ -233,8 +249,8 @@ class Letters:
         candidate, at = self._short(now, hedge=True, besides=besides)
         if candidate is None:
             return at
-        dare = max(self._dare / 2 ** len(quick), DARE_LEAST)
-        texts, looks = self._batch(dare, again=True)
+        dare = max(self._dare(candidate) / 2 ** len(quick), DARE_LEAST)
+        texts, looks = self._batch(dare, again=True, but=self._begun)
         watch = None
         if any(leg.asking == x.number for x in quick):
             self._watching.not_asked(
@@ -246,9 +262,14 @@ class Letters:
         begin(Kind.TEXT, candidate, batch, watch, room)
         return now + self.late_after(room)
 
+    @property
+    def _begun(self) -> set[int]:
+        """Letters with texts of which a part has come through."""
+        return {x.number for x in self.under_way.values() if x.kind is Kind.TEXT and x.begun}
+
     def _says_more(self, quick: list[Letter]) -> bool:
         """Whether these letters carry anything that is not on its way already by one of which a part has come through."""
-        begun = {x.number for x in self.under_way.values() if x.kind is Kind.TEXT and x.begun}
+        begun = self._begun
         if not begun or (self.leg is not None and any(self.leg.asking == x.number for x in quick)):
             return True
         return any(not p.done and not p.on & begun for x in quick for p in x.request.carried)
@@ -290,14 +311,21 @@ class Letters:
                 candidate,
                 [],
                 watch,
-                self._room([], watch, self._dare),
+                self._room([], watch, self._dare(candidate)),
             )
         return None
 
     def _serve_bulk(self, now: float, part: Part) -> float | None:
         bulk = [x for x in self.under_way.values() if x.kind is Kind.BULK]
-        if self._queue.next_bulk() is None or len(bulk) >= BULK_LETTERS:
+        chunk = self._queue.next_bulk()
+        if chunk is None or len(bulk) >= BULK_LETTERS:
             return None
+        if isinstance(chunk.operation, Put) and not self._dialer.writes_steadily(now):
+            # What is fetched, and what is said to it, is waited for; what is only put down can wait that long.
+            if self._writes or any(isinstance(p.operation, Get) for x in bulk for p in x.request.carried):
+                return None
+            if now < self._answered_at + SAY_FIRST:
+                return self._answered_at + SAY_FIRST
         candidate, at = self._short(now, bulk=True)
         if candidate is None:
             return at
@@ -316,9 +344,11 @@ class Letters:
         both = self._queue.next_bulk() is not None
         return self._dialer.short(now, bulk=bulk, both=both, hedge=hedge, text=text, besides=besides)
 
-    def _batch(self, dare: float, again: bool) -> tuple[list[Pending], list[Pending]]:
-        """Texts as far as there is room, and looks. `again`: also what other letters carry already."""
-        waiting = [p for p in self._queue.open_messages() if p.waiting or again]
+    def _batch(
+        self, dare: float, again: bool, but: Set[int] = frozenset()
+    ) -> tuple[list[Pending], list[Pending]]:
+        """Texts as far as there is room, and looks. `again`: also what other letters carry already, but for these."""
+        waiting = [p for p in self._queue.open_messages() if p.waiting or (again and not p.on & but)]
         looks = [p for p in waiting if isinstance(p.purpose, CatchUp)][: 4 * LOOK]
         texts: list[Pending] = []
         size = 0
@@ -335,6 +365,35 @@ class Letters:
         size = sum(p.size for p in batch) + (size_of(watch) if watch is not None else 0)
         share = next(d for d in sorted(ROOMS, reverse=True) if d <= max(dare, DARE_LEAST))
         return next(room for most, room in ROOMS[share] if size <= most)
+
+    def _dare(self, candidate: Candidate) -> float:
+        """How much is dared there: what hung at one machine may have been too much for what lies before that one alone. Of one that
+        carried nothing yet, as much as at the best."""
+        most = max((d.share for d in self._dared.values()), default=1.0)
+        dared = self._dared.get(candidate.place)
+        share = dared.share if dared is not None else most
+        return min(share, SLOW_DARE) if self._takes_much - self._takes > SLOW else share
+
+    def _where_little_passes(self) -> list[Candidate]:
+        """Machines to which letters have to be smaller than to others: each takes more of the connections."""
+        most = max((d.share for d in self._dared.values()), default=1.0)
+        return [d.candidate for d in self._dared.values() if d.share < most]
+
+    def _dares_after(self, candidate: Candidate, room: tuple[int, int]) -> None:
+        """So much has gone through there."""
+        dared = self._dared.setdefault(candidate.place, _Dare(candidate, self._dare(candidate)))
+        shown = min((d for d, rooms in ROOMS.items() if any(r == room for _, r in rooms)), default=1.0)
+        dared.in_a_row += 1
+        if dared.share < shown:
+            dared.share, dared.in_a_row = shown, 0
+        elif dared.in_a_row >= DARE_AGAIN:
+            dared.share, dared.in_a_row = min(2 * dared.share, 1.0), 0
+
+    def _dares_less(self, candidate: Candidate, hung: bool) -> None:
+        dared = self._dared.setdefault(candidate.place, _Dare(candidate, self._dare(candidate)))
+        dared.in_a_row = 0
+        if hung:
+            dared.share = max(dared.share / 2, DARE_LEAST)
 
     def page(self, batch: list[Pending], room: tuple[int, int]) -> int:
         """Records to ask for, so that the answer fits into one message."""
@@ -353,9 +412,7 @@ class Letters:
         candidate, since = letter.ways.pop(way)
         self.up, self._fails = candidate, 0
         letter.begun, letter.losses = True, 0
-        self._in_a_row += 1
-        if self._in_a_row >= DARE_AGAIN:
-            self._dare, self._in_a_row = min(2 * self._dare, 1.0), 0
+        self._dares_after(candidate, letter.room)
         if not was_held:
             self._answered_at = now
             took = now - since
@@ -366,12 +423,11 @@ class Letters:
 
     def lost(self, letter: Letter, way: int, hung: bool) -> bool:
         """A connection is gone, and nothing came back. True: so is the letter; what it carried is to go by another."""
-        letter.ways.pop(way, None)
+        carried = letter.ways.pop(way, None)
         letter.losses += 1
         self._fails += 1
-        self._in_a_row = 0
-        if hung:
-            self._dare = max(self._dare / 2, DARE_LEAST)
+        if carried is not None:
+            self._dares_less(carried[0], hung)
         if self._fails >= FAILS_ALL:
             self.up = None
         if letter.ways or (letter.begun and letter.losses < FAILS_ALL):

@@ -147,6 +147,8 @@ class Link:
             return None
         if not self.dialer.only_short or (self._main is not None and not self._doubted):
             return None
+        if not self.dialer.writes_steadily(now):
+            return None  # it goes with the very next letter, whenever that can go
         at = self._letters.opens_at(now)
         return at if at is not None and at > now else None
 
@@ -483,8 +485,11 @@ class Link:
         """What a way carries waits again, to go by another one, too."""
         for request in way.requests.values():
             for pending in request.carried:
+                if request.left_to_others:
+                    continue
                 if request.piece is not None and pending.cut is not None and not pending.done:
                     pending.cut.lost(request.piece)
+                    request.left_to_others = True
                 if not pending.on & self._letters.under_way.keys():
                     self._queue.again(pending)
 
@@ -578,6 +583,10 @@ class Link:
         way.up_since = now
         self.dialer.came_up(now, way.candidate.text, subnets)
         self._letters.came_back(now, letter, way.number, way.only_holds)
+        late = self._letters.late_after(letter.room)
+        for other in self._ways.values():
+            if other.is_short and not other.only_holds and other.dialled_at < way.dialled_at - late:
+                self.dialer.beaten(now, other.candidate.text)
         main = self._main
         if main is not None and self._doubted:
             self._main = None
@@ -770,6 +779,8 @@ class Link:
         """What a way or a letter carried waits again, if nothing else carries it."""
         for pending in request.carried:
             pending.on.discard(number)
+            if request.left_to_others:
+                continue
             if request.piece is not None and pending.cut is not None and not pending.done:
                 pending.cut.lost(request.piece)
                 self._queue.again(pending)

@@ -43,6 +43,8 @@ class Request:
     bulk: bool
     piece: Piece | None = None
     """Which part of the one chunk that it carries."""
+    left_to_others: bool = False
+    """Others carry that part, too."""
 
 
 @dataclass(slots=True)
