@@ -589,3 +589,18 @@ def test_a_part_that_a_frozen_stream_carries_is_asked_for_once_more_and_not_twic
     table.wait(2.5)
     asked = [d for d in of(table.actions, Dial) if d.room and any(isinstance(o, Get) for o in d.operations)]
     assert len(asked) == 1
+
+
+def test_what_is_much_does_not_join_a_letter_that_is_said_again() -> None:
+    """It would make four connections of one, and what is waited for comes with the last of them."""
+    table = begun()
+    table.submit(append("a"))
+    [first] = table.letters()
+    table.submit(append("much", 10_000), append("b"))
+    table.wait(1.0)
+    [again, *_] = [dial for dial in table.letters() if dial is not first]
+    assert append("a") in again.operations
+    assert all(append("much", 10_000) not in dial.operations for dial in table.letters())
+    table.answer(first.way, 0, *answers(first.operations))
+    table.live(2.0)
+    assert any(append("much", 10_000) in dial.operations for dial in table.letters())

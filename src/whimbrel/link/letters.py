@@ -251,6 +251,8 @@ class Letters:
             return at
         dare = max(self._dare(candidate) / 2 ** len(quick), DARE_LEAST)
         texts, looks = self._batch(dare, again=True, but=self._begun)
+        # What is much and not in them either has a letter of its own later: this one is for what is late.
+        texts = [p for p in texts if p.size <= TEXTS * dare or p.on & {x.number for x in quick}]
         watch = None
         if any(leg.asking == x.number for x in quick):
             self._watching.not_asked(
