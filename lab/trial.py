@@ -333,8 +333,8 @@ def _cold(
         record.accepted, record.next_message = came.accepted, came.delivered
         record.sent, record.delivered = 1, int(came.delivered is not None)
         record.lost = record.sent - record.delivered
-        during = controls.look(city)
         _enter_traffic(city, (host, newcomer), record, struck)
+        during = controls.look(city)  # from where the newcomer is, too
         record.outbox = _outbox((newcomer,))
         city.lift()
     finally:
@@ -359,8 +359,8 @@ def _cold_plain(
         came = server.arrived[heard:]
         record.sent, record.delivered, record.lost = 1, len(came), 1 - len(came)
         record.next_message = came[0].at - struck if came else None
-        during = controls.look(city)
         _enter_traffic(city, (newcomer,), record, struck)
+        during = controls.look(city)
         record.outbox = _outbox((newcomer,))
         city.lift()
     finally:
