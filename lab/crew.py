@@ -23,8 +23,8 @@ _LONGEST_S = 1800.0
 
 
 def longest(task: Task) -> float:
-    """Seconds that a run may take: with files, all that it has patience for, and that three times."""
-    return _LONGEST_S + (3 * task.patience if task.files else 0.0)
+    """Seconds that a run may take: with files, all that it has patience for, and that for each of two."""
+    return _LONGEST_S + (2 * max(trial.FILE_PATIENCE_S, task.patience) if task.files else 0.0)
 
 
 def spec_of(task: Task) -> str:

@@ -2,7 +2,7 @@
 
 python -m lab list
 python -m lab run [--measure S4,S5|FILE.py] [--peer whimbrel,plain] [--mode kept,cut,cold] [--repeat N] [--seed N]
-                  [--scale X] [--messages N] [--every S] [--jobs N] [--no-files] [--out DIR]
+                  [--scale X] [--messages N] [--every S] [--jobs N] [--no-files] [--files-in N] [--out DIR]
 python -m lab table [DIR …] [--write-docs]
 python -m lab learnt [--people N] [--days N] [--towns N] [--write-docs]
 """
@@ -69,6 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("--patience", type=float, default=90.0, help="seconds to wait for what has not come")
     running.add_argument("--jobs", type=int, default=2, help="cities at a time")
     running.add_argument("--no-files", action="store_true", help="no picture of 100 KB, no file of 1 MB")
+    running.add_argument(
+        "--files-in", type=int, help="in how many of the repeats there are a picture and a file; else in all"
+    )
     running.add_argument("--out", type=Path, default=OUT)
     tabling = commands.add_parser("table", help="what came of runs, of one folder or several")
     tabling.set_defaults(do=_table)
@@ -114,7 +117,7 @@ def tasks_of(args: argparse.Namespace) -> list[Task]:
             messages=args.messages,
             every=args.every,
             patience=args.patience,
-            files=not args.no_files and mode == "cut",
+            files=not args.no_files and mode == "cut" and (args.files_in is None or repeat < args.files_in),
         )
         for repeat in range(args.repeat)
         for peer in peers

@@ -28,8 +28,8 @@ MODES = ("kept", "cut", "cold")
 _CONTROLS_AFTER_S = 4.0
 """After the strike: those who talk are back by then, if they come back quickly, and are not disturbed."""
 _RECOVERY_PATIENCE_S = 90.0
-_FILE_PATIENCE_S = 400.0
-"""A file of 1 MB goes up a line of 140 kbit/s and down another one, which takes two minutes at best."""
+FILE_PATIENCE_S = 1800.0
+"""A file of 1 MB takes two minutes over a line of 140 kbit/s and 24 behind the curtain of 25 packets."""
 _TALKS_S, _TALK_EVERY_S = 60.0, 2.0
 """For so long somebody writes beside a file of 1 MB. A picture of 100 KB is alone."""
 _REST_S = 60.0
@@ -287,7 +287,7 @@ def _file(pair: tuple[Person, Person], task: Task, size: int, record: Record) ->
 
 
 def _patience(task: Task) -> float:
-    return max(_FILE_PATIENCE_S, task.patience)
+    return max(FILE_PATIENCE_S, task.patience)
 
 
 def _recovery(pair: tuple[Somebody, Somebody], plain: Sequence[str | None], lifted: float) -> float | None:

@@ -176,3 +176,10 @@ def test_a_measure_that_does_not_exist_is_told_in_one_line() -> None:
     assert main(["run", "--measure", "S99"]) == 2
     assert main(["run", "--peer", "pigeon"]) == 2
     assert main(["list"]) == 0
+
+
+def test_files_go_in_as_many_repeats_as_were_asked_for() -> None:
+    words = ["run", "--measure", "S0,S1", "--repeat", "3", "--files-in", "2"]
+    tasks = tasks_of(parser().parse_args(words))
+    assert {(t.mode, t.repeat) for t in tasks if t.files} == {("cut", 0), ("cut", 1)}
+    assert not any(t.files for t in tasks_of(parser().parse_args([*words, "--no-files"])))
