@@ -57,7 +57,7 @@ soak: setup ## kill relays and clients a thousand times, change a group all at o
 	@$(PY) soak/run.py $(ARGS)
 
 .PHONY: lab
-lab: setup .setup/lab ## blocked networks in a box: every measure, 20 repeats (some four hours); ARGS='--measure S4 --repeat 1' for less
+lab: setup .setup/lab ## blocked networks in a box: every measure, 20 repeats (some five hours); ARGS='--measure S4 --repeat 1' for less
 	@$(PY) -m lab run --repeat 20 --every 0.5 --files-in 2 --jobs 4 $(ARGS)
 
 # Minutes for each target, and how many of them at a time; ARGS='wire chat-content' runs those whose names begin so.
