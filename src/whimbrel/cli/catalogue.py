@@ -13,6 +13,7 @@ from whimbrel.cli import (
     messages,
     moves,
     nearness,
+    network,
     people,
     programs,
     safety,
@@ -81,6 +82,7 @@ SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
         ),
     ),
     ("Ways to a relay", (ways.WAYS, ways.WAYS_ADD, ways.WAYS_REMOVE, ways.WAYS_WHOSE)),
+    ("The network", (network.NETWORK, network.NETWORK_CHECK, network.NETWORK_REPORT)),
     ("Who may look", (safety.LOCK, safety.UNLOCK, safety.PASSPHRASE, safety.CUT_OFF, safety.ERASE)),
     ("Others", (programs.RELAY, programs.BRIDGE, completion.COMPLETION)),
 )

@@ -18,6 +18,7 @@ from whimbrel.client.embedded import OPEN, Embedded, reach_of
 from whimbrel.client.errors import CANNOT, REFUSED, WRONG_USE, ServiceError
 from whimbrel.client.home_errors import STORE_CODES, store_error
 from whimbrel.client.lock import OPEN_METHODS, Lock
+from whimbrel.client.looking import Looking
 from whimbrel.client.methods import (
     account,
     chats,
@@ -106,6 +107,8 @@ METHODS: Mapping[str, Callable[..., AsyncIterator[Mapping[str, Any]]]] = {
     "ticket": files.ticket,
     "drop_upload": files.drop_upload,
     "open_to_network": network.open_to_network,
+    "network": network.look,
+    "network_report": network.report,
     "set_relay": network.set_relay,
     "ways": ways.ways,
     "ways_add": ways.ways_add,
@@ -139,6 +142,7 @@ class Service:
         self.uploads = Uploads(shell)
         self.windows = Windows(shell.home.database, shell.home.id)
         self.shelf = Shelf(self)
+        self.looking = Looking(shell)
         self.lock = Lock(shell, lambda: self.lock_after, self._lock_changed)
         self.listed: set[bytes] = set()
         """Chats that were listed since the start: what a list says of them is noted beside them."""

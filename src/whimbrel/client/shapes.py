@@ -16,6 +16,31 @@ RelayPlace = Literal["none", "this-computer", "this-network", "elsewhere"]
 WhyNotAdded = Literal["asked", "blocked", "no-key-package"]
 Theme = Literal["system", "light", "dark"]
 Notify = Literal["off", "that", "who", "what"]
+HowWell = Literal["at-once", "slowly", "hardly", "not-now"]
+Stage = Literal["resolve", "connect", "handshake", "send", "receive"]
+Looks = Literal["plain", "unnamed", "frag", "system"]
+Finding = Literal[
+    "names-removed",
+    "names-false",
+    "resolver-silent",
+    "resolvers-blocked",
+    "name-reset",
+    "name-dropped",
+    "slowed",
+    "address-blocked",
+    "handshakes-lost",
+    "frozen-by-volume",
+    "policed",
+    "programs-blocked",
+    "slow",
+    "bad-line",
+    "sign-in",
+    "relay-down",
+    "bridge-silent",
+    "unreached",
+    "offline",
+    "clear",
+]
 
 
 class MediaItem(TypedDict):
@@ -334,6 +359,74 @@ class RouteItem(TypedDict):
     """The name of the contact who handed it on; empty: this person knows it."""
 
 
+class FindingItem(TypedDict):
+    """One thing that the network does, or that is so with it (`link.diagnosis.What`)."""
+
+    what: Finding
+    blame: Literal["network", "line", "relay", "nobody", "unknown"]
+    """Whose doing it is, as far as it can be told."""
+    kbit: NotRequired[int]
+    """Kilobits a second that pass."""
+    bytes: NotRequired[int]
+    """After so many a connection freezes."""
+
+
+class TriedItem(TypedDict):
+    """How connections to one machine went lately that look alike."""
+
+    host: str
+    bridge: bool
+    looks: Looks
+    """What a filter sees of the handshake: the name in a browser's, none, the name in two pieces, another program's."""
+    worked: int
+    failed: int
+    stage: Stage | None
+    """How far the last one came that failed; None: none did."""
+    reason: str | None
+    """Why, in a word of a fixed set."""
+    bytes: int
+    """So many had passed when it went silent."""
+
+
+class WorksItem(TypedDict):
+    """How well things of each kind go by the way that is up."""
+
+    text: HowWell
+    picture: HowWell
+    voice: HowWell
+    video: HowWell
+
+
+class ObserverItem(TypedDict):
+    """What somebody on the line can see now."""
+
+    sees: Literal["nothing", "name", "address", "program"]
+    """Nothing leaves this computer; a browser's connection to this name; one to this address; one of a program that is no browser."""
+    host: str
+
+
+class LookItem(TypedDict):
+    """The network as this account's relay is reached through it."""
+
+    findings: list[FindingItem]
+    """The most important first; empty: nothing was tried yet."""
+    tried: list[TriedItem]
+    works: WorksItem
+    observer: ObserverItem
+    looking: bool
+    """Connections are being made to find out."""
+    done: int
+    planned: int
+    """Of these: how many are over, and how many there are, as far as is known."""
+    looked: str | None
+    """When that last came to an end."""
+
+
+class ReportItem(TypedDict):
+    text: str
+    """To be saved or shown: no name, no address, no token."""
+
+
 class WrongItem(TypedDict):
     code: str
     text: str
@@ -356,6 +449,7 @@ class StatusItem(TypedDict):
     """Contacts that ask and were not answered."""
     relay: RelayPlace
     """From where invites can be opened: the relay of one's inbox."""
+    network: LookItem
 
 
 class ChangeItem(TypedDict):

@@ -22,6 +22,8 @@ HOLD_SHORT = 8
 are missing when a picture comes."""
 RECORD, RECORD_AROUND = 700, 112
 """Bytes of a record with a short text, and of all in it that is not the entry."""
+RECORDS_AGAIN = 20
+"""Records of one log that are asked for only to see whether they get through."""
 ITEMS_MAX = 500
 """Logs named in one operation: 50 KB; a larger set goes in several."""
 BUSY_PAUSE, REFUSED_PAUSE, IDLE_PAUSE = 1.0, 10.0, 1.0
@@ -93,6 +95,10 @@ class Watching:
 
     def __bool__(self) -> bool:
         return bool(self._slots)
+
+    def all_again(self) -> tuple[Fetch, ...]:
+        """How to ask anew for the first records of each log that is watched."""
+        return tuple(Fetch(slot.log, slot.read, 0, RECORDS_AGAIN) for slot in self._slots.values())
 
     def cursor(self, slot: int) -> int | None:
         """Up to where a slot's records were delivered."""

@@ -82,6 +82,9 @@ GIVEN_UP_AFTER: Final = 3.0
 """Seconds after which a handshake that is given up counts against the address: less, and another way was only quicker."""
 
 
+def _nobody_asks(stage: Stage) -> None: ...
+
+
 class Opener:
     """Opens ways."""
 
@@ -125,12 +128,16 @@ class Opener:
             near, subnet = False, _seen(route, plan)
         return Candidate(route.text, plan.carrier.carries, cost, near, subnet, of_others=others)
 
-    async def open_stream(self, route: Route) -> tuple[MessageStream, tuple[str, ...]]:
-        """A stream of messages, and the subnets that were connected to. Raises TransportError."""
+    async def open_stream(
+        self, route: Route, reached: Callable[[Stage], None] = _nobody_asks
+    ) -> tuple[MessageStream, tuple[str, ...]]:
+        """A stream of messages, and the subnets that were connected to. `reached` is told how far it has come: connected (then it shakes
+        hands), and secure inside (then it asks). Raises TransportError."""
         plan = self._plan(route)
         if plan is None or plan.carrier.carries is not Carries.STREAM:
             raise TransportError(Stage.CONNECT, Reason.UNKNOWN_WAY)
-        base, stream = await self._open_bytes(route, plan)
+        base, stream = await self._open_bytes(route, plan, reached)
+        reached(Stage.RECEIVE)
         as_browser = isinstance(stream, BrowserTls)
         ws = WsStream(stream, route.host, route.port, route.path, plan.carrier.secure, as_browser=as_browser)
         with self._judging(route, plan, base):
@@ -141,7 +148,7 @@ class Opener:
                 raise _with_subnets(error, base) from None
         return ws, base.subnets
 
-    def open_exchange(self, route: Route) -> Exchange:
+    def open_exchange(self, route: Route, reached: Callable[[Stage], None] = _nobody_asks) -> Exchange:
         """An exchange; it connects when the first letter goes."""
         plan = self._plan(route)
         host = f"[{route.host}]" if ":" in route.host else route.host
@@ -153,7 +160,7 @@ class Opener:
             if plan is None or plan.carrier.carries is not Carries.EXCHANGE:
                 raise TransportError(Stage.CONNECT, Reason.UNKNOWN_WAY)
             alike = plan.carrier.secure and self._looks_like_a_browser(plan)
-            base, stream = await self._open_bytes(route, plan, inside_tls=not alike)
+            base, stream = await self._open_bytes(route, plan, reached, inside_tls=not alike)
             connection: Connection = Http1Connection(stream, asked)
             if alike:
                 sparing = SHORT in plan.manners
@@ -220,12 +227,13 @@ class Opener:
         return Plan(carrier, tuple(proxies), tuple(map(tuple, wrappers)), frozenset(manners))
 
     async def _open_bytes(
-        self, route: Route, plan: Plan, *, inside_tls: bool = True
+        self, route: Route, plan: Plan, reached: Callable[[Stage], None], *, inside_tls: bool = True
     ) -> tuple[tcp.TcpStream, ByteStream]:
         """The connection itself, and the stream inside wrappers and TLS."""
         if plan.carrier.secure:
             self._looks_like_a_browser(plan)  # before it connects: the first time takes a tenth of a second
         base = await self._connect(route, plan)
+        reached(Stage.HANDSHAKE)
         stream: ByteStream = base
         # A proxy is told an address where the route has one: its name server may be the one that lies.
         relay = Target(route.addresses[0] if route.addresses else route.host, route.port)
