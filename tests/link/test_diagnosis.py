@@ -109,15 +109,17 @@ def test_connections_that_carried_much_since_say_that_nothing_freezes() -> None:
 
 def test_policing_as_the_link_has_seen_it() -> None:
     assert told(RELAY, policed=True) == [What.POLICED]
+    assert told(hung(RELAY), hung(RELAY), UNNAMED_RELAY, policed=True) == [What.NAME_DROPPED], (
+        "that is why they hang"
+    )
 
 
 def test_hellos_of_programs_alone() -> None:
-    programs = [replace(hung(one), kind=SYSTEM) for one in (RELAY, OTHER)]
-    assert told(*programs, RELAY, OTHER) == [What.PROGRAMS_BLOCKED]
-    assert told(programs[0], RELAY, OTHER) == [What.CLEAR]
-    assert What.PROGRAMS_BLOCKED not in told(*programs, reset(RELAY), reset(OTHER), UNNAMED_RELAY), (
-        "it is the name"
-    )
+    programs = [replace(hung(one), kind=SYSTEM) for one in (ASKED[0], ASKED[0], ASKED[2])]
+    assert told(*programs, *ASKED) == [What.PROGRAMS_BLOCKED]
+    assert told(programs[0], *ASKED) == [What.CLEAR]
+    by_name = told(RELAY, *programs, reset(ASKED[0]), reset(ASKED[2]), ASKED[1])
+    assert by_name == [What.NAME_RESET], "the name is what they have in common"
 
 
 def test_a_relay_that_is_slowed_and_a_line_that_is_slow() -> None:

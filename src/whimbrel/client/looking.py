@@ -133,7 +133,7 @@ class Looking:
             *(f"  {_in_a_line(one)}" for one in diagnosis.diagnose(evidence)),
             "",
             "connections (machine, looks, seconds until connected, outcome, bytes, kbit/s):",
-            *(f"  {line}" for line in _nameless(outcomes)),
+            *(f"  {line}" for line in nameless(outcomes)),
         ]
         if evidence.names:
             lines += ["", "resolvers:"]
@@ -149,7 +149,7 @@ def _in_a_line(finding: diagnosis.Finding) -> str:
     return " ".join(words)
 
 
-def _nameless(outcomes: Sequence[Outcome]) -> Iterable[str]:
+def nameless(outcomes: Sequence[Outcome]) -> Iterable[str]:
     """Machines by number alone."""
     numbers: dict[str, str] = {}
     for one in outcomes:

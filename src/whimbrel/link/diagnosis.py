@@ -77,6 +77,10 @@ _HARMLESS = {
 }
 
 
+_HANGS = frozenset((What.NAME_DROPPED, What.ADDRESS_BLOCKED, What.HANDSHAKES_LOST))
+"""By each of these a handshake hangs as well as by policing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is so. `kbit`: kilobits a second that pass; `size`: bytes after which connections freeze."""
@@ -113,10 +117,12 @@ def diagnose(evidence: Evidence) -> tuple[Finding, ...]:
         *_names(evidence),
         *_by_name(evidence.outcomes),
         *_addresses(evidence),
-        *_patterns(evidence),
+        *_volume(evidence),
         *_programs(evidence.outcomes),
         *_rates(evidence.outcomes),
     ]
+    if evidence.policed and not _HANGS & {one.what for one in found}:
+        found.append(Finding(What.POLICED))
     if not found or all(one.blame is not Blame.NETWORK for one in found):
         found += _bad_line(evidence.outcomes)
     if all(one.what is What.BRIDGE_SILENT for one in found):  # one of several ways, which nobody misses
@@ -279,18 +285,16 @@ def _is_lost(one: Outcome) -> bool:
     return one.connected_in is not None and one.connected_in > LATE
 
 
-# ------------------------------------------------------------------------------- volume, number, rate
+# ------------------------------------------------------------------------------- volume, rate
 
 
-def _patterns(evidence: Evidence) -> Iterator[Finding]:
+def _volume(evidence: Evidence) -> Iterator[Finding]:
     froze = [
         one.carried for one in evidence.outcomes if one.reason is Reason.SILENT and 0 < one.carried <= SMALL
     ]
     survived = [one for one in evidence.outcomes if one.carried > SMALL and one.asked]
     if evidence.frozen or (len(froze) >= TWICE and len(froze) > len(survived)):
         yield Finding(What.FROZEN, size=round(median(froze)) if froze else None)
-    if evidence.policed:
-        yield Finding(What.POLICED)
 
 
 def _rates(outcomes: Sequence[Outcome]) -> Iterator[Finding]:
