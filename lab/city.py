@@ -331,6 +331,10 @@ class City:
             words += ["--way", text]
         return self.start("relay", host.name, words)
 
+    def stop_relay(self) -> None:
+        """As a power cut ends it; the machine is still there, and so are the bridges. It does not come back."""
+        self.end(self._running["relay"])
+
     def _start_bridges(self, relay: Running) -> Running:
         """Bridges to the relay, which then starts anew and hands on their ways."""
         bridges = []

@@ -86,3 +86,23 @@ def test_a_bridge_to_another_relay_is_told(two: Sequence[Person], relay: RelayPr
     ada.button("Add bridge").click()
     expect(ada.dialog.last.get_by_role("alert")).to_contain_text("relay that nobody here uses")
     expect(way(ada, HOST)).to_have_count(0)
+
+
+def test_the_network_is_looked_at_and_a_report_is_saved_that_names_nobody(
+    two: Sequence[Person], relay: RelayProcess, tmp_path: Path
+) -> None:
+    """A relay on this computer is reached through no network, so there is nothing to find; in the blocked networks of the lab there is."""
+    ada, _ = two
+    panel(ada.page, "network")
+    expect(ada.dialog.last).to_contain_text("Nothing is known of this network yet.")
+    expect(ada.dialog.last).to_contain_text("sees nothing of Whimbrel now")
+    ada.button("Look closer").click()
+    expect(ada.dialog.last).to_contain_text("Looked closer")
+    with ada.page.expect_download() as coming:
+        ada.button("Save a report").click()
+    coming.value.save_as(tmp_path / "report.txt")
+    text = (tmp_path / "report.txt").read_text()
+    assert text == ada.ask("network_report")[0]["text"]
+    assert "found:" in text
+    for named in ("Ada", "Bo", "127.0.0.1", parse_address(relay.address).relay.hex()):
+        assert named not in text

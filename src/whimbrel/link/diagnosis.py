@@ -123,7 +123,7 @@ def diagnose(evidence: Evidence) -> tuple[Finding, ...]:
     ]
     if evidence.policed and not _HANGS & {one.what for one in found}:
         found.append(Finding(What.POLICED))
-    if not found or all(one.blame is not Blame.NETWORK for one in found):
+    if all(one.what is What.BRIDGE_SILENT for one in found):
         found += _bad_line(evidence.outcomes)
     if all(one.what is What.BRIDGE_SILENT for one in found):  # one of several ways, which nobody misses
         found.append(Finding(What.CLEAR))
