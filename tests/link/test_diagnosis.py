@@ -126,6 +126,8 @@ def test_a_relay_that_is_slowed_and_a_line_that_is_slow() -> None:
     slow = [replace(one, rate=17_300.0) for one in ASKED]
     assert diagnose(Evidence([slow[0], slow[2], *ASKED[1::2]])) == (Finding(What.SLOWED, kbit=140),)
     assert diagnose(Evidence(slow)) == (Finding(What.SLOW, kbit=140),)
+    by_chance = [slow[0], slow[2], replace(ASKED[1], rate=20_000.0), ASKED[3]]
+    assert What.SLOWED not in told(*by_chance), "one that has nothing to do with the name is slow, too"
     assert Finding(What.SLOW).blame is Blame.UNKNOWN
 
 

@@ -97,8 +97,43 @@ def status(**more: Any) -> Item:
         "version": "0.1.0",
         "requests": 0,
         "relay": "elsewhere",
+        "network": look(),
     }
     return checked(shapes.StatusItem, base | more)
+
+
+def look(*findings: Item, **more: Any) -> Item:
+    """The network; without findings nothing is in the way."""
+    base = {
+        "findings": list(findings) or [finding("clear", "nobody")],
+        "tried": [],
+        "works": {"text": "at-once", "picture": "at-once", "voice": "at-once", "video": "at-once"},
+        "observer": {"sees": "name", "host": "relay.example"},
+        "looking": False,
+        "done": 0,
+        "planned": 0,
+        "looked": None,
+    }
+    return checked(shapes.LookItem, base | more)
+
+
+def finding(what: str, blame: str = "network", **more: Any) -> Item:
+    return checked(shapes.FindingItem, {"what": what, "blame": blame} | more)
+
+
+def attempt(host: str, looks: str = "plain", **more: Any) -> Item:
+    """Connections that were tried."""
+    base = {
+        "host": host,
+        "bridge": False,
+        "looks": looks,
+        "worked": 2,
+        "failed": 0,
+        "stage": None,
+        "reason": None,
+        "bytes": 0,
+    }
+    return checked(shapes.TriedItem, base | more)
 
 
 def way_to(route: str, told_by: str = "", **more: Any) -> Item:
@@ -352,6 +387,9 @@ class Stage:
 
     async def _status(self) -> AsyncIterator[Item]:
         yield self.home.status
+
+    async def _network(self) -> AsyncIterator[Item]:
+        yield self.home.status["network"]
 
     async def _ways(self) -> AsyncIterator[Item]:
         for item in self.home.ways:

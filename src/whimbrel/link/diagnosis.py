@@ -301,7 +301,9 @@ def _rates(outcomes: Sequence[Outcome]) -> Iterator[Finding]:
     named = [one.rate for one in outcomes if one.rate is not None and not one.bridge and one.kind == PLAIN]
     controls = [one.rate for one in outcomes if one.rate is not None and (one.bridge or one.kind == UNNAMED)]
     everything = [*named, *controls]
-    if len(named) >= TWICE and median(named) < LOW and controls and max(controls) >= TIMES * median(named):
+    # Where packets are lost by chance, speeds are far apart, too, but not all of the one kind below all of the other.
+    apart = len(named) >= TWICE and len(controls) >= TWICE and min(controls) > 2 * max(named)
+    if apart and max(named) < LOW and median(controls) >= TIMES * median(named):
         yield Finding(What.SLOWED, kbit=_kbit(named))
     elif len(everything) >= TWICE and median(everything) < LOW:
         yield Finding(What.SLOW, kbit=_kbit(everything))
