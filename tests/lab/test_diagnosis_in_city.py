@@ -187,6 +187,13 @@ def test_what_is_said_is_so_under(measure: str, looks: dict[str, Future[dict[str
 # -- open networks that are bad ----------------------------------------------------------------------------------------
 
 
+def two(city: City, mark: str) -> tuple[people.Person, people.Person]:
+    """Two who were never here before."""
+    return people.friends(
+        city, people.Person(city, "ada", f"Ada {mark}"), people.Person(city, "bo", f"Bo {mark}")
+    )
+
+
 def looked_at(city: City, pair: tuple[people.Person, people.Person]) -> frozenset[str]:
     return found(pair[0].ask("network", check=True)[-1])
 
@@ -198,7 +205,7 @@ def measure_of(text: str, name: str, folder: Path) -> str:
 
 
 def test_a_line_that_loses_packets_is_no_censor(city: City, tmp_path: Path) -> None:
-    pair = people.friends(city)
+    pair = two(city, "loss")
     try:
         city.strike(measure_of(LOSS, "loss", tmp_path))
         people.converse(pair, 5, 0.5)
@@ -210,7 +217,7 @@ def test_a_line_that_loses_packets_is_no_censor(city: City, tmp_path: Path) -> N
 
 
 def test_a_page_to_sign_in_at_is_no_censor(city: City, tmp_path: Path) -> None:
-    pair = people.friends(city)
+    pair = two(city, "portal")
     servers = []
     try:
         issued = Authority(tmp_path / "hotel").issue("hotel", ["login.hotel.example"], [])
@@ -246,7 +253,7 @@ def _forget_the_portal() -> None:
 
 
 def test_a_relay_that_is_down_is_no_censor_and_the_report_names_nobody(city: City) -> None:
-    pair = people.friends(city)
+    pair = two(city, "down")
     try:
         city.stop_relay()
         people.until(lambda: not pair[0].is_up(), "the relay is gone, and a way is up")
