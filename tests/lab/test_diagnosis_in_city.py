@@ -68,12 +68,12 @@ EXPECTED = {
     "S11b": CLEAR,
     "S12": expect("programs-blocked"),
     # The relay's addresses are listed one after the other, some of them perhaps after the look.
-    "S13": expect(may="clear address-blocked bridge-silent"),
+    "S13": expect(may="clear unclear address-blocked bridge-silent"),
     "S14": expect("frozen-by-volume"),
     "S14b": expect("frozen-by-volume"),
     # Whimbrel stays below what is counted.
-    "S15": expect(may="clear policed"),
-    "S15s": expect(may="clear policed"),
+    "S15": expect(may="clear unclear policed"),
+    "S15s": expect(may="clear unclear policed"),
     # Any of what is in the mixture; that something is in the way.
     "S16": expect(may=f"{BLAMED} slow bridge-silent resolver-silent"),
     # It is looked at when all is lifted.

@@ -59,8 +59,14 @@ def test_a_name_that_is_met_with_silence() -> None:
 
 
 def test_one_failure_is_no_verdict() -> None:
-    assert told(reset(RELAY), UNNAMED_RELAY) == [What.CLEAR]
-    assert told(hung(RELAY), UNNAMED_RELAY, BRIDGE) == [What.CLEAR]
+    assert told(reset(RELAY), UNNAMED_RELAY) == [What.UNCLEAR]
+    assert told(hung(RELAY), UNNAMED_RELAY, BRIDGE) == [What.UNCLEAR]
+    assert told(reset(RELAY), RELAY) == [What.CLEAR]
+
+
+def test_who_has_looked_knows_more_than_who_has_not() -> None:
+    assert told(reset(RELAY), *ASKED) == [What.CLEAR]
+    assert told(*ASKED, reset(ASKED[0])) == [What.UNCLEAR]
 
 
 def test_without_a_control_at_the_same_machine_there_is_no_verdict_on_the_name() -> None:
@@ -75,7 +81,7 @@ def test_an_address_is_blocked_when_the_relay_is_reached_otherwise() -> None:
     lost = hung(RELAY, Stage.CONNECT)
     assert told(lost, lost, replace(lost, kind=UNNAMED), BRIDGE) == [What.ADDRESS_BLOCKED]
     assert told(lost, lost, replace(lost, kind=UNNAMED), OTHER) == [What.ADDRESS_BLOCKED]
-    assert told(lost, lost, BRIDGE) == [What.CLEAR], "two are too few without a control at the same machine"
+    assert told(lost, lost, BRIDGE) == [What.UNCLEAR], "two are too few without a control at the same machine"
 
 
 def test_a_bridge_that_is_silent_is_no_blocking() -> None:
@@ -117,7 +123,7 @@ def test_policing_as_the_link_has_seen_it() -> None:
 def test_hellos_of_programs_alone() -> None:
     programs = [replace(hung(one), kind=SYSTEM) for one in (ASKED[0], ASKED[0], ASKED[2])]
     assert told(*programs, *ASKED) == [What.PROGRAMS_BLOCKED]
-    assert told(programs[0], *ASKED) == [What.CLEAR]
+    assert told(programs[0], *ASKED) == [What.UNCLEAR]
     by_name = told(RELAY, *programs, reset(ASKED[0]), reset(ASKED[2]), ASKED[1])
     assert by_name == [What.NAME_RESET], "the name is what they have in common"
 

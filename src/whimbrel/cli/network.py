@@ -28,6 +28,7 @@ FOUND = {
     "bridge-silent": "A bridge does not answer. It may be off, or blocked.",
     "unreached": "Neither the relay nor a bridge answers. They may be off, or blocked: it cannot be told from here.",
     "offline": "This computer has no way out to the Internet.",
+    "unclear": "Some connections failed and others got through. A closer look tells more: `whimbrel network check`.",
     "clear": "Nothing is in the way.",
 }
 """What is found (`client.shapes.Finding`), for people."""

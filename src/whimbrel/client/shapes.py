@@ -39,6 +39,7 @@ Finding = Literal[
     "bridge-silent",
     "unreached",
     "offline",
+    "unclear",
     "clear",
 ]
 

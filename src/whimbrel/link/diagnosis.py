@@ -61,6 +61,7 @@ class What(Enum):
     BRIDGE_SILENT = "bridge-silent"
     UNREACHED = "unreached"
     OFFLINE = "offline"
+    UNCLEAR = "unclear"
     CLEAR = "clear"
 
 
@@ -73,6 +74,7 @@ _HARMLESS = {
     What.BRIDGE_SILENT: Blame.UNKNOWN,
     What.UNREACHED: Blame.UNKNOWN,
     What.OFFLINE: Blame.LINE,
+    What.UNCLEAR: Blame.UNKNOWN,
     What.CLEAR: Blame.NOBODY,
 }
 
@@ -126,8 +128,16 @@ def diagnose(evidence: Evidence) -> tuple[Finding, ...]:
     if all(one.what is What.BRIDGE_SILENT for one in found):
         found += _bad_line(evidence.outcomes)
     if all(one.what is What.BRIDGE_SILENT for one in found):  # one of several ways, which nobody misses
-        found.append(Finding(What.CLEAR))
+        left = _left(evidence.outcomes, bridges=not found)
+        found.append(Finding(What.UNCLEAR if left else What.CLEAR))
     return tuple(found)
+
+
+def _left(outcomes: Sequence[Outcome], bridges: bool) -> bool:
+    """Whether something failed and did not work since, that is too little for a verdict. Who has looked knows more than who has not."""
+    asked = [one for one in outcomes if one.asked]
+    last = {(one.machine, one.kind): one for one in asked or outcomes if bridges or not one.bridge}
+    return not all(one.reached for one in last.values())
 
 
 # ------------------------------------------------------------------------------- nothing gets through

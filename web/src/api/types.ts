@@ -24,7 +24,7 @@ export type Stage = "resolve" | "connect" | "handshake" | "send" | "receive";
 
 export type Looks = "plain" | "unnamed" | "frag" | "system";
 
-export type Finding = "names-removed" | "names-false" | "resolver-silent" | "resolvers-blocked" | "name-reset" | "name-dropped" | "slowed" | "address-blocked" | "handshakes-lost" | "frozen-by-volume" | "policed" | "programs-blocked" | "slow" | "bad-line" | "sign-in" | "relay-down" | "bridge-silent" | "unreached" | "offline" | "clear";
+export type Finding = "names-removed" | "names-false" | "resolver-silent" | "resolvers-blocked" | "name-reset" | "name-dropped" | "slowed" | "address-blocked" | "handshakes-lost" | "frozen-by-volume" | "policed" | "programs-blocked" | "slow" | "bad-line" | "sign-in" | "relay-down" | "bridge-silent" | "unreached" | "offline" | "unclear" | "clear";
 
 /** What is known of a picture or a recording before its file is here. */
 export interface MediaItem {
