@@ -8,7 +8,7 @@ resolver. What has a harmless explanation (a bad line, a page to sign in at, a r
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from statistics import median
 
@@ -98,10 +98,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that is known. `online`: there is a way out of this computer; `frozen`, `policed`: what the link has seen by itself."""
+    """All that is known. `looked_at`: when the last look at the network began, on the clock of the outcomes: what is older says nothing
+    beside it. `online`: there is a way out of this computer; `frozen`, `policed`: what the link has seen by itself."""
 
     outcomes: Sequence[Outcome] = ()
     names: Sequence[NameSaid] = ()
+    looked_at: float | None = None
     online: bool = True
     frozen: bool = False
     policed: bool = False
@@ -111,6 +113,9 @@ def diagnose(evidence: Evidence) -> tuple[Finding, ...]:
     """What is so, the most important first; empty when nothing was tried yet."""
     if not evidence.online:
         return (Finding(What.OFFLINE),)
+    if evidence.looked_at is not None:
+        fresh = [one for one in evidence.outcomes if one.at >= evidence.looked_at]
+        evidence = replace(evidence, outcomes=fresh)
     if not evidence.outcomes:
         return ()
     if not any(one.reached for one in evidence.outcomes):
@@ -303,7 +308,7 @@ def _volume(evidence: Evidence) -> Iterator[Finding]:
         one.carried for one in evidence.outcomes if one.reason is Reason.SILENT and 0 < one.carried <= SMALL
     ]
     survived = [one for one in evidence.outcomes if one.carried > SMALL and one.asked]
-    if evidence.frozen or (len(froze) >= TWICE and len(froze) > len(survived)):
+    if (evidence.frozen and not survived) or (len(froze) >= TWICE and len(froze) > len(survived)):
         yield Finding(What.FROZEN, size=round(median(froze)) if froze else None)
 
 
