@@ -64,6 +64,19 @@ def test_one_failure_is_no_verdict() -> None:
     assert told(reset(RELAY), RELAY) == [What.CLEAR]
 
 
+def test_what_is_older_than_a_look_says_nothing_beside_it() -> None:
+    strangers = [replace(failed(one, Stage.HANDSHAKE, Reason.CERTIFICATE), at=9.0) for one in (RELAY, BRIDGE)]
+    assert told(RELAY, BRIDGE, *strangers, looked_at=8.0) == [What.SIGN_IN]
+    assert told(reset(RELAY), reset(RELAY), UNNAMED_RELAY, replace(RELAY, at=9.0), looked_at=8.0) == [
+        What.CLEAR
+    ]
+    assert told(reset(RELAY), looked_at=8.0) == [], "nothing has come of it yet"
+
+
+def test_a_look_at_which_much_passes_outweighs_what_the_link_remembers() -> None:
+    assert told(*ASKED, frozen=True) == [What.CLEAR]
+
+
 def test_who_has_looked_knows_more_than_who_has_not() -> None:
     assert told(reset(RELAY), *ASKED) == [What.CLEAR]
     assert told(*ASKED, reset(ASKED[0])) == [What.UNCLEAR]

@@ -46,6 +46,7 @@ class Looking:
         self._running: Examination | None = None
         self._names: tuple[NameSaid, ...] = ()
         self._relay: bytes | None = None
+        self._began_at: float | None = None
         self._ended_at: float | None = None
         self._ended: int = 0
 
@@ -72,11 +73,12 @@ class Looking:
             return
         identity, connection = found
         examination = self._running = Examination(connection, self._shell.opener)
+        self._began_at, self._relay = asyncio.get_running_loop().time(), identity
         try:
             await examination.run()
         finally:
             self._running = None
-            self._names, self._relay = tuple(examination.names), identity
+            self._names = tuple(examination.names)
             self._ended_at = asyncio.get_running_loop().time()
             self._ended = self._shell.now()
             self._shell.changes.status()
@@ -107,9 +109,9 @@ class Looking:
             return Evidence()
         identity, connection = found
         frozen, policed = connection.seen
-        return Evidence(
-            connection.outcomes, self._names_of(identity), bool(self._shell.network), frozen, policed
-        )
+        looked_at = self._began_at if identity == self._relay else None
+        online = bool(self._shell.network)
+        return Evidence(connection.outcomes, self._names_of(identity), looked_at, online, frozen, policed)
 
     def _names_of(self, relay: bytes) -> tuple[NameSaid, ...]:
         if self._running is not None:
