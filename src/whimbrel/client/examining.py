@@ -46,7 +46,7 @@ OWN_MACHINES, BRIDGES, RESOLVERS = 3, 3, 3
 """So many are looked at."""
 AT_ONCE: Final = 3
 ROUNDS: Final = 2
-LONGEST: Final = 150.0
+LONGEST: Final = 200.0
 """Seconds after which nothing new is begun."""
 RESOLVER_WITHIN: Final = 6.0
 TOKEN: Final = 32

@@ -128,7 +128,8 @@ def diagnose(evidence: Evidence) -> tuple[Finding, ...]:
         *_programs(evidence.outcomes),
         *_rates(evidence.outcomes),
     ]
-    if evidence.policed and not _HANGS & {one.what for one in found}:
+    by_name = any(_failed_by_name(evidence.outcomes, host, once=True) for host in _hosts(evidence.outcomes))
+    if evidence.policed and not by_name and not _HANGS & {one.what for one in found}:
         found.append(Finding(What.POLICED))
     if all(one.what is What.BRIDGE_SILENT for one in found):
         found += _bad_line(evidence.outcomes)
@@ -197,18 +198,26 @@ def _by_name(outcomes: Sequence[Outcome]) -> Iterator[Finding]:
     """The same machine, with its name and without: only one of the two gets through."""
     reset: list[Outcome] = []
     silent: list[Outcome] = []
-    for host in dict.fromkeys(one.host for one in outcomes):
-        named = [one for one in outcomes if one.host == host and one.kind == PLAIN]
-        others = [one for one in outcomes if one.host == host and one.kind in (UNNAMED, CUT)]
-        failed = _failed_since(named)
-        if len(failed) < TWICE or not any(one.reached for one in others):
-            continue
+    for host in _hosts(outcomes):
+        failed = _failed_by_name(outcomes, host)
         reset += [one for one in failed if one.reason in _CUT_OFF]
         silent += [one for one in failed if one.reason in _SILENCE]
     if len(reset) >= TWICE and len(reset) >= len(silent):
         yield Finding(What.NAME_RESET)
     elif len(silent) >= TWICE:
         yield Finding(What.NAME_DROPPED)
+
+
+def _hosts(outcomes: Sequence[Outcome]) -> list[str]:
+    return list(dict.fromkeys(one.host for one in outcomes))
+
+
+def _failed_by_name(outcomes: Sequence[Outcome], host: str, once: bool = False) -> list[Outcome]:
+    """Failures with the name, where the machine is reached without it: two at least; `once`: a single one, which makes it likely."""
+    named = [one for one in outcomes if one.host == host and one.kind == PLAIN]
+    others = [one for one in outcomes if one.host == host and one.kind in (UNNAMED, CUT)]
+    failed = _failed_since(named)
+    return failed if len(failed) >= (1 if once else TWICE) and any(one.reached for one in others) else []
 
 
 _CUT_OFF = frozenset((Reason.RESET, Reason.ENDED))
