@@ -183,7 +183,7 @@ class HandingOn:
         """Bridges of contacts to a relay that lead elsewhere than our own ways, and from whom each is. Verified contacts come first."""
         known = self._person.relays.get(relay)
         taken = {_place(route) for route in _parsed(known.routes)} if known is not None else set()
-        taken |= {_place(route) for route in _parsed(self._running.values())}  # that would be a circle
+        taken |= {_place(route) for route in _parsed(tuple(self._running.values()))}  # that would be a circle
         found: list[tuple[str, Contact]] = []
         for contact in sorted(
             (c for c in self._person.contacts.values() if c.ways and c.standing == "contact"),
