@@ -9,6 +9,7 @@ from whimbrel.cli import (
     chats,
     completion,
     deeds,
+    helping,
     keeping,
     messages,
     moves,
@@ -80,7 +81,7 @@ SECTIONS: tuple[tuple[str, tuple[Command, ...]], ...] = (
             keeping.KEPT,
         ),
     ),
-    ("Ways to a relay", (ways.WAYS, ways.WAYS_ADD, ways.WAYS_REMOVE, ways.WAYS_WHOSE)),
+    ("Ways to a relay", (ways.WAYS, ways.WAYS_ADD, ways.WAYS_REMOVE, ways.WAYS_WHOSE, helping.HELP_CONTACTS)),
     ("Who may look", (safety.LOCK, safety.UNLOCK, safety.PASSPHRASE, safety.CUT_OFF, safety.ERASE)),
     ("Others", (programs.RELAY, programs.BRIDGE, completion.COMPLETION)),
 )
