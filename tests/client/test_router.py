@@ -6,7 +6,7 @@ import pytest
 
 from support.igd import Igd
 from whimbrel.client import router as routers
-from whimbrel.client.router import NAMED, Opened, Router, Why
+from whimbrel.client.router import NAMED, Opened, Router, Why, router_of
 
 OWN, PORT = "192.168.1.20", 40123
 OTHERS = {
@@ -134,6 +134,13 @@ async def test_without_a_router_it_is_said(monkeypatch: pytest.MonkeyPatch) -> N
     assert await gone.open(PORT) is Why.NO_ROUTER
     monkeypatch.setattr(routers, "own_address", lambda: None)
     assert await gone.open(PORT) is Why.NO_ROUTER
+
+
+async def test_what_the_environment_wishes_is_asked() -> None:
+    async with Igd().running() as igd:
+        wished = router_of({"WHIMBREL_ROUTER": f"127.0.0.1:{igd.search_port}"})
+        assert isinstance(await wished.open(PORT), Opened)
+        assert await router_of({"WHIMBREL_ROUTER": ""}).open(PORT) is Why.NO_ROUTER
 
 
 async def test_a_computer_with_an_address_of_the_internet_asks_nobody(

@@ -26,7 +26,7 @@ from whimbrel.chat.person import Person
 from whimbrel.chat.records import PutFact
 from whimbrel.chat.relays import Relay, bridges_path
 from whimbrel.client.network import place
-from whimbrel.client.router import Opened, Outcome, Router, Why
+from whimbrel.client.router import Opened, Outcome, Why, router_of
 from whimbrel.client.shapes import HelpItem, HelpState
 from whimbrel.client.shell import Shell
 from whimbrel.serving.folder import DataFolderDamaged
@@ -239,7 +239,7 @@ class Helper:
         self, shell: Shell, router: _Opens | None = None, network: Callable[[], str] = place
     ) -> None:
         self._shell = shell
-        self._router: _Opens = router or Router()
+        self._router: _Opens = router or router_of(os.environ)
         self._network = network
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()

@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -81,9 +81,10 @@ Outcome = Opened | Why
 class Router:
     """Keeps one port of this computer open, for as long as it is asked to again and again."""
 
-    def __init__(self, target: tuple[str, int] | None = None) -> None:
-        """`target`: where to ask for a router, in place of everybody on this network."""
+    def __init__(self, target: tuple[str, int] | None = None, *, silent: bool = False) -> None:
+        """`target`: where to ask for a router, in place of everybody on this network. `silent`: nobody is asked."""
         self._target = target
+        self._silent = silent
         self._open: tuple[str, int] | None = None
         """The description of the router that lets people in now, and the port outside."""
 
@@ -122,6 +123,8 @@ class Router:
     async def _found(self) -> list[str]:
         """Descriptions of routers, the one that was used last first."""
         last = [self._open[0]] if self._open is not None else []
+        if self._silent:
+            return []
         return list(dict.fromkeys([*last, *await _search(self._target)]))[:ROUTERS_MAX]
 
     async def _open_at(self, place: str, services: list[_Service], port: int, own: str) -> Outcome:
@@ -138,6 +141,15 @@ class Router:
                     self._open = place, outside
                     return Opened(str(ipaddress.ip_address(host)), outside, by_router=True)
         return outcome
+
+
+def router_of(environment: Mapping[str, str]) -> Router:
+    """A router as the environment wishes it: WHIMBREL_ROUTER is the host:port to ask in place of everybody on this network; empty, nobody is."""
+    wished = environment.get("WHIMBREL_ROUTER")
+    if wished is None:
+        return Router()
+    host, _, port = wished.rpartition(":")
+    return Router((host, int(port))) if host and port.isdigit() else Router(silent=True)
 
 
 _Service = dict[str, UpnpAction]
