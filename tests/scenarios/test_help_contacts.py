@@ -110,7 +110,11 @@ def people(internet: Internet, tmp_path: Path) -> Iterator[People]:
         words=[*tls, "--public", public],
     ) as relay:
         homes = [
-            Home(tmp_path / name, {"WHIMBREL_AUTHORITY": str(authority)}, internet.start(place))
+            Home(
+                tmp_path / name,
+                {"WHIMBREL_AUTHORITY": str(authority), "WHIMBREL_ROUTER": "127.0.0.1:9"},
+                internet.start(place),
+            )
             for name, place in (("ada", internet.here), ("bo", internet.there))
         ]
         for home, name in zip(homes, ("Ada", "Bo"), strict=True):

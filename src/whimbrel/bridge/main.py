@@ -23,11 +23,13 @@ from whimbrel.wire.texts import Address, Invite, parse_address, parse_invite
 
 from .cuts import Cuts
 from .server import SEED, Bridge, BridgeInfo, Helping, path_of
-from .settings import MEBIBYTE, BridgeSettings, Limits
+from .settings import BridgeSettings, Limits
 
 DATA = "~/.whimbrel-bridge"
 TO_MAX = 64 * 1024
 """Bytes of what an app says on stdin."""
+MEGABYTE = 1_000_000
+"""As providers count."""
 TELL_EVERY = 1.0
 CONNECTIONS_EACH = 16
 """For each of the people who may be there at once, and as many for strangers: a home's router has not room for thousands."""
@@ -91,7 +93,7 @@ def settings_of(args: argparse.Namespace) -> BridgeSettings:
         if value is not None and value < 1:
             raise WrongUse(f"{name} {value}: give a number from 1")
     limits = Limits(
-        people=args.people, day_bytes=None if args.megabytes is None else args.megabytes * MEBIBYTE
+        people=args.people, day_bytes=None if args.megabytes is None else args.megabytes * MEGABYTE
     )
     if args.people is not None:
         limits = replace(limits, connections=min(limits.connections, CONNECTIONS_EACH * (args.people + 1)))

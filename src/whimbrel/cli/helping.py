@@ -63,7 +63,7 @@ class Help:
 
 
 def _megabytes(size: int) -> str:
-    return f"{size / 2**20:.1f}" if size else "0"
+    return f"{size / 10**6:.1f}" if size else "0"
 
 
 def _define(parser: argparse.ArgumentParser) -> None:

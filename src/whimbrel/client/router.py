@@ -82,7 +82,8 @@ class Router:
     """Keeps one port of this computer open, for as long as it is asked to again and again."""
 
     def __init__(self, target: tuple[str, int] | None = None, *, silent: bool = False) -> None:
-        """`target`: where to ask for a router, in place of everybody on this network. `silent`: nobody is asked."""
+        """`target`: where to ask for a router, in place of everybody on this network. `silent`: nobody is
+        asked, and this computer's own address is none."""
         self._target = target
         self._silent = silent
         self._open: tuple[str, int] | None = None
@@ -91,7 +92,7 @@ class Router:
     async def open(self, port: int) -> Outcome:
         """Let people in at this port, or go on doing so. Asked again now and then: what was opened is for an hour."""
         own = own_address()
-        if own is None:
+        if own is None or self._silent:
             return Why.NO_ROUTER
         if is_public(own):
             return Opened(own, port, by_router=False)
@@ -123,8 +124,6 @@ class Router:
     async def _found(self) -> list[str]:
         """Descriptions of routers, the one that was used last first."""
         last = [self._open[0]] if self._open is not None else []
-        if self._silent:
-            return []
         return list(dict.fromkeys([*last, *await _search(self._target)]))[:ROUTERS_MAX]
 
     async def _open_at(self, place: str, services: list[_Service], port: int, own: str) -> Outcome:
@@ -144,7 +143,7 @@ class Router:
 
 
 def router_of(environment: Mapping[str, str]) -> Router:
-    """A router as the environment wishes it: WHIMBREL_ROUTER is the host:port to ask in place of everybody on this network; empty, nobody is."""
+    """A router as the environment wishes it: WHIMBREL_ROUTER is the host:port to ask in place of everybody on this network; empty: there is none."""
     wished = environment.get("WHIMBREL_ROUTER")
     if wished is None:
         return Router()
