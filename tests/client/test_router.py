@@ -6,7 +6,9 @@ import pytest
 
 from support.igd import Igd
 from whimbrel.client import router as routers
-from whimbrel.client.router import NAMED, Opened, Router, Why, router_of
+from whimbrel.client import upnp
+from whimbrel.client.router import Opened, Router, Why, router_of
+from whimbrel.client.upnp import NAMED
 
 OWN, PORT = "192.168.1.20", 40123
 OTHERS = {
@@ -21,7 +23,7 @@ OTHERS = {
 @pytest.fixture(autouse=True)
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(routers, "own_address", lambda: OWN)
-    monkeypatch.setattr(routers, "SEARCH", 1)
+    monkeypatch.setattr(upnp, "SEARCH", 1)
 
 
 def router_for(igd: Igd) -> Router:
@@ -124,7 +126,7 @@ async def test_nobody_is_followed_elsewhere_and_long_answers_are_not_read() -> N
     ):
         assert await router_for(igd).open(PORT) is Why.REFUSED
         assert other.asked == []
-    async with Igd(padding=routers.ANSWER_MAX).running() as igd:
+    async with Igd(padding=upnp.ANSWER_MAX).running() as igd:
         assert await router_for(igd).open(PORT) is Why.REFUSED
 
 
