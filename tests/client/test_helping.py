@@ -329,6 +329,7 @@ async def test_who_is_blocked_is_refused_by_the_running_bridge_and_unblocked_let
     folder = at_home.ada.shell.home.path / "bridge"
     await ask(at_home.ada, "block", person="Bo")
     await until(lambda: names in Cuts(folder), 60)
+    assert () not in Cuts(folder), "nobody else is refused"
     await ask(at_home.ada, "unblock", person="Bo")
     await until(lambda: names not in Cuts(folder), 60)
 
