@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from pathlib import Path
+
 import pytest
 
 from support.igd import Igd
@@ -23,7 +26,7 @@ OTHERS = {
 @pytest.fixture(autouse=True)
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(routers, "own_address", lambda: OWN)
-    monkeypatch.setattr(upnp, "SEARCH", 1)
+    monkeypatch.setattr(upnp, "SEARCH", 0.3)
 
 
 def router_for(igd: Igd) -> Router:
@@ -130,12 +133,66 @@ async def test_nobody_is_followed_elsewhere_and_long_answers_are_not_read() -> N
         assert await router_for(igd).open(PORT) is Why.REFUSED
 
 
+@pytest.mark.parametrize("seed", range(40))
+async def test_no_answer_of_a_router_breaks_anything(seed: int) -> None:
+    """Bytes of what it says are changed, left out or said again, at a few places of each answer."""
+    chance = random.Random(seed)
+
+    def spoilt(text: str) -> str:
+        for _ in range(chance.randrange(1, 6)):
+            at, size = chance.randrange(len(text)), chance.randrange(1, 60)
+            text = (
+                text[:at]
+                + chance.choice(("", "<", "&x;", text[at : at + size] * 2, "9" * 30))
+                + text[at + size :]
+            )
+        return text
+
+    class Odd(Igd):
+        def description(self) -> str:
+            return spoilt(super().description()) if chance.random() < 0.5 else super().description()
+
+        def service(self) -> str:
+            return spoilt(super().service()) if chance.random() < 0.5 else super().service()
+
+        def act(self, action: str, given: dict[str, str]) -> dict[str, str] | int:
+            said = super().act(action, given)
+            if isinstance(said, int) or chance.random() < 0.5:
+                return said
+            return {name: spoilt(value + "x") for name, value in said.items() if chance.random() < 0.8}
+
+    async with Odd().running() as igd:
+        router = router_for(igd)
+        assert isinstance(await router.open(PORT), Opened | Why)
+        await router.close()
+
+
 async def test_without_a_router_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     async with Igd().running() as igd:
         gone = router_for(igd)
     assert await gone.open(PORT) is Why.NO_ROUTER
     monkeypatch.setattr(routers, "own_address", lambda: None)
     assert await gone.open(PORT) is Why.NO_ROUTER
+
+
+async def test_the_router_by_which_one_goes_out_is_asked_before_others_that_call_themselves_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "route").write_text(
+        "Iface\tDestination\tGateway\tFlags\nw\t0001A8C0\t00000000\t1\nw\t00000000\t0200007F\t3\n"
+    )
+    out = routers.gateway(tmp_path / "route")
+    assert out == "127.0.0.2"
+    assert routers.gateway(tmp_path / "nothing") is None
+    monkeypatch.setattr(routers, "gateway", lambda: out)
+    async with Igd(external="198.51.100.66").running() as liar, Igd().running("127.0.0.2") as true:
+
+        async def search(target: object) -> list[str]:
+            return [f"http://127.0.0.1:{liar.port}/root.xml", f"http://127.0.0.2:{true.port}/root.xml"]
+
+        monkeypatch.setattr(upnp, "search", search)
+        assert await Router().open(PORT) == Opened("203.0.113.7", 443, by_router=True)
+        assert liar.asked == []
 
 
 async def test_what_the_environment_wishes_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

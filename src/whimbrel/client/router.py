@@ -11,6 +11,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from whimbrel.client.network import FAR
@@ -73,7 +74,7 @@ class Router:
             try:
                 async with asyncio.timeout(ASK), upnp.asking(place) as services:
                     outcome = await self._open_at(place, services, port, own)
-            except upnp.RefusedByRouter:
+            except Exception:  # a device may send anything, and the library lets some of it through
                 outcome = Why.REFUSED
             if isinstance(outcome, Opened):
                 return outcome
@@ -82,28 +83,30 @@ class Router:
 
     async def close(self) -> None:
         """Nobody more. What cannot be said now ends by itself."""
-        from whimbrel.client import upnp  # a third of a second: not before it is needed
-
         opened, self._open = self._open, None
         if opened is None:
             return
+        from whimbrel.client import upnp
+
         place, outside = opened
         try:
             async with asyncio.timeout(ASK), upnp.asking(place) as services:
                 for service in services:
                     await upnp.call(service, "DeletePortMapping", upnp.mapping(outside))
-        except upnp.RefusedByRouter:
+        except Exception:  # a device may send anything, and the library lets some of it through
             pass
 
     async def _found(self) -> list[str]:
-        """Descriptions of routers, the one that was used last first."""
-        from whimbrel.client import upnp  # a third of a second: not before it is needed
+        """Descriptions of routers: the one that was used last, the one by which this computer goes out, and others that call themselves so."""
+        from whimbrel.client import upnp
 
         last = [self._open[0]] if self._open is not None else []
-        return list(dict.fromkeys([*last, *await upnp.search(self._target)]))[: upnp.ROUTERS_MAX]
+        found, out = await upnp.search(self._target), gateway()
+        found.sort(key=lambda place: upnp.host_of(place) != out)
+        return list(dict.fromkeys([*last, *found]))[: upnp.ROUTERS_MAX]
 
     async def _open_at(self, place: str, services: list[Service], port: int, own: str) -> Outcome:
-        from whimbrel.client import upnp  # a third of a second: not before it is needed
+        from whimbrel.client import upnp
 
         outcome: Outcome = Why.REFUSED
         for service in services:
@@ -139,6 +142,16 @@ def own_address() -> str | None:
             asking.connect((far, 9))
             return str(asking.getsockname()[0])
     except OSError:
+        return None
+
+
+def gateway(routes: Path = Path("/proc/net/route")) -> str | None:
+    """The address of the router by which this computer goes out; None where the system does not say so plainly."""
+    try:
+        rows = [line.split() for line in routes.read_text().splitlines()[1:]]
+        out = next(row[2] for row in rows if row[1] == "00000000" and row[2] != "00000000")
+        return str(ipaddress.IPv4Address(bytes.fromhex(out)[::-1]))  # as a little machine has it
+    except (OSError, ValueError, LookupError, StopIteration):
         return None
 
 

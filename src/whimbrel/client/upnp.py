@@ -49,8 +49,6 @@ logging.getLogger("async_upnp_client").setLevel(logging.CRITICAL)  # its warning
 
 Service = dict[str, UpnpAction]
 """What can be asked of one, by name."""
-RefusedByRouter = (UpnpError, TimeoutError, ValueError, KeyError, TypeError)
-"""What a router brings about that does not do as the standard says; the library lets some through."""
 
 
 async def search(target: tuple[str, int] | None) -> list[str]:
@@ -61,7 +59,7 @@ async def search(target: tuple[str, int] | None) -> list[str]:
         place, remote = headers.get("location"), headers.get("_remote_addr")
         if not isinstance(place, str) or not remote or len(found) >= ROUTERS_MAX:
             return
-        if is_private(str(remote[0])) and _host_of(place) == str(remote[0]):
+        if is_private(str(remote[0])) and host_of(place) == str(remote[0]):
             found[place] = None
 
     listeners = [
@@ -81,7 +79,7 @@ async def search(target: tuple[str, int] | None) -> list[str]:
     return list(found)
 
 
-def _host_of(url: str) -> str | None:
+def host_of(url: str) -> str | None:
     try:
         parts = urlsplit(url)
         return parts.hostname if parts.scheme == "http" else None
@@ -93,7 +91,7 @@ def _host_of(url: str) -> str | None:
 async def asking(place: str) -> AsyncIterator[list[Service]]:
     """The services of a router that let people in, with what can be asked of each. Raises UpnpError."""
     async with aiohttp.ClientSession() as session:
-        asker = _Asker(session, _host_of(place) or "")
+        asker = _Asker(session, host_of(place) or "")
         device = await UpnpFactory(asker, non_strict=True).async_create_device(place)
         yield _services(device)
 
@@ -154,7 +152,7 @@ class _Asker(UpnpRequester):
         self._host = host
 
     async def async_http_request(self, http_request: HttpRequest) -> HttpResponse:
-        if _host_of(http_request.url) != self._host or not is_private(self._host):
+        if host_of(http_request.url) != self._host or not is_private(self._host):
             raise UpnpCommunicationError("it leads elsewhere")
         try:
             async with self._session.request(
