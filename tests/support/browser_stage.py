@@ -69,6 +69,7 @@ class Home:
     settings: Item = field(default_factory=dict)
     found: list[Item] = field(default_factory=list)
     ways: list[Item] = field(default_factory=list)
+    helping: Item = field(default_factory=dict)
     pictures: dict[str, tuple[bytes, str]] = field(default_factory=dict)
     """Bytes and type of files, by their id."""
     refuses: dict[str, ServiceError] = field(default_factory=dict)
@@ -77,9 +78,36 @@ class Home:
     def __post_init__(self) -> None:
         self.status = status() | self.status
         self.settings = settings() | self.settings
+        self.helping = helping() | self.helping
 
 
 # -- items ---------------------------------------------------------------------------------------------
+
+
+def helping(**more: Any) -> Item:
+    base: Item = {
+        "on": False,
+        "state": "off",
+        "told_at": "",
+        "told": 0,
+        "port": 0,
+        "by_router": False,
+        "at": "",
+        "cert": "",
+        "megabytes": 1000,
+        "people": 20,
+        "there": 0,
+        "full": False,
+        "spent": False,
+        "away": False,
+        "today": 0,
+        "bytes_today": 0,
+        "most": 0,
+        "bytes_all": 0,
+        "since": None,
+        "trouble": "",
+    }
+    return base | more
 
 
 def status(**more: Any) -> Item:
@@ -394,6 +422,9 @@ class Stage:
     async def _ways(self) -> AsyncIterator[Item]:
         for item in self.home.ways:
             yield item
+
+    async def _help_status(self) -> AsyncIterator[Item]:
+        yield checked(shapes.HelpItem, self.home.helping)
 
     async def _settings(self) -> AsyncIterator[Item]:
         yield self.home.settings

@@ -30,6 +30,7 @@ from support.browser_stage import (
     file,
     finding,
     group,
+    helping,
     ident,
     look,
     member,
@@ -433,7 +434,9 @@ STATES: tuple[State, ...] = (
     State("group details", home, f"chat/{WALK}/-/group/{WALK}"),
     State("search", lambda: home(found=[one for one in talk() if "bench" in one["text"]]), f"chat/{BO}/-/search", lambda page: page.get_by_label("Search chats, people and messages").fill("bench")),
     State("settings", home, "-/settings"),
-    *(State(f"settings: {name}", home, f"-/settings/{name}") for name in ("look", "write", "notify", "privacy", "relay", "lock", "kept", "truth", "keys", "about")),
+    *(State(f"settings: {name}", home, f"-/settings/{name}") for name in ("look", "write", "notify", "privacy", "relay", "help", "lock", "kept", "truth", "keys", "about")),
+    State("settings: help, somebody is helped", lambda: home(helping=helping(on=True, state="open", told_at="203.0.113.7:443", told=31, port=40123, by_router=True, there=2, full=True, today=4, bytes_today=212_000_000, most=9, bytes_all=18_400_000_000, since="2026-10-02")), "-/settings/help"),
+    State("settings: help, no router opens a port", lambda: home(helping=helping(on=True, state="no-router", port=40123, since="2026-10-02")), "-/settings/help"),
     State("locked", lambda: home(status=status(locked=True, key_place="passphrase"))),
     # -- the way
     State("no way at all", ways(ways=[down()], waiting=2), f"chat/{BO}/-/network"),

@@ -42,6 +42,18 @@ Finding = Literal[
     "unclear",
     "clear",
 ]
+HelpState = Literal[
+    "off",
+    "no-app",
+    "elsewhere",
+    "no-relay",
+    "starting",
+    "no-router",
+    "refused",
+    "not-public",
+    "open",
+    "trouble",
+]
 
 
 class MediaItem(TypedDict):
@@ -494,6 +506,45 @@ class SettingsItem(TypedDict):
     lock_after: int
     """Seconds without a touch until the page locks; 0: never. Needs a passphrase."""
     list_width: int
+
+
+class HelpItem(TypedDict):
+    """The bridge in this app that helps contacts: how it stands and how many it helped, never whom."""
+
+    on: bool
+    state: HelpState
+    """*no-app*: it runs with the app alone; *elsewhere*: this is another network than the one for which it was switched on; *no-relay*: no relay
+    is known to which it could lead; *no-router*, *refused*: `port` must be let in by hand; *not-public*: nobody can come in from outside."""
+    told_at: str
+    """The host:port that contacts are told; empty while they are told none."""
+    told: int
+    """How many contacts are told it."""
+    port: int
+    """On this computer; 0 while it is not known."""
+    by_router: bool
+    """The router opened it."""
+    at: str
+    """Where people come in, as it was given by hand."""
+    cert: str
+    """The file of a certificate that was given; empty: the bridge makes one, and what contacts are told names its key."""
+    megabytes: int
+    """A day at most, in and out together."""
+    people: int
+    """At once at most."""
+    there: int
+    full: bool
+    spent: bool
+    """Nothing more is passed on today."""
+    away: bool
+    """It does not reach a relay itself."""
+    today: int
+    """People helped today; counted by what each was told, anew after a start, and never more than there were."""
+    bytes_today: int
+    most: int
+    """People on the day that had the most."""
+    bytes_all: int
+    since: str | None
+    trouble: str
 
 
 class KeptItem(TypedDict):

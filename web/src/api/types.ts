@@ -26,6 +26,8 @@ export type Looks = "plain" | "unnamed" | "frag" | "system";
 
 export type Finding = "names-removed" | "names-false" | "resolver-silent" | "resolvers-blocked" | "name-reset" | "name-dropped" | "slowed" | "address-blocked" | "handshakes-lost" | "frozen-by-volume" | "policed" | "programs-blocked" | "slow" | "bad-line" | "sign-in" | "relay-down" | "bridge-silent" | "unreached" | "offline" | "unclear" | "clear";
 
+export type HelpState = "off" | "no-app" | "elsewhere" | "no-relay" | "starting" | "no-router" | "refused" | "not-public" | "open" | "trouble";
+
 /** What is known of a picture or a recording before its file is here. */
 export interface MediaItem {
   width?: number;
@@ -453,6 +455,46 @@ export interface SettingsItem {
   /** Seconds without a touch until the page locks; 0: never. Needs a passphrase. */
   lock_after: number;
   list_width: number;
+}
+
+/** The bridge in this app that helps contacts: how it stands and how many it helped, never whom. */
+export interface HelpItem {
+  on: boolean;
+  /**
+   * *no-app*: it runs with the app alone; *elsewhere*: this is another network than the one for which it was switched on; *no-relay*: no relay
+   * is known to which it could lead; *no-router*, *refused*: `port` must be let in by hand; *not-public*: nobody can come in from outside.
+   */
+  state: HelpState;
+  /** The host:port that contacts are told; empty while they are told none. */
+  told_at: string;
+  /** How many contacts are told it. */
+  told: number;
+  /** On this computer; 0 while it is not known. */
+  port: number;
+  /** The router opened it. */
+  by_router: boolean;
+  /** Where people come in, as it was given by hand. */
+  at: string;
+  /** The file of a certificate that was given; empty: the bridge makes one, and what contacts are told names its key. */
+  cert: string;
+  /** A day at most, in and out together. */
+  megabytes: number;
+  /** At once at most. */
+  people: number;
+  there: number;
+  full: boolean;
+  /** Nothing more is passed on today. */
+  spent: boolean;
+  /** It does not reach a relay itself. */
+  away: boolean;
+  /** People helped today; counted by what each was told, anew after a start, and never more than there were. */
+  today: number;
+  bytes_today: number;
+  /** People on the day that had the most. */
+  most: number;
+  bytes_all: number;
+  since: string | null;
+  trouble: string;
 }
 
 /** One kind of thing that is on this computer. It stays until it is deleted; messages with a time go by themselves. */
@@ -899,6 +941,16 @@ export interface Methods {
   ways_whose: {
     params: { text: string };
     item: GivenTo;
+  };
+  /** How the bridge in this app stands, and how many it helped. */
+  help_status: {
+    params: Record<string, never>;
+    item: HelpItem;
+  };
+  /** Help contacts from this network, or do so no more; and what it may cost. What is not given stays. */
+  set_help: {
+    params: { on?: boolean | null; megabytes?: number | null; people?: number | null; port?: number | null; at?: string | null; cert?: string | null; key?: string | null };
+    item: HelpItem;
   };
 }
 
