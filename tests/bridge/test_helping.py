@@ -71,6 +71,37 @@ async def test_nobody_new_is_let_in_while_it_is_full_and_who_is_there_goes_on(
     assert next(one for one in events if one["event"] == "full").keys() == {"at", "event", "people"}
 
 
+async def test_one_path_does_not_take_all_places(relay: Relay, tmp_path: Path) -> None:
+    """Each of 127.0.0.x is another network to the bridge."""
+    own = settings(tmp_path, relay, people=4, networks_each=2)
+    async with bridging(own) as (bridge, info):
+        path = parse_address(handed_on(info.addresses[0], BO)).routes[0].path
+        other = parse_address(handed_on(info.addresses[0], CLEO)).routes[0].path
+
+        async def greeted(path: str, last: int) -> bytes:
+            reader, writer = await asyncio.open_connection(
+                "127.0.0.1", bridge.port, local_addr=(f"127.0.0.{last}", 0)
+            )
+            opened.append(writer)
+            writer.write(
+                f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+            )
+            return (await reader.readline())[:12]
+
+        opened: list[asyncio.StreamWriter] = []
+        try:
+            assert await greeted(path, 2) == b"HTTP/1.1 101"
+            assert await greeted(path, 3) == b"HTTP/1.1 101"
+            assert await greeted(path, 4) == b"HTTP/1.1 503"
+            assert await greeted(path, 3) == b"HTTP/1.1 101", "who is there already"
+            assert await greeted(other, 4) == b"HTTP/1.1 101"
+            assert not bridge.helping().full
+        finally:
+            for writer in opened:
+                writer.close()
+
+
 async def test_when_the_day_is_spent_sessions_end_and_the_site_stays(relay: Relay, tmp_path: Path) -> None:
     log = io.StringIO()
     async with bridging(settings(tmp_path, relay, day_bytes=64 * 1024)) as (bridge, info):

@@ -31,6 +31,8 @@ TO_MAX = 64 * 1024
 MEGABYTE = 1_000_000
 """As providers count."""
 TELL_EVERY = 1.0
+NETWORKS_EACH = 3
+"""A contact has one path: at home, on the way, and what is not cut off yet of before."""
 CONNECTIONS_EACH = 16
 """For each of the people who may be there at once, and as many for strangers: a home's router has not room for thousands."""
 
@@ -96,7 +98,14 @@ def settings_of(args: argparse.Namespace) -> BridgeSettings:
         people=args.people, day_bytes=None if args.megabytes is None else args.megabytes * MEGABYTE
     )
     if args.people is not None:
-        limits = replace(limits, connections=min(limits.connections, CONNECTIONS_EACH * (args.people + 1)))
+        connections = min(limits.connections, CONNECTIONS_EACH * (args.people + 1))
+        limits = replace(
+            limits,
+            connections=connections,
+            client_connections=min(limits.client_connections, max(CONNECTIONS_EACH, connections // 4)),
+        )
+    if args.for_app:
+        limits = replace(limits, networks_each=NETWORKS_EACH)
     return BridgeSettings(
         data=Path(args.data).expanduser(),
         to=(*args.to, *(_told_on_stdin() if args.for_app else ())),

@@ -278,9 +278,16 @@ class Bridge:
     def _is_full(self) -> bool:
         return self.limits.people is not None and len(self._people) >= self.limits.people
 
+    def _is_spread(self, names: Names) -> bool:
+        """Whether a path that was handed on is used from as many networks as it may."""
+        most = self.limits.networks_each
+        return most is not None and names != () and sum(there == names for there, _ in self._people) >= most
+
     def _let_in(self, person: Person) -> bool:
         """Somebody is there, once more. False: no more people are taken, or nothing more today. Who is there already is not in the way of themselves."""
         if self.day.spent:
+            return False
+        if person not in self._people and self._is_spread(person[0]):
             return False
         if person not in self._people and self._is_full():
             if not self._full:

@@ -47,6 +47,8 @@ class Limits:
     """A side whose waiting bytes have not gone down by then is cut off."""
     people: int | None = None
     """Who may be there at once: paths, each from so many networks as it is used from. None: as many as come."""
+    networks_each: int | None = None
+    """From how many networks at once one path that was handed on is used at most: one contact, or whoever has their path, does not take all places."""
     day_bytes: int | None = None
     """Bytes a day, of those that come in and those that go out together. Then sessions end and nothing more is taken until tomorrow."""
     keep_every: int = 10
