@@ -15,7 +15,7 @@ ADA, BO = "Ada", "Bo"
 PEOPLE: Final = (ADA, BO)
 RELAY: Final = world.RELAY.addresses
 RELAY_NAME: Final = next(iter(world.RELAY.names))
-BRIDGES: Final = tuple((next(iter(host.names)), host.addresses[0]) for host in world.BRIDGES[:2])
+BRIDGES: Final = tuple((next(iter(host.names)), host.addresses[0]) for host in world.BRIDGES)
 RESOLVERS: Final = tuple((name, addresses[0]) for name, addresses in world.RESOLVERS.names.items())
 PORT: Final = 443
 

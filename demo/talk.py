@@ -15,6 +15,8 @@ from demo.people import Item, Person, Refused
 
 EVERY: Final = 1.0
 """Seconds between two messages of one person."""
+PAUSE: Final = 12
+"""Who sees so many of their own messages on the way waits with the next one, as people do."""
 
 
 @dataclass(slots=True)
@@ -102,6 +104,8 @@ class Talk:
             await self._going.wait()
             at = max(at + EVERY, loop.time())
             await asyncio.sleep(at - loop.time())
+            if not self.on or self.counts[person.name].waits >= PAUSE:
+                continue
             text = f"{self._said + 1}. {self._lines[self._said % len(self._lines)]}"
             self._said += 1
             self.counts[person.name].said.add(text)

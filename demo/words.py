@@ -129,7 +129,7 @@ _EN: Final = Words(
         ),
         "everything": SwitchWords(
             "Everything at once",
-            "All of the above together.",
+            "All of the above together. Bridges alone are left, each for a few small letters in a minute: messages come in bursts, and late.",
             "Filters differ from provider to provider; the worst has all of this.",
         ),
     },
@@ -254,7 +254,7 @@ _RU: Final = Words(
         ),
         "everything": SwitchWords(
             "Всё сразу",
-            "Всё, что выше, вместе.",
+            "Всё, что выше, вместе. Остаются одни мосты, на каждый несколько малых писем в минуту: сообщения приходят пачками и поздно.",
             "Фильтры у провайдеров разные; у худшего есть всё это.",
         ),
     },

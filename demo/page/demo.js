@@ -8,7 +8,8 @@ const el = (id) => document.getElementById(id);
 
 let known;
 let state;
-const edges = new Map(); // "Ada 203.0.113.10" → the parts of the line
+let underWay = 0; // what was pressed and not answered yet: until then a switch stands as it was pressed
+const edges = new Map(); // "Ada 203.0.113.10" → the line on the map
 const flashes = new Map(); // the same → when its colour goes
 const labels = new Map(); // address → what it is called
 
@@ -30,9 +31,13 @@ async function ask(path, body) {
 }
 
 async function act(path, body) {
+  underWay += 1;
   try {
-    show(await (await ask(path, body)).json());
+    const answer = await (await ask(path, body)).json();
+    underWay -= 1;
+    show(answer);
   } catch {
+    underWay -= 1;
     notice("gone");
   }
 }
@@ -126,54 +131,48 @@ function draw() {
   const places = [
     ...known.bridges.map((one, at) => ({ address: one.address, title: `${say("bridge")} ${at + 1}`, name: one.name })),
     ...known.relay.addresses.map((address, at) => ({ address, title: say("relay_by", { number: at + 1 }), name: known.relay.name })),
-    ...known.resolvers.map((one, at) => ({ address: one.address, title: `${say("resolver")} ${at + 1}`, name: one.name, resolver: true })),
   ];
-  // Bridges stand above, the relay between, resolvers below.
-  const [top, step, height] = [36, 77, 52];
-  const y = (at) => top + at * step;
-  const [left, right, middle] = [48, 592, 320];
-  const walls = [150, 490];
+  const [height, step, middle, half] = [58, 72, 320, 104];
+  const y = (at) => 36 + at * step;
+  const heart = y((places.length - 1) / 2);
+  const [ends, walls] = [[40, 600], [136, 504]];
   known.people.forEach((person, side) => {
-    const from = side ? right : left;
-    const wall = walls[side];
+    const out = side ? -1 : 1;
     places.forEach((place, at) => {
-      const near = 230 + step * 0 - 5 + (at - 2.5) * 22;
-      const end = side ? middle + 96 : middle - 96;
-      const d = `M ${from + (side ? -34 : 34)} 225 C ${wall} 225, ${wall} ${near}, ${wall} ${near} S ${(wall + end) / 2} ${y(at)}, ${end} ${y(at)}`;
-      const line = part("path", { d, class: `edge ${SIDES[side]}`, id: `edge-${side}-${at}` });
+      const gap = heart + (at - (places.length - 1) / 2) * 26;
+      const [start, wall, end] = [ends[side] + 34 * out, walls[side], middle - half * out];
+      const before = `M ${start} ${heart} C ${start + 34 * out} ${heart}, ${wall - 34 * out} ${gap}, ${wall} ${gap}`;
+      const behind = `C ${wall + 40 * out} ${gap}, ${end - 40 * out} ${y(at)}, ${end} ${y(at)}`;
+      const line = part("path", { d: `${before} ${behind}`, class: `edge ${SIDES[side]}`, id: `edge-${side}-${at}` });
       line.dataset.person = person.name;
       line.dataset.address = place.address;
-      edges.set(`${person.name} ${place.address}`, { line, side });
+      edges.set(`${person.name} ${place.address}`, line);
     });
-    part("rect", { x: wall - 9, y: 130, width: 18, height: 190, rx: 4, class: "wall", id: `wall-${side}` });
-    part("text", { x: wall, y: 340, class: "small" }, say("border", { name: person.name }));
-    part("circle", { cx: from, cy: 225, r: 32, class: "box" });
-    part("text", { x: from, y: 230 }, person.name);
-  });
-  // What leads from a bridge to the relay lies beyond both borders.
-  known.bridges.forEach((bridge, at) => {
-    const bow = middle + 96 + 14;
-    part("path", { d: `M ${middle + 96} ${y(at) + 12} C ${bow} ${y(at) + 20}, ${bow} ${y(2) - 20}, ${middle + 96} ${y(2) - 12}`, class: "edge beyond", id: `beyond-${at}` });
+    part("rect", { x: walls[side] - 8, y: heart - 84, width: 16, height: 168, rx: 4, class: "wall", id: `wall-${side}` });
+    part("text", { x: walls[side], y: heart + 104, class: "small" }, say("border", { name: person.name }));
+    part("circle", { cx: ends[side], cy: heart, r: 33, class: "box" });
+    part("text", { x: ends[side], y: heart + 5 }, person.name);
   });
   places.forEach((place, at) => {
     labels.set(place.address, place.title);
-    const box = part("rect", { x: middle - 96, y: y(at) - height / 2, width: 192, height, rx: 9, class: "box" });
+    const box = part("rect", { x: middle - half, y: y(at) - height / 2, width: 2 * half, height, rx: 10, class: "box" });
     box.dataset.place = place.address;
-    part("text", { x: middle, y: y(at) - 8 }, place.title);
-    part("text", { x: middle, y: y(at) + 6, class: "small" }, place.name);
-    part("text", { x: middle, y: y(at) + 19, class: "small" }, place.address);
+    part("text", { x: middle, y: y(at) - 9 }, place.title);
+    part("text", { x: middle, y: y(at) + 7, class: "small" }, place.name);
+    part("text", { x: middle, y: y(at) + 21, class: "small" }, place.address);
   });
+  for (const one of known.resolvers) labels.set(one.address, `${say("resolver")} ${one.name}`);
 }
 
 // -- what moves ----------------------------------------------------------------------------------------------
 
 function show(now) {
   state = now;
-  el("talk").checked = now.talk;
+  if (!underWay) el("talk").checked = now.talk;
   for (const one of known.switches) {
     const on = now.on.includes(one.key);
     el(`switch-${one.key}`).classList.toggle("on", on);
-    el(`switch-${one.key}`).querySelector("input").checked = on;
+    if (!underWay) el(`switch-${one.key}`).querySelector("input").checked = on;
   }
   for (const side of [0, 1]) el(`wall-${side}`).classList.toggle("closed", now.on.length > 0);
   for (const key of ["written", "arrived", "waits", "lost", "doubled"])
@@ -183,7 +182,7 @@ function show(now) {
   const lit = new Set();
   known.people.forEach(({ name }, side) => {
     const person = now.people[name];
-    for (const [key, { line }] of edges) {
+    for (const line of edges.values()) {
       if (line.dataset.person !== name) continue;
       const here = line.dataset.address === person.to;
       line.classList.toggle("lit", here);
@@ -218,13 +217,13 @@ function happened(event) {
 }
 
 function flash(key, kind) {
-  const edge = edges.get(key);
-  if (!edge) return;
-  edge.line.classList.remove("try", "bad");
+  const line = edges.get(key);
+  if (!line) return;
+  line.classList.remove("try", "bad");
   if (!kind) return;
-  edge.line.classList.add(kind);
+  line.classList.add(kind);
   clearTimeout(flashes.get(key));
-  flashes.set(key, setTimeout(() => edge.line.classList.remove(kind), FLASH_MS));
+  flashes.set(key, setTimeout(() => line.classList.remove(kind), FLASH_MS));
 }
 
 function tell(text, kind) {
