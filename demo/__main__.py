@@ -16,12 +16,15 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+from demo import plain
 from demo.border import Border
 from demo.censor import Censor
 from demo.guardian import Guardian
+from demo.plain import Plain
 from demo.server import Server
 from demo.stage import CannotBuild, Programs, make_secrets, servers, two_people
 from demo.talk import Talk
+from demo.wire import ThroughCensor
 from demo.words import WORDS, language_of_system
 
 PREFIX: Final = "whimbrel-demo-"
@@ -49,15 +52,16 @@ async def _play(folder: Path, guardian: Guardian, open_browser: bool) -> None:
             censor = Censor(Border(Random()), secrets_of, beyond.places, server.saw)
             listening = _listen()
             tasks.create_task(censor.serve(listening))
-            people = await two_people(
-                folder, programs, beyond, listening.getsockname()[1], secrets_of, server.origin
-            )
+            port = listening.getsockname()[1]
+            people = await two_people(folder, programs, beyond, port, secrets_of, server.origin)
             pages = {person.name: (await person.one("page"))["url"].partition("/?")[0] for person in people}
+            ordinary = Plain(ThroughCensor(port, secrets_of[plain.NAME]), beyond.authority, server.changed)
             talk = Talk(people, WORDS[language_of_system()].lines, server.changed)
             talk.set(True)
-            server.show(people, pages, censor, talk)
+            server.show(people, pages, censor, talk, ordinary)
             tasks.create_task(server.serve())
             tasks.create_task(talk.run())
+            tasks.create_task(ordinary.run())
             _say(server.url, open_browser)
             await asyncio.get_running_loop().create_future()
     finally:

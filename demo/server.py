@@ -24,6 +24,7 @@ from aiohttp import web
 from demo import place
 from demo.censor import Censor, Seen
 from demo.people import Person
+from demo.plain import Plain
 from demo.switches import SWITCHES
 from demo.talk import Talk
 from demo.words import WORDS, language_of
@@ -60,14 +61,24 @@ class Server:
         self._news = asyncio.Event()
         self._over = asyncio.Event()
 
-    def show(self, people: tuple[Person, Person], pages: dict[str, str], censor: Censor, talk: Talk) -> None:
+    def show(
+        self,
+        people: tuple[Person, Person],
+        pages: dict[str, str],
+        censor: Censor,
+        talk: Talk,
+        ordinary: Plain,
+    ) -> None:
         """What the page shows from now on. `pages`: the origin of each one's page."""
         self._people = {person.name: person for person in people}
         self._pages = pages
         self._censor = censor
         self._talk = talk
+        self._ordinary = ordinary
 
     def saw(self, seen: Seen) -> None:
+        if seen.person not in place.PEOPLE:
+            return
         self._count += 1
         self._events.append((self._count, asdict(seen)))
         self._news.set()
@@ -185,6 +196,7 @@ class Server:
             self._censor.switch(told["key"], told["on"] is True)
         except KeyError:
             raise web.HTTPBadRequest from None
+        self._ordinary.look_again()
         return self._done()
 
     async def _cut(self, request: web.Request) -> web.StreamResponse:
@@ -234,6 +246,7 @@ class Server:
             "lost": sum(count.lost for count in counts),
             "doubled": sum(count.doubled for count in counts),
             "people": {name: self._of(name) for name in place.PEOPLE},
+            "ordinary": {"outcome": self._ordinary.last, "took": round(self._ordinary.took, 1)},
         }
 
     def _of(self, name: str) -> dict[str, Any]:

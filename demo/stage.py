@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from demo import place
+from demo import place, plain
 from demo.guardian import Guardian
 from demo.people import Person
 from lab import services
@@ -222,8 +222,8 @@ async def _resolvers(issued: Certificate) -> AsyncIterator[int]:
 
 
 def make_secrets() -> dict[str, str]:
-    """What each person's app says to the censor."""
-    return {name: secrets.token_urlsafe(32) for name in place.PEOPLE}
+    """What each one says to the censor."""
+    return {name: secrets.token_urlsafe(32) for name in (*place.PEOPLE, plain.NAME)}
 
 
 async def two_people(

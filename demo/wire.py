@@ -33,7 +33,7 @@ class ThroughCensor:
     async def open(self, address: str, port: int, *, sparing: bool = False) -> TcpStream:
         """A connection to an address of the demo's world. What `sparing` saves are packets, which nobody counts here."""
         try:
-            reader, writer = await self._ask(f"open {address} {port}")
+            reader, writer = await self.connection(address, port)
         except OSError as error:
             raise of_os(Stage.CONNECT, error) from None
         try:
@@ -48,7 +48,12 @@ class ThroughCensor:
         writer.transport.set_write_buffer_limits(UNSENT_MAX)
         return TcpStream(reader, writer, peer=address)
 
+    async def connection(self, address: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """One that is asked for; the line that says that it is up comes from its reader. Raises OSError."""
+        return await self._ask(f"open {address} {port}")
+
     async def look_up(self, name: str) -> list[str]:
+        """Raises OSError, also for a name that there is not."""
         reader, writer = await self._ask(f"name {name}")
         try:
             found: list[str] = json.loads(await reader.readline() or b"[]")

@@ -4,6 +4,8 @@ const SVG = "http://www.w3.org/2000/svg";
 const FLASH_MS = 900;
 const EVENTS_SHOWN = 60;
 const SIDES = ["first", "second"];
+// What came of an ordinary program's try, where the catalogue has another word for it.
+const OUTCOMES = { silent: "silent-here", reset: "torn" };
 const el = (id) => document.getElementById(id);
 
 let known;
@@ -81,6 +83,7 @@ function build() {
     void open(person, frame);
     el("ways").append(element("li"));
   });
+  el("ways").append(element("li", { class: "ordinary" }));
   for (const one of known.switches) el("switches").append(card(one));
   el("talk").addEventListener("change", () => void act("/api/talk", { on: el("talk").checked }));
   el("cut").addEventListener("click", () => void act("/api/cut", {}));
@@ -199,6 +202,13 @@ function show(now) {
       ? [say("goes_by", { name, place: labels.get(person.to) ?? "?" }), ...looks].join(", ")
       : say("goes_nowhere", { name });
   });
+  const ordinary = el("ways").children[known.people.length];
+  const { outcome, took } = now.ordinary;
+  ordinary.dataset.outcome = outcome ?? "";
+  ordinary.dataset.took = took;
+  ordinary.hidden = !outcome;
+  const came = say(OUTCOMES[outcome] ?? outcome ?? "", { took: took.toFixed(1) });
+  ordinary.textContent = say("ordinary", { outcome: came });
   for (const box of el("map").querySelectorAll("[data-place]")) box.classList.toggle("lit", lit.has(box.dataset.place));
 }
 

@@ -104,6 +104,11 @@ class Visitor:
         line = self.page.locator("#ways li").nth(side)
         return line.get_attribute("data-way") or "", line.get_attribute("data-to") or ""
 
+    def ordinary(self) -> tuple[str, float]:
+        """What came of the ordinary program's last try, and in how many seconds."""
+        line = self.page.locator("#ways li.ordinary")
+        return line.get_attribute("data-outcome") or "", float(line.get_attribute("data-took") or 0)
+
     def lit(self, name: str) -> list[str]:
         lit = self.page.locator(f'#map .edge.lit[data-person="{name}"]')
         return [one.get_attribute("data-address") or "" for one in lit.all()]
