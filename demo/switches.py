@@ -26,6 +26,7 @@ class Switch:
 
 EVERYTHING: Final = "everything"
 SWITCHES: Final = (
+    Switch(EVERYTHING, "S16", "LC:2024-xue-tspu", "https://ensa.fi/papers/tspu-imc22.pdf"),
     Switch("names", "S1", "xakep.ru/2026/02/12/nsdi", "https://xakep.ru/2026/02/12/nsdi/"),
     Switch("forged", "S3b", "bbs#80", "https://github.com/net4people/bbs/issues/80"),
     Switch("resolvers", "S2", "bbs#81", "https://github.com/net4people/bbs/issues/81"),
@@ -39,6 +40,5 @@ SWITCHES: Final = (
     Switch("addresses", "S13", "LC:2020-alice", "https://gfw.report/publications/imc20/en/"),
     Switch("curtain", "S14b", "bbs#490", "https://github.com/net4people/bbs/issues/490"),
     Switch("policing", "S15", "bbs#546", "https://github.com/net4people/bbs/issues/546"),
-    Switch(EVERYTHING, "S16", "LC:2024-xue-tspu", "https://ensa.fi/papers/tspu-imc22.pdf"),
 )
 BY_KEY: Final = {switch.key: switch for switch in SWITCHES}

@@ -174,7 +174,7 @@ function show(now) {
   if (!underWay) el("talk").checked = now.talk;
   for (const one of known.switches) {
     const on = now.on.includes(one.key);
-    el(`switch-${one.key}`).classList.toggle("on", on);
+    el(`switch-${one.key}`).classList.toggle("on", on || now.on.includes("everything"));
     if (!underWay) el(`switch-${one.key}`).querySelector("input").checked = on;
   }
   for (const side of [0, 1]) el(`wall-${side}`).classList.toggle("closed", now.on.length > 0);

@@ -1,0 +1,92 @@
+"""The demo begins and ends: on loopback alone, with nothing left, also when it is killed."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from support.demo import Demo
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(sys.platform != "linux", reason="what runs and listens is read in /proc"),
+]
+
+LOOPBACK = "0100007F"
+LISTENS = "0A"
+
+
+def programs_of(demo: Demo) -> dict[int, str]:
+    """Everything that runs for this demo: its folder stands in the environment of each."""
+    mark = str(demo.temporary).encode()
+    found = {}
+    for place in Path("/proc").iterdir():
+        if place.name.isdecimal():
+            try:
+                if mark in (place / "environ").read_bytes():
+                    found[int(place.name)] = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+    return found
+
+
+def sockets_of(process: int) -> Iterator[str]:
+    for file in Path(f"/proc/{process}/fd").iterdir():
+        try:
+            target = os.readlink(file)
+        except OSError:
+            continue
+        if found := re.fullmatch(r"socket:\[(\d+)\]", target):
+            yield found[1]
+
+
+def until(holds: Callable[[], bool], otherwise: str) -> None:
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end, otherwise
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    demo = Demo(tmp_path)
+    yield demo
+    if demo.process.poll() is None:
+        demo.end(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left(demo: Demo, sign: signal.Signals) -> None:
+    running = programs_of(demo)
+    assert len(running) >= 8, "itself, its guardian, a relay, three bridges, two apps"
+    folder = demo.folder
+    assert folder.stat().st_mode & 0o077 == 0, "nobody else reads in it"
+    assert demo.end(sign) == (-9 if sign is signal.SIGKILL else 0)
+    assert "Traceback" not in demo.errors()
+    until(lambda: not programs_of(demo), "something still runs")
+    until(lambda: not folder.exists(), "its folder is still there")
+
+
+def test_it_listens_and_is_connected_on_loopback_alone(demo: Demo) -> None:
+    time.sleep(2)
+    theirs = {socket for process in programs_of(demo) for socket in sockets_of(process)}
+    listening = 0
+    for table in ("tcp", "udp"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            _, here, there, state, *rest = line.split()
+            if rest[5] in theirs:
+                assert here.startswith(LOOPBACK), line
+                assert state == LISTENS or there.startswith(LOOPBACK), line
+                listening += state == LISTENS
+    assert listening >= 9, "page, censor, resolvers, relay, three bridges, two apps"
+    for table in filter(lambda name: Path(f"/proc/net/{name}").exists(), ("tcp6", "udp6")):
+        assert not any(
+            line.split()[9] in theirs for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+        )
