@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import shutil
 import signal
 import socket
@@ -20,12 +21,15 @@ from demo import plain
 from demo.border import Border
 from demo.censor import Censor
 from demo.guardian import Guardian
+from demo.people import AppGone
 from demo.plain import Plain
 from demo.server import Server
 from demo.stage import CannotBuild, Programs, make_secrets, servers, two_people
 from demo.talk import Talk
 from demo.wire import ThroughCensor
 from demo.words import WORDS, language_of_system
+from whimbrel.app.answers import the_only
+from whimbrel.cli.app import may_open_a_browser
 
 PREFIX: Final = "whimbrel-demo-"
 
@@ -78,10 +82,11 @@ def _listen() -> socket.socket:
 
 
 def _say(url: str, open_browser: bool) -> None:
-    print("The demo runs. " + ("Your browser opens it; if not:" if open_browser else "Open it here:"))
+    shows = open_browser and may_open_a_browser(sys.platform, dict(os.environ))
+    print("The demo runs. " + ("Your browser opens it; if not:" if shows else "Open it here:"))
     print(f"    {url}")
     print("Ctrl-C ends it and leaves nothing.", flush=True)
-    if open_browser:
+    if shows:
         threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
 
@@ -99,7 +104,9 @@ def main() -> int:
         try:
             asyncio.run(run(folder, guardian, not args.no_browser))
         except* CannotBuild as errors:
-            failed.extend(str(error) for error in errors.exceptions)
+            failed.append(str(the_only(errors)))
+        except* AppGone:
+            failed.append("One of the two apps has ended, and so does the demo.")
         if failed:
             print(*failed, sep="\n", file=sys.stderr)
     return 1 if failed else 0

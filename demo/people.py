@@ -15,6 +15,10 @@ Item = dict[str, Any]
 LINE_MAX: Final = 16 * 1024 * 1024
 
 
+class AppGone(Exception):
+    """The app has ended."""
+
+
 class Refused(Exception):
     """The app answered with an error."""
 
@@ -25,9 +29,11 @@ class Person:
     def __init__(self, name: str, home: Path) -> None:
         self.name = name
         self.home = home
+        self.chat = ""
+        """The id of the chat with the other one, once there is one: names may be changed by a visitor."""
 
     async def ask(self, method: str, **parameters: Any) -> list[Item]:
-        """A call of the app; what it answers. Raises Refused for its errors, OSError when it is gone."""
+        """A call of the app; what it answers. Raises Refused for its errors, AppGone when it has ended."""
         async with aclosing(self.items(method, **parameters)) as items:
             return [item async for item in items]
 
@@ -37,8 +43,11 @@ class Person:
 
     async def items(self, method: str, **parameters: Any) -> AsyncGenerator[Item, None]:
         """The same, one by one as they come: `follow` has no end."""
-        with socket_path(self.home) as path:
-            reader, writer = await asyncio.open_unix_connection(path, limit=LINE_MAX)
+        try:
+            with socket_path(self.home) as path:
+                reader, writer = await asyncio.open_unix_connection(path, limit=LINE_MAX)
+        except OSError:
+            raise AppGone from None
         try:
             writer.write(json.dumps({"method": method, "params": parameters}).encode() + b"\n")
             while line := await reader.readline():
@@ -48,6 +57,6 @@ class Person:
                 if "item" not in answer:
                     return
                 yield answer["item"]
-            raise ConnectionResetError("the app has ended")
+            raise AppGone
         finally:
             writer.close()

@@ -157,6 +157,7 @@ class Server:
         """What does not change: people, places, switches, words."""
         language = language_of(request.headers.get("Accept-Language", ""))
         words = WORDS[language]
+        self._talk.lines = words.lines
         return web.json_response(
             {
                 "language": language,
@@ -185,10 +186,7 @@ class Server:
         if who not in self._people:
             raise web.HTTPBadRequest
         person = self._people[who]
-        [chat] = [
-            one for one in await person.ask("chats") if one["name"] in place.PEOPLE and one["name"] != who
-        ]
-        return web.json_response({"url": (await person.one("page"))["url"], "chat": chat["id"]})
+        return web.json_response({"url": (await person.one("page"))["url"], "chat": person.chat})
 
     async def _switch(self, request: web.Request) -> web.StreamResponse:
         told = await _told(request)
@@ -239,8 +237,8 @@ class Server:
         return {
             "on": sorted(self._censor.border.on),
             "talk": talk.on,
-            "written": sum(len(count.written) for count in counts),
-            "arrived": sum(len(count.arrived) for count in counts),
+            "written": sum(count.written for count in counts),
+            "arrived": sum(count.arrived for count in counts),
             "waits": sum(count.waits for count in counts),
             "oldest": round(now - min(waiting), 1) if waiting else 0,
             "lost": sum(count.lost for count in counts),

@@ -248,6 +248,8 @@ async def two_people(
         await programs.start(f"app-{name}", sys.executable, "-m", "demo.app", told=told)
         person = Person(name, home)
         await person.ask("init", name=name, relay=beyond.address)
+        # Two pages that chime and tell what came every second are more than anybody wants to hear.
+        await person.ask("set_settings", sounds=False, notify="off")
         return person
 
     ada, bo = await asyncio.gather(*(one(name) for name in place.PEOPLE))
@@ -262,4 +264,6 @@ async def _settled(person: Person) -> None:
     """Until somebody has a friend, and nothing waits to be sent."""
     async for _ in person.items("follow"):
         if await person.ask("contacts") and not (await person.one("status"))["waiting"]:
+            [friend] = [name for name in place.PEOPLE if name != person.name]
+            [person.chat] = [one["id"] for one in await person.ask("chats") if one["name"] == friend]
             return

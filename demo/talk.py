@@ -23,45 +23,54 @@ PAUSE: Final = 12
 class Count:
     """One direction: what one wrote, and what of it the other's app has shown."""
 
-    written: dict[str, float] = field(default_factory=dict)
-    """By id, in the order of writing: when."""
-    arrived: dict[str, float] = field(default_factory=dict)
     said: set[str] = field(default_factory=set)
     """Texts of ours, each of which was sent once."""
+    written: int = 0
+    arrived: int = 0
     doubled: int = 0
-    slowest: float = 0.0
+    _waiting: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """What did not arrive yet, in the order of writing: the how manieth it is, and since when."""
+    _numbers: dict[str, int] = field(default_factory=dict)
+    _shown: set[str] = field(default_factory=set)
     _heard: set[str] = field(default_factory=set)
+    _newest: int = 0
+    """The last one of those that arrived."""
 
     def wrote(self, id: str, now: float) -> None:
-        self.written.setdefault(id, now)
-
-    def came(self, id: str, text: str, now: float) -> None:
-        """The other's app shows a message; it may be one that it showed before."""
-        if id in self.arrived:
+        """The writer's app shows a message; it may be one that it showed before."""
+        if id in self._numbers:
             return
-        self.arrived[id] = now
-        if id in self.written:
-            self.slowest = max(self.slowest, now - self.written[id])
+        self.written += 1
+        self._numbers[id] = self.written
+        if id in self._shown:  # the other's app was quicker
+            self._newest = max(self._newest, self.written)
+        else:
+            self._waiting[id] = (self.written, now)
+
+    def came(self, id: str, text: str) -> None:
+        """The other's app shows a message; it may be one that it showed before."""
+        if id in self._shown:
+            return
+        self._shown.add(id)
+        self.arrived += 1
+        self._waiting.pop(id, None)
+        self._newest = max(self._newest, self._numbers.get(id, 0))
         if text in self.said:
             self.doubled += text in self._heard
             self._heard.add(text)
 
     @property
     def lost(self) -> int:
-        """Messages that did not come although a later one of the same writer did: those before it cannot come any more."""
-        on_the_way = 0
-        for id in reversed(self.written):
-            if id in self.arrived:
-                break
-            on_the_way += 1
-        return len(self.written) - on_the_way - sum(id in self.arrived for id in self.written)
+        """Messages that did not come although a later one of the same writer did: order is kept, so they cannot come any more."""
+        return sum(number < self._newest for number, _ in self._waiting.values())
 
     @property
     def waits(self) -> int:
-        return sum(id not in self.arrived for id in self.written)
+        return len(self._waiting)
 
     def oldest_waiting(self) -> float | None:
-        return next((at for id, at in self.written.items() if id not in self.arrived), None)
+        """Since when the first one waits."""
+        return next((since for _, since in self._waiting.values()), None)
 
 
 class Talk:
@@ -75,7 +84,7 @@ class Talk:
         """By who writes."""
         self.statuses: dict[str, Item] = {}
         """What each app said last of its ways."""
-        self._lines = lines
+        self.lines = lines
         self._on_change = on_change
         self._going = asyncio.Event()
         self._said = 0
@@ -94,10 +103,10 @@ class Talk:
         async with asyncio.TaskGroup() as tasks:
             for person in self.people:
                 tasks.create_task(self._follow(person))
-            for person, friend, turn in ((one, other, 0.0), (other, one, EVERY / 2)):
-                tasks.create_task(self._speak(person, friend, turn))
+            for person, turn in ((one, 0.0), (other, EVERY / 2)):
+                tasks.create_task(self._speak(person, turn))
 
-    async def _speak(self, person: Person, friend: Person, turn: float) -> None:
+    async def _speak(self, person: Person, turn: float) -> None:
         loop = asyncio.get_running_loop()
         at = loop.time() + turn
         while True:
@@ -106,11 +115,11 @@ class Talk:
             await asyncio.sleep(at - loop.time())
             if not self.on or self.counts[person.name].waits >= PAUSE:
                 continue
-            text = f"{self._said + 1}. {self._lines[self._said % len(self._lines)]}"
+            text = f"{self._said + 1}. {self.lines[self._said % len(self.lines)]}"
             self._said += 1
             self.counts[person.name].said.add(text)
             try:
-                await person.ask("send", chat=friend.name, text=text, wait=0)
+                await person.ask("send", chat=person.chat, text=text, wait=0)
             except Refused:
                 continue  # a visitor may have blocked the friend, or left
 
@@ -125,9 +134,8 @@ class Talk:
 
     def _take(self, person: Person, message: Item) -> None:
         """A message that is new, or other than before."""
-        now = time.monotonic()
         if message["mine"]:
-            self.counts[person.name].wrote(message["id"], now)
+            self.counts[person.name].wrote(message["id"], time.monotonic())
         else:
             other = next(one for one in self.people if one is not person)
-            self.counts[other.name].came(message["id"], message["text"], now)
+            self.counts[other.name].came(message["id"], message["text"])

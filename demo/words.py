@@ -26,7 +26,7 @@ class Words:
 _EN: Final = Words(
     page={
         "title": "Whimbrel: break the network",
-        "lead": "Two people talk, a message a second each while no dozen of them waits. Take their network apart with the switches below: the messages keep arriving, "
+        "lead": "Two people talk, each a message a second, or fewer while many wait. Take their network apart with the switches below: the messages keep arriving, "
         "and the way that each of them takes lights up.",
         "real": "Relay, bridges, apps and pages are the real programs. Only the network between them is small: a censor on this computer, "
         "which does what the switches say. Nothing leaves the computer.",
@@ -159,7 +159,7 @@ _EN: Final = Words(
 _RU: Final = Words(
     page={
         "title": "Whimbrel: сломайте сеть",
-        "lead": "Двое разговаривают, по сообщению в секунду, пока не ждёт целая дюжина. Разбирайте их сеть переключателями внизу: сообщения продолжают приходить, "
+        "lead": "Двое разговаривают, каждый по сообщению в секунду, или реже, пока многие ждут. Разбирайте их сеть переключателями внизу: сообщения продолжают приходить, "
         "а путь, которым идёт каждый, подсвечен.",
         "real": "Ретранслятор, мосты, приложения и страницы настоящие. Маленькая только сеть между ними: цензор на этом компьютере, который "
         "делает то, что велят переключатели. С компьютера ничего не уходит.",

@@ -84,6 +84,7 @@ function build() {
     el("ways").append(element("li"));
   });
   el("ways").append(element("li", { class: "ordinary" }));
+  el("events").append(element("li", { class: "none-yet" }, say("no_events")));
   for (const one of known.switches) el("switches").append(card(one));
   el("talk").addEventListener("change", () => void act("/api/talk", { on: el("talk").checked }));
   el("cut").addEventListener("click", () => void act("/api/cut", {}));
@@ -152,7 +153,8 @@ function draw() {
       edges.set(`${person.name} ${place.address}`, line);
     });
     part("rect", { x: walls[side] - 8, y: heart - 84, width: 16, height: 168, rx: 4, class: "wall", id: `wall-${side}` });
-    part("text", { x: walls[side], y: heart + 104, class: "small" }, say("border", { name: person.name }));
+    const label = { x: walls[side] + 8 * out, y: heart + 104, class: `small ${side ? "after" : "before"}` };
+    part("text", label, say("border", { name: person.name }));
     part("circle", { cx: ends[side], cy: heart, r: 33, class: "box" });
     part("text", { x: ends[side], y: heart + 5 }, person.name);
   });
@@ -239,6 +241,7 @@ function flash(key, kind) {
 function tell(text, kind) {
   const list = el("events");
   const atTop = list.scrollTop < 4;
+  list.querySelector(".none-yet")?.remove();
   const time = new Date().toLocaleTimeString(known.language, { hour12: false });
   list.prepend(element("li", kind ? { class: kind } : {}, `${time}  ${text}`));
   while (list.children.length > EVENTS_SHOWN) list.lastChild.remove();

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from support.demo import Demo
+from support.demo import Demo, start
 
 pytestmark = [
     pytest.mark.processes,
@@ -23,9 +23,9 @@ LOOPBACK = "0100007F"
 LISTENS = "0A"
 
 
-def programs_of(demo: Demo) -> dict[int, str]:
-    """Everything that runs for this demo: its folder stands in the environment of each."""
-    mark = str(demo.temporary).encode()
+def programs_of(temporary: Path) -> dict[int, str]:
+    """Everything that runs for a demo: its folder stands in the environment of each."""
+    mark = str(temporary).encode()
     found = {}
     for place in Path("/proc").iterdir():
         if place.name.isdecimal():
@@ -64,19 +64,40 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_is_left(demo: Demo, sign: signal.Signals) -> None:
-    running = programs_of(demo)
+    running = programs_of(demo.temporary)
     assert len(running) >= 8, "itself, its guardian, a relay, three bridges, two apps"
     folder = demo.folder
     assert folder.stat().st_mode & 0o077 == 0, "nobody else reads in it"
     assert demo.end(sign) == (-9 if sign is signal.SIGKILL else 0)
     assert "Traceback" not in demo.errors()
-    until(lambda: not programs_of(demo), "something still runs")
+    until(lambda: not programs_of(demo.temporary), "something still runs")
     until(lambda: not folder.exists(), "its folder is still there")
+
+
+@pytest.mark.parametrize("after", [0.2, 0.6, 1.0, 1.4, 1.8])
+def test_nothing_is_left_by_who_changes_their_mind_while_it_starts(tmp_path: Path, after: float) -> None:
+    starting = start(tmp_path)
+    time.sleep(after)
+    starting.send_signal(signal.SIGINT)
+    assert starting.wait(60) in (0, -signal.SIGINT, 130), (
+        "the interpreter itself may be interrupted while it loads"
+    )
+    until(lambda: not programs_of(tmp_path), "something still runs")
+    until(lambda: not list(tmp_path.glob("whimbrel-demo-*")), "its folder is still there")
+
+
+def test_it_ends_when_one_of_the_apps_does(demo: Demo) -> None:
+    """A visitor may erase everything in one of the pages."""
+    app, *_ = [number for number, words in programs_of(demo.temporary).items() if "demo.app" in words]
+    os.kill(app, signal.SIGTERM)
+    assert demo.process.wait(60) == 1
+    assert demo.errors() == "One of the two apps has ended, and so does the demo.\n"
+    until(lambda: not programs_of(demo.temporary), "something still runs")
 
 
 def test_it_listens_and_is_connected_on_loopback_alone(demo: Demo) -> None:
     time.sleep(2)
-    theirs = {socket for process in programs_of(demo) for socket in sockets_of(process)}
+    theirs = {socket for process in programs_of(demo.temporary) for socket in sockets_of(process)}
     listening = 0
     for table in ("tcp", "udp"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:

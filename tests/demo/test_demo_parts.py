@@ -184,23 +184,31 @@ def test_what_is_overtaken_is_lost_and_what_is_not_yet_there_is_on_the_way() -> 
     for number in range(5):
         count.wrote(str(number), float(number))
     assert (count.lost, count.waits, count.oldest_waiting()) == (0, 5, 0.0)
-    count.came("0", "a", 1.0)
-    count.came("2", "c", 3.0)
+    count.came("0", "a")
+    count.came("2", "c")
     assert (count.lost, count.waits) == (1, 3)
-    count.came("1", "b", 9.0)
+    count.came("1", "b")
     assert (count.lost, count.waits, count.oldest_waiting()) == (0, 2, 3.0)
 
 
 def test_a_text_of_ours_that_comes_under_another_id_is_doubled() -> None:
     count = Count(said={"1. hello"})
     count.wrote("a", 0.0)
-    count.came("a", "1. hello", 1.0)
-    count.came("a", "1. hello", 2.0)
+    count.came("a", "1. hello")
+    count.came("a", "1. hello")
     assert count.doubled == 0
-    count.came("b", "1. hello", 3.0)
-    count.came("c", "yes", 3.0)
-    count.came("d", "yes", 4.0)
+    count.came("b", "1. hello")
+    count.came("c", "yes")
+    count.came("d", "yes")
     assert count.doubled == 1, "what a visitor writes may be said twice"
+
+
+def test_what_is_shown_at_the_other_side_first_has_arrived_all_the_same() -> None:
+    count = Count()
+    count.came("a", "yes")
+    count.wrote("a", 0.0)
+    count.wrote("a", 1.0)
+    assert (count.written, count.arrived, count.waits, count.lost) == (1, 1, 0, 0)
 
 
 # ------------------------------------------------------------------------------------- the page's doors

@@ -8,10 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from playwright.sync_api import FrameLocator, Locator, Page, expect
 
@@ -23,21 +23,26 @@ PATIENCE_S = 240.0
 """A message waits for a minute where connections are counted by the minute, and a shared machine has slow moments."""
 
 
+def start(temporary: Path, errors: IO[bytes] | int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+    """As `make demo` starts it, with its folder in this one."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "demo", "--no-browser"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(temporary)},
+        text=True,
+    )
+
+
 class Demo:
     """It runs; `url` opens its page."""
 
-    def __init__(self, temporary: Path, extra: Mapping[str, str] | None = None) -> None:
+    def __init__(self, temporary: Path) -> None:
         self.temporary = temporary
         self._errors = (temporary / "errors").open("w+b")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "demo", "--no-browser"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            cwd=ROOT,
-            env={**os.environ, "TMPDIR": str(temporary), **(extra or {})},
-            text=True,
-        )
+        self.process = start(temporary, self._errors)
         self.said = ""
         self.url = self._until_it_runs()
 
