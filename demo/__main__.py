@@ -99,7 +99,7 @@ def main() -> int:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         guardian = Guardian(folder)
         stack.callback(guardian.dismiss)
-        print("Starting a relay, two bridges and two apps …", flush=True)
+        print("Starting a relay, three bridges and two apps …", flush=True)
         failed: list[str] = []
         try:
             asyncio.run(run(folder, guardian, not args.no_browser))

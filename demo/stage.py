@@ -1,4 +1,4 @@
-"""The real programs of the demo: a relay, two bridges, two apps with accounts that know each other; and the resolvers of its world.
+"""The real programs of the demo: a relay, three bridges, two apps with accounts that know each other; and the resolvers of its world.
 
 All listen on loopback, keep everything in one temporary folder, and end with whoever built them.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import signal
@@ -84,6 +85,25 @@ def test_nothing_is_left_by_who_changes_their_mind_while_it_starts(tmp_path: Pat
     )
     until(lambda: not programs_of(tmp_path), "something still runs")
     until(lambda: not list(tmp_path.glob("whimbrel-demo-*")), "its folder is still there")
+
+
+def test_it_needs_no_right_of_root(tmp_path: Path) -> None:
+    """Who is root has none of its rights in there, and so can do what every user can."""
+    demo = Demo(tmp_path, without_rights)
+    for process in programs_of(tmp_path):
+        rights = re.search(r"CapEff:\s*(\w+)", Path(f"/proc/{process}/status").read_text())
+        assert rights is not None
+        assert int(rights[1], 16) == 0
+    assert demo.ask("Ada", "contacts")
+    assert (demo.end(), demo.errors()) == (0, "")
+
+
+def without_rights() -> None:
+    """Of a process that is about to become another program: whoever it is then, it has no capability (capabilities(7))."""
+    drop, right = 24, 0  # PR_CAPBSET_DROP
+    libc = ctypes.CDLL(None)
+    while libc.prctl(drop, right, 0, 0, 0) == 0:
+        right += 1
 
 
 def test_it_ends_when_one_of_the_apps_does(demo: Demo) -> None:

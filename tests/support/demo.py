@@ -23,8 +23,12 @@ PATIENCE_S = 240.0
 """A message waits for a minute where connections are counted by the minute, and a shared machine has slow moments."""
 
 
-def start(temporary: Path, errors: IO[bytes] | int = subprocess.DEVNULL) -> subprocess.Popen[str]:
-    """As `make demo` starts it, with its folder in this one."""
+def start(
+    temporary: Path,
+    errors: IO[bytes] | int = subprocess.DEVNULL,
+    before: Callable[[], None] | None = None,
+) -> subprocess.Popen[str]:
+    """As `make demo` starts it, with its folder in this one. `before`: what its process does before it is the demo."""
     return subprocess.Popen(
         [sys.executable, "-m", "demo", "--no-browser"],
         stdin=subprocess.DEVNULL,
@@ -33,16 +37,17 @@ def start(temporary: Path, errors: IO[bytes] | int = subprocess.DEVNULL) -> subp
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(temporary)},
         text=True,
+        preexec_fn=before,
     )
 
 
 class Demo:
     """It runs; `url` opens its page."""
 
-    def __init__(self, temporary: Path) -> None:
+    def __init__(self, temporary: Path, before: Callable[[], None] | None = None) -> None:
         self.temporary = temporary
         self._errors = (temporary / "errors").open("w+b")
-        self.process = start(temporary, self._errors)
+        self.process = start(temporary, self._errors, before)
         self.said = ""
         self.url = self._until_it_runs()
 
