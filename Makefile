@@ -33,6 +33,10 @@ setup: .setup/native .setup/page ## prepare everything, start nothing; afterward
 run: setup ## start Whimbrel with a relay inside; asks for a name at the first start
 	@exec $(BIN)/whimbrel app $(ARGS)
 
+.PHONY: demo
+demo: setup ## two people's pages, the ways between them, and switches that break their network; ends without a trace
+	@exec $(PY) -m demo $(ARGS)
+
 .PHONY: test
 test: setup $(PROOFS) .setup/interop .setup/browser .setup/lab ## all tests; the ones with real processes come last
 	@$(if $(ARGS),true,npm --prefix web test --silent)

@@ -288,6 +288,18 @@ async def test_every_answer_has_the_strict_headers(app: Running, path: str, insi
     assert not any(name.startswith("Access-Control") for name in found)
 
 
+def test_a_page_may_be_framed_by_one_origin_alone_where_who_starts_it_says_so(
+    tmp_path: Path, built: Path
+) -> None:
+    def policy(framed_by: str | None) -> list[str]:
+        page = http.Page(SmallService(), tmp_path, windows(), EmptyShelf(), built, framed_by=framed_by)
+        return page.headers["Content-Security-Policy"].split("; ")
+
+    assert policy(None)[-1] == "frame-ancestors 'none'"
+    assert policy("http://127.0.0.1:8000")[-1] == "frame-ancestors http://127.0.0.1:8000"
+    assert policy(None)[:-1] == policy("http://127.0.0.1:8000")[:-1]
+
+
 @pytest.mark.parametrize(
     "host",
     [

@@ -32,13 +32,13 @@ _NOBODY = (
     "accelerometer display-capture geolocation gyroscope hid magnetometer midi payment"
     " publickey-credentials-get screen-wake-lock serial usb xr-spatial-tracking"
 )
+# Nothing from anywhere else, nothing written into the page itself; the page cannot send a form, nor be framed unless by who starts it.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; font-src 'self'; "
+    "img-src 'self' blob:; media-src 'self' blob:; manifest-src 'self'; worker-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors "
+)
 _HEADERS = {
-    # Nothing from anywhere else, nothing written into the page itself; the page cannot be framed or send a form.
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; font-src 'self'; "
-        "img-src 'self' blob:; media-src 'self' blob:; manifest-src 'self'; worker-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -55,8 +55,17 @@ class Page:
     """The web application: what it serves, and the checks before that."""
 
     def __init__(
-        self, service: Calls, home: Path, windows: Windows, shelf: Shelf, folder: Path | None = None
+        self,
+        service: Calls,
+        home: Path,
+        windows: Windows,
+        shelf: Shelf,
+        folder: Path | None = None,
+        *,
+        framed_by: str | None = None,
     ) -> None:
+        """`framed_by`: the origin whose pages may show this one in a frame; None: nobody's."""
+        self.headers = _HEADERS | {"Content-Security-Policy": _POLICY + (framed_by or "'none'")}
         self.gate = Gate(windows)
         self._service = service
         self._home = home
@@ -66,7 +75,7 @@ class Page:
         self.application = web.Application(
             client_max_size=_LONGEST_REQUEST, middlewares=[self._same_origin, self._doors]
         )
-        self.application.on_response_prepare.append(_add_headers)
+        self.application.on_response_prepare.append(self._add_headers)
         self.application.on_shutdown.append(self._shutting_down)
         self.application.add_routes(
             [
@@ -157,6 +166,11 @@ class Page:
         for thrown_out in self._following:
             thrown_out.reschedule(now)
 
+    async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        """On every answer, just before it goes out, whoever made it."""
+        for name, value in self.headers.items():
+            response.headers.setdefault(name, value)
+
     async def _shutting_down(self, application: web.Application) -> None:
         self._end_following()
 
@@ -217,12 +231,6 @@ async def _send_joined(response: web.StreamResponse, lines: AsyncIterator[bytes]
             room.set()
             if together:
                 await response.write(together)
-
-
-async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """On every answer, just before it goes out, whoever made it."""
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
 
 
 def listen(port: int) -> socket.socket:

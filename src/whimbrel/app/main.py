@@ -51,15 +51,22 @@ class _WithPage:
 
 
 async def stay_up(
-    service: Service, home: Path, port: int | None, on_ready: Callable[[Ready], None], stop: asyncio.Event
+    service: Service,
+    home: Path,
+    port: int | None,
+    on_ready: Callable[[Ready], None],
+    stop: asyncio.Event,
+    *,
+    framed_by: str | None = None,
 ) -> None:
     """Serve until `stop`, or until there is nothing left to serve.
 
     `port` is the page's on 127.0.0.1: None takes the one of the run before, or any that is free and keeps it; 0 any that is
-    free, for this run. Raises ServiceError when a port that was asked for is taken.
+    free, for this run. `framed_by`: the origin that may show the page in a frame, for who starts the app within another program.
+    Raises ServiceError when a port that was asked for is taken.
     """
     listening, moved_from = _listen(service.windows, port)
-    page = http.Page(service, home, service.windows, service.shelf)
+    page = http.Page(service, home, service.windows, service.shelf, framed_by=framed_by)
     address = f"http://127.0.0.1:{listening.getsockname()[1]}/"
 
     def new_url() -> str:

@@ -51,6 +51,7 @@ from whimbrel.serving.folder import DataFolderDamaged
 from whimbrel.serving.listening import CannotStart
 from whimbrel.store.errors import HomeFull, StoreError, home_damaged, home_full, is_full
 from whimbrel.store.home import Home, home_exists, open_home
+from whimbrel.transports.registry import Opener
 
 T = TypeVar("T")
 
@@ -168,14 +169,16 @@ class Service:
         listen_port: str | None = None,
         wait: float = 5.0,
         reporter: Callable[[str], None] = lambda sentence: None,
+        opener: Opener | None = None,
     ) -> AsyncIterator[Service]:
         """Open the home (with `create` make it where there is none), its relay if it has one of its own, and the ways to relays; with `wait` (seconds) catch up.
 
-        `wait` of 0 is for an app: it stays up and needs not hurry. Raises ServiceError.
+        `wait` of 0 is for an app: it stays up and needs not hurry. `opener`: what opens ways, in place of one as the environment
+        wishes it. Raises ServiceError.
         """
         async with AsyncExitStack() as stack:
             opened = stack.enter_context(_opened(home, passphrase, create))
-            shell = Shell(opened)
+            shell = Shell(opened, opener=opener)
             is_open = OPEN in opened.database.facts()
             own = Embedded(opened.folder("relay"), listen_port, is_open) if embedded else None
             service = Service(shell, own, wait, reporter)

@@ -34,7 +34,7 @@ from whimbrel.store.errors import HomeGone, StoreError
 from whimbrel.store.home import Home
 from whimbrel.transports.names import Names
 from whimbrel.transports.proxies import proxied
-from whimbrel.transports.registry import opener_of
+from whimbrel.transports.registry import Opener, opener_of
 from whimbrel.wire import cbor
 from whimbrel.wire.answers import Answer, Failure, Fetched
 from whimbrel.wire.errors import WireError
@@ -79,7 +79,9 @@ class Shell:
         home: Home,
         clock: Callable[[], float] = time.time,
         look_at_network: Callable[[], str] = network,
+        opener: Opener | None = None,
     ) -> None:
+        """`opener`: what opens ways, in place of one as the environment wishes it."""
         self.home = home
         self.desk = StoreDesk(home)
         self.person: Person | None = None
@@ -92,7 +94,7 @@ class Shell:
         self.hurry = False
         self.fetch_up_to = -1
         self._clock = clock
-        self.opener = opener_of(os.environ)
+        self.opener = opener if opener is not None else opener_of(os.environ)
         self._names_kept = cbor.encode(self.opener.names.value())
         self._look_at_network = look_at_network
         self.network = look_at_network()

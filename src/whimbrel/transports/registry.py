@@ -95,12 +95,14 @@ class Opener:
         authority: Path | None = None,
         wrappers: Mapping[str, Wrapper] = WRAPPERS,
         servers: Sequence[Server] = SERVERS,
+        net: tcp.Net | None = None,
     ) -> None:
         """`authority`: a PEM file with the only certificates to trust, in place of the system's. `servers`: the resolvers to
-        ask beside the system's."""
+        ask beside the system's. `net`: what connections are made by and names asked of, in place of the system."""
         self.authority = authority
         self.wrappers = wrappers
-        self.resolving = Resolving(Names(), servers, authority)
+        self.net = net
+        self.resolving = Resolving(Names(), servers, authority, net)
         self.disguises = Disguises()
         self._contexts: dict[bool | None, ssl.SSLContext] = {}
 
@@ -277,12 +279,13 @@ class Opener:
                 where=_where(plan),
                 search=self.resolving.search(route.host),
                 sparing=SHORT in plan.manners,
+                net=self.net,
             )
         if not plan.carrier.secure and not is_private(route.host):
             raise TransportError(Stage.CONNECT, Reason.PLAIN_FORBIDDEN)
         first = plan.proxies[0]
         if isinstance(first, Proxy):
-            return await tcp.connect(first.host, first.port)
+            return await tcp.connect(first.host, first.port, net=self.net)
         base = await tcp.connect(*await self.disguises.address(first.name))
         base.subnets = (_seen(route, plan),)
         return base

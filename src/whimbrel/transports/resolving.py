@@ -22,7 +22,7 @@ from whimbrel.transports.errors import TransportError, of_os
 from whimbrel.transports.http import Connection, Http1Connection, HttpExchange
 from whimbrel.transports.names import Names, is_public, sift
 from whimbrel.transports.policy import is_address
-from whimbrel.transports.tcp import families_in_turn
+from whimbrel.transports.tcp import Net, families_in_turn
 from whimbrel.transports.tls import TlsStream, trusting
 
 SYSTEM_PATIENCE: Final = 1.0
@@ -93,12 +93,18 @@ class Resolving:
     """Asks. One for a whole app, so that nobody is asked the same twice at a time."""
 
     def __init__(
-        self, names: Names, servers: Sequence[Server] = SERVERS, authority: Path | None = None
+        self,
+        names: Names,
+        servers: Sequence[Server] = SERVERS,
+        authority: Path | None = None,
+        net: Net | None = None,
     ) -> None:
-        """`authority`: a PEM file with the only certificates to trust, in place of the system's."""
+        """`authority`: a PEM file with the only certificates to trust, in place of the system's. `net`: in place of the system's
+        own network."""
         self.names = names
         self.servers = tuple(servers)
         self.authority = authority
+        self.net = net
         self._asking: dict[str, asyncio.Future[list[str] | OSError]] = {}
         self._best = 0
         self._quiet_until = 0.0
@@ -110,6 +116,11 @@ class Resolving:
     async def ask_system(self, name: str) -> list[str]:
         """What the system's resolver says. Its call cannot be given up, so it runs where nobody waits for it at the end.
         Raises TransportError (resolve)."""
+        if self.net is not None:
+            try:
+                return families_in_turn(await self.net.look_up(name))
+            except OSError as error:
+                raise of_os(Stage.RESOLVE, error) from None
         loop = asyncio.get_running_loop()
         asking = self._asking.get(name)
         if asking is None or asking.get_loop() is not loop:
@@ -166,7 +177,7 @@ class Resolving:
         asked = Asked(host, server.path, MESSAGE_KIND, MESSAGE_KIND, dns.MESSAGE_MAX)
 
         async def connect() -> Connection:
-            stream = await tcp.connect(server.address, server.port)
+            stream = await tcp.connect(server.address, server.port, net=self.net)
             shown = server.name or server.address
             if browser.available():
                 return BrowserPost(stream, shown, asked, self.authority)

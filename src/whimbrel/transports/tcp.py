@@ -37,15 +37,20 @@ class TcpStream:
     """A ByteStream over a connected socket."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, subnets: tuple[str, ...] = ()
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        subnets: tuple[str, ...] = (),
+        peer: str | None = None,
     ) -> None:
+        """`peer`: the address that was connected to, where the socket does not say it itself (`Net`)."""
         self._reader = reader
         self._writer = writer
         self._ended = False
         self._closed = False
         self.subnets = subnets
         """One for each connection that was tried until this one stood."""
-        self.peer_at_first = self.peer
+        self.peer_at_first = peer or self.peer
         """The address that it was connected to, also when it has ended. Never for logs."""
 
     @property
@@ -88,6 +93,17 @@ class TcpStream:
         await asyncio.sleep(0)
 
 
+class Net(Protocol):
+    """The network, where something stands between it and this program: every connection is made, and the system's resolver asked,
+    by this. `make demo` leads both into a small network of its own."""
+
+    async def open(self, address: str, port: int, *, sparing: bool = False) -> TcpStream:
+        """One connection to an IP address. Raises TransportError (connect)."""
+
+    async def look_up(self, name: str) -> list[str]:
+        """What the system's resolver has for a name. Raises OSError."""
+
+
 class Search(Protocol):
     """Who looks for the addresses of a name while we connect to those that are known (`resolving.py`)."""
 
@@ -106,36 +122,41 @@ async def connect(
     where: Where = Where.ANYWHERE,
     search: Search | None = None,
     sparing: bool = False,
+    net: Net | None = None,
 ) -> TcpStream:
     """Connect to `host` (a name or an address). `known`: addresses to use in place of resolving. `where`: refuse to
     connect to any address that is not there. `search`: who resolves, in place of the system alone.
-    `sparing`: what confirms goes along with what is sent, where the system can be told so: fewer packets. Raises TransportError (resolve or connect)."""
+    `sparing`: what confirms goes along with what is sent, where the system can be told so: fewer packets.
+    `net`: in place of the system's own network. Raises TransportError (resolve or connect)."""
     tried: list[str] = []
     if search is not None and not (known or where is Where.PRIVATE or is_address(host)):
-        stream = await _told(_first_of_search(search, port, where, tried, sparing), tried)
+        stream = await _told(_first_of_search(search, port, where, tried, _Race(sparing, net)), tried)
     else:
-        addresses = [a for a in list(known) or await _resolve(host, port) if where.allows(a)]
+        addresses = [a for a in list(known) or await _resolve(host, port, net) if where.allows(a)]
         if not addresses:
             raise TransportError(Stage.CONNECT, _ELSEWHERE[where])
-        stream = await _told(_first_of(addresses[:ADDRESSES_MAX], port, tried, sparing), tried)
+        stream = await _told(_first_of(addresses[:ADDRESSES_MAX], port, tried, _Race(sparing, net)), tried)
     if not where.allows(stream.peer_at_first):
         await stream.close()
         raise TransportError(Stage.CONNECT, _ELSEWHERE[where])
     return stream
 
 
-async def _resolve(host: str, port: int) -> list[str]:
+async def _resolve(host: str, port: int, net: Net | None) -> list[str]:
     """The addresses of a host, each once, the system's preference first."""
     if is_address(host):
         return [host]
-    loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+        if net is not None:
+            addresses = await net.look_up(host)
+        else:
+            loop = asyncio.get_running_loop()
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+            addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
     except OSError as error:
         raise of_os(Stage.RESOLVE, error) from None
     except UnicodeError:
         raise TransportError(Stage.RESOLVE, Reason.NO_SUCH_NAME) from None
-    addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
     if not addresses:
         raise TransportError(Stage.RESOLVE, Reason.NO_SUCH_NAME)
     return families_in_turn(addresses)
@@ -162,10 +183,9 @@ async def _told(connecting: Coroutine[object, object, TcpStream], tried: list[st
 
 
 async def _first_of_search(
-    search: Search, port: int, where: Where, tried: list[str], sparing: bool
+    search: Search, port: int, where: Where, tried: list[str], race: _Race
 ) -> TcpStream:
     """As `_first_of`, of addresses that become known one after the other."""
-    race = _Race(sparing)
     waiting: list[str] = []
     over = False
     trouble: list[TransportError] = []
@@ -213,9 +233,8 @@ async def _first_of_search(
     return race.winner
 
 
-async def _first_of(addresses: Sequence[str], port: int, tried: list[str], sparing: bool) -> TcpStream:
+async def _first_of(addresses: Sequence[str], port: int, tried: list[str], race: _Race) -> TcpStream:
     """The first address that answers, each a little later than the one before, or as soon as that has failed."""
-    race = _Race(sparing)
     try:
         async with asyncio.TaskGroup() as group:
             attempts: list[asyncio.Task[None]] = []
@@ -242,15 +261,19 @@ async def _first_of(addresses: Sequence[str], port: int, tried: list[str], spari
 class _Race:
     """Attempts at the addresses of one host."""
 
-    def __init__(self, sparing: bool) -> None:
+    def __init__(self, sparing: bool, net: Net | None) -> None:
         self._sparing = sparing
+        self._net = net
         self.winner: TcpStream | None = None
         self.failures: list[TransportError] = []
         self.news = asyncio.Event()
 
     async def attempt(self, address: str, port: int) -> None:
         try:
-            stream = await _connect_one(address, port, self._sparing)
+            if self._net is not None:
+                stream = await self._net.open(address, port, sparing=self._sparing)
+            else:
+                stream = await _connect_one(address, port, self._sparing)
         except TransportError as error:
             self.failures.append(error)
         else:
