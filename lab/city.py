@@ -271,9 +271,16 @@ class City:
     # -- programs --------------------------------------------------------------------------------------------------
 
     def start(
-        self, label: str, place: str, words: Sequence[str], extra: Mapping[str, str] | None = None
+        self,
+        label: str,
+        place: str,
+        words: Sequence[str],
+        extra: Mapping[str, str] | None = None,
+        *,
+        own_group: bool = False,
     ) -> Running:
-        """Start a program in a namespace, with that namespace's own files in /etc. It ends with the city at the latest."""
+        """Start a program in a namespace, with that namespace's own files in /etc. It ends with the city at the latest. `own_group`:
+        what it starts itself is in a group of processes with it."""
         log = self.folder / "log" / label
         with log.open("ab") as errors:
             process = subprocess.Popen(
@@ -283,6 +290,7 @@ class City:
                 stderr=errors,
                 env=self.environment(extra),
                 cwd=ROOT,
+                process_group=0 if own_group else None,
             )
         running = self._running[label] = Running(process, log, {})
         return running
@@ -320,7 +328,7 @@ class City:
         data = self.folder / "relay"
         if not data.exists():
             self.authority.issue("relay", [*host.names], host.addresses)
-            self._pages("relay")
+            self.pages("relay")
         issued = self.authority.issued("relay")
         published = self._published or (_way(self.world.relay_name, host.addresses),)
         words = [str(WHIMBREL), "relay", "--data", str(data), "--listen", "0.0.0.0:443"]
@@ -338,7 +346,7 @@ class City:
             issued = self.authority.issue(host.name, [*host.names], host.addresses)
             words = [str(WHIMBREL), "bridge", "--to", relay.ready["address"], "--listen", "0.0.0.0:443"]
             words += ["--cert", str(issued.chain), "--key", str(issued.key)]
-            words += ["--site", str(self._pages(host.name)), "--data", str(self.folder / host.name / "data")]
+            words += ["--site", str(self.pages(host.name)), "--data", str(self.folder / host.name / "data")]
             words += [
                 "--authority",
                 str(self.authority.root),
@@ -356,7 +364,7 @@ class City:
 
     def _start_site(self, host: world.Host) -> None:
         issued = self.authority.issue(host.name, [*host.names], host.addresses)
-        self._pages(host.name)
+        self.pages(host.name)
         folder = self.folder / host.name
         config = services.site_config(folder, [*host.names], issued.chain, issued.key)
         self._start_nginx(host, config)
@@ -364,7 +372,7 @@ class City:
     def _start_cdn(self) -> None:
         host = world.CDN
         issued = self.authority.issue(host.name, [*host.names], host.addresses)
-        self._pages(host.name)
+        self.pages(host.name)
         *fronting, shop = host.names
         config = services.cdn_config(
             self.folder / host.name,
@@ -382,7 +390,7 @@ class City:
         path.write_text(config)
         self.start(host.name, host.name, ["nginx", "-c", str(path), "-e", str(path.parent / "error.log")])
 
-    def _pages(self, place: str) -> Path:
+    def pages(self, place: str) -> Path:
         """An ordinary small site: a page, and a picture of 100 KB."""
         pages = self.folder / place / "www"
         pages.mkdir(parents=True, exist_ok=True)

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from lab import crew, learnt, report
+from lab import peers as peers_here
 from lab.city import ROOT, missing
 from lab.measures import UnknownMeasure, load, names
-from lab.trial import MODES, PEERS, Record, Task
+from lab.trial import FILE_PATIENCE_S, MODES, PEERS, Record, Task
 
 OUT = ROOT / "lab" / "out"
 DOCS = ROOT / "docs" / "lab-results.md"
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument(
         "--mode",
         default=",".join(MODES),
-        help="kept: flows live on; cut: they are dropped; cold: somebody new",
+        help="kept: flows live on; cut: they are dropped; cold: somebody new (of Whimbrel alone)",
     )
     running.add_argument("--repeat", type=int, default=1, help="with seeds that follow each other")
     running.add_argument("--seed", type=int, default=1, help="of the first repeat")
@@ -71,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("--no-files", action="store_true", help="no picture of 100 KB, no file of 1 MB")
     running.add_argument(
         "--files-in", type=int, help="in how many of the repeats there are a picture and a file; else in all"
+    )
+    running.add_argument(
+        "--file-patience", type=float, default=FILE_PATIENCE_S, help="seconds to wait for each file"
     )
     running.add_argument("--out", type=Path, default=OUT)
     tabling = commands.add_parser("table", help="what came of runs, of one folder or several")
@@ -117,12 +121,14 @@ def tasks_of(args: argparse.Namespace) -> list[Task]:
             messages=args.messages,
             every=args.every,
             patience=args.patience,
+            file_patience=args.file_patience,
             files=not args.no_files and mode == "cut" and (args.files_in is None or repeat < args.files_in),
         )
         for repeat in range(args.repeat)
         for peer in peers
         for measure in wanted
         for mode in modes
+        if mode != "cold" or peer not in peers_here.names()
     ]
 
 
