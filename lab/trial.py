@@ -209,12 +209,13 @@ def _running(
         if record.picture is not None:
             record.file = _file(pair, task, 1_000_000, record)
     _enter_traffic(city, pair, record, at[0])
-    record.outbox = _outbox(pair, task.patience)
+    # A peer that lost something was waited for already.
+    record.outbox = _outbox(pair, 0.0 if record.lost and not isinstance(pair[0], Person) else _REST_S)
     lifted = city.lift()
     if isinstance(pair[0], Person):
         record.recovered = _recovery(pair, plain, lifted)
     else:
-        record.recovered = _talk_again(pair, lifted)
+        record.recovered = _talk_again(pair, lifted, min(_RECOVERY_PATIENCE_S, task.patience))
     record.late = _late(pair, sent, arrived)
     record.ways = [entry for person in pair if isinstance(person, Person) for entry in _ways(person, at[0])]
     return during
@@ -265,7 +266,7 @@ def _talk(
 
 def _outbox(people: Sequence[Somebody], patience: float = _REST_S) -> int:
     """What still waits. Receipts follow the last messages, so they are given a while."""
-    end = time.monotonic() + min(_REST_S, patience)
+    end = time.monotonic() + patience
     while (waiting := sum(person.waiting() for person in people)) and time.monotonic() < end:
         time.sleep(0.1)
     return waiting
@@ -329,7 +330,7 @@ def _recovery(pair: tuple[Somebody, Somebody], plain: Sequence[str | None], lift
     return time.monotonic() - lifted
 
 
-def _talk_again(pair: Sequence[Somebody], lifted: float) -> float | None:
+def _talk_again(pair: Sequence[Somebody], lifted: float, patience: float) -> float | None:
     """Each says one thing more; seconds from the lifting until both were heard."""
     said = [(other, one.say(other.name, f"{one.name} again").text) for one, other in (pair, pair[::-1])]
 
@@ -337,7 +338,7 @@ def _talk_again(pair: Sequence[Somebody], lifted: float) -> float | None:
         return all(any(one.text == text for one in listener.arrived) for listener, text in said)
 
     try:
-        until(heard, "not back", _RECOVERY_PATIENCE_S, every=0.05)
+        until(heard, "not back", patience, every=0.05)
     except LabError:
         return None
     return time.monotonic() - lifted

@@ -7,6 +7,7 @@ import ssl
 import subprocess
 from pathlib import Path
 
+from lab import world
 from lab.city import City
 from lab.peers import config
 from lab.peers.programs import Programs, lacking
@@ -50,6 +51,9 @@ class OpenVpn(Tunnel):
         programs.until_said(running, "Initialization Sequence Completed")
 
     def enter(self, city: City, programs: Programs, place: str) -> Entrance:
+        # A person's machine knows its gateway by an onlink route alone; OpenVPN adds one to its server the ordinary way.
+        gateway = world.gateway_address(world.PEOPLE[place][0])
+        programs.run(place, ["ip", "route", "replace", f"{gateway}/32", "dev", "eth0"])
         path = self._folder / f"{place}.conf"
         path.write_text(
             config.filled(

@@ -54,6 +54,9 @@ class WireGuard(Tunnel):
         routes = f"ip route replace {ADDRESS}/32 via {gateway} dev eth0 onlink\n"
         routes += "ip route add 0.0.0.0/1 dev wg0\nip route add 128.0.0.0/1 dev wg0"
         self._up(programs, place, folder, path, f"{_INNER[place]}/24", routes)
+        programs.until_the_end.callback(
+            programs.run, place, ["ip", "route", "del", f"{ADDRESS}/32", "dev", "eth0"]
+        )
         resolving_at(city, programs, place)
         return Entrance(FAR, FAR_PORT)
 
