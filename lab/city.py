@@ -271,16 +271,9 @@ class City:
     # -- programs --------------------------------------------------------------------------------------------------
 
     def start(
-        self,
-        label: str,
-        place: str,
-        words: Sequence[str],
-        extra: Mapping[str, str] | None = None,
-        *,
-        own_group: bool = False,
+        self, label: str, place: str, words: Sequence[str], extra: Mapping[str, str] | None = None
     ) -> Running:
-        """Start a program in a namespace, with that namespace's own files in /etc. It ends with the city at the latest. `own_group`:
-        what it starts itself is in a group of processes with it."""
+        """Start a program in a namespace, with that namespace's own files in /etc. It ends with the city at the latest."""
         log = self.folder / "log" / label
         with log.open("ab") as errors:
             process = subprocess.Popen(
@@ -290,7 +283,6 @@ class City:
                 stderr=errors,
                 env=self.environment(extra),
                 cwd=ROOT,
-                process_group=0 if own_group else None,
             )
         running = self._running[label] = Running(process, log, {})
         return running

@@ -77,9 +77,13 @@ def title_of(peer: str) -> str:
     return TITLES.get(peer) or (peers.load(peer).title if peer in peers.names() else peer)
 
 
-def _in_order(found: Iterable[str]) -> list[str]:
+def _rank(peer: str) -> tuple[int, str]:
     order = [OURS, FIRST, "alone", *peers.names(), "plain"]
-    return sorted(set(found), key=lambda peer: (order.index(peer) if peer in order else len(order), peer))
+    return (order.index(peer) if peer in order else len(order)), peer
+
+
+def _in_order(found: Iterable[str]) -> list[str]:
+    return sorted(set(found), key=_rank)
 
 
 # -- what came of one peer under one measure -----------------------------------------------------------------------------
@@ -171,7 +175,7 @@ def better(found: Mapping[tuple[str, str], Row]) -> list[str]:
             for (name, peer), row in found.items()
             if name == measure and peer not in (OURS, FIRST, "alone", "plain")
         ]
-        rivals.sort(key=lambda row: _in_order(row.peer for row in rivals).index(row.peer))
+        rivals.sort(key=lambda row: _rank(row.peer))
         for what, own, figure in (
             ("next message, kept", _median(ours, "kept"), lambda row: _median(row, "kept")),
             ("next message, cut", _median(ours, "cut"), lambda row: _median(row, "cut")),

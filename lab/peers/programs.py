@@ -14,9 +14,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from lab.city import City, Running
-from lab.namespaces import LabError, inside, search_path
+from lab.namespaces import LabError, inside, lives, search_path
 
 PATIENCE_S = 30.0
+_GONE_S = 5.0
+_ALL_TOGETHER = ("unshare", "--pid", "--fork", "--kill-child=KILL")
+"""A program is the first process of a space of its own: when that ends, everything in it does."""
 
 
 def lacking(*programs: str) -> str | None:
@@ -52,15 +55,20 @@ class Programs:
         self, label: str, place: str, words: Sequence[str | Path], extra: Mapping[str, str] | None = None
     ) -> Running:
         (self.city.folder / "log" / label).unlink(missing_ok=True)  # of the run before
-        running = self.city.start(label, place, [str(word) for word in words], extra, own_group=True)
+        running = self.city.start(label, place, [*_ALL_TOGETHER, *map(str, words)], extra)
         self.until_the_end.callback(self._end, running)
         return running
 
     def _end(self, running: Running) -> None:
-        """With all that it started: workers, transports."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(running.process.pid, signal.SIGKILL)
+        """With all that it started: workers, transports, whatever made itself a daemon."""
+        first = _child_of(running.process.pid)
+        if first is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(first, signal.SIGKILL)  # one that has changed its user does not end with its parent
         self.city.end(running)
+        end = time.monotonic() + _GONE_S
+        while first is not None and _is_there(first) and time.monotonic() < end:
+            time.sleep(0.01)
 
     def run(self, place: str, words: Sequence[str | Path], extra: Mapping[str, str] | None = None) -> None:
         """One that ends by itself, soon."""
@@ -98,3 +106,18 @@ class Programs:
             if running.process.poll() is not None or time.monotonic() > end:
                 raise LabError(f"{running.log.name} does not say {words!r}: {said[-2000:]}")
             time.sleep(0.05)
+
+
+def _child_of(pid: int) -> int | None:
+    try:
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return None
+    return int(found[0]) if found else None
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        return lives(str(pid))
+    except OSError:
+        return False

@@ -64,9 +64,7 @@ class WireGuard(Tunnel):
         self, programs: Programs, place: str, folder: Path, path: Path, inner: str, routes: str
     ) -> Running:
         script = config.write(folder, "wireguard-up.sh", config=path, inner=inner, routes=routes)
-        # Whoever ends the first process of it ends all.
-        words = ["unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "sh", str(script)]
-        running = programs.start(f"wireguard-{place}", place, words)
+        running = programs.start(f"wireguard-{place}", place, ["unshare", "--mount", "sh", str(script)])
         programs.until_said(running, "the tunnel is up")
         return running
 
