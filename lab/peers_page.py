@@ -323,6 +323,8 @@ def _fairness() -> list[str]:
         "- XMPP is spoken by TLS from the first byte (XEP-0368). With STARTTLS the server's name would pass in the clear where any filter can"
         " read it, but those here read hellos and HTTP alone: it would look better than it is.",
         "- Whoever talks, talks at the same pace: the same number of messages each way, and the strike comes in the middle.",
+        "- S12 drops hellos by what wrote them: the XMPP client's is that of Python, those of Trojan and AnyTLS are Go's. With another library"
+        " for TLS they would pass there.",
         "- WireGuard keeps its ports. A *cut* flow stays dead for ever, so that it does not come back from a cut even on the open network;"
         " what a measure by itself does to it is under *kept*.",
         "",

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lab.city import City
+from lab.city import ROOT, City
 from lab.namespaces import LabError
 from lab.peers.peer import Correspondent
 from lab.talk import Arrived, Sent
@@ -45,7 +45,7 @@ class PipedPerson:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=city.environment({"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}),
+                env=city.environment({"PYTHONPATH": str(ROOT)}),
                 cwd=folder,
                 text=True,
                 bufsize=1,
