@@ -25,6 +25,8 @@ TITLES = {
     "alone": "Whimbrel, no bridges",
     "plain": "plain client",
 }
+THROUGH = "XMPP, "
+"""How the title of a tunnel begins; in a head of a column it is left out."""
 ABOUT_FIRST = (
     "The same program in a city without bridges, and nothing is made of its relay's route when it does not get through: what this"
     " messenger would be without its ways."
@@ -335,7 +337,7 @@ def _table(
     found: Mapping[tuple[str, str], Row], there: Sequence[str], measures: Sequence[str], mode: str
 ) -> list[str]:
     lines = [
-        "| measure | " + " | ".join(title_of(peer).replace("XMPP, ", "") for peer in there) + " |",
+        "| measure | " + " | ".join(title_of(peer).removeprefix(THROUGH) for peer in there) + " |",
         "| --- |" + " --- |" * len(there),
     ]
     for measure in measures:
@@ -421,7 +423,7 @@ def picture(records: Sequence[Record]) -> str:
     legend = [*((colour, mark, words) for _, colour, mark, words in _CLASSES), _NEVER, _VOID]
     width, height = (
         max(640, left + wide * len(there) + 16),
-        top + high * len(measures) + 30 + 20 * len(legend),
+        top + high * len(measures) + 46 + 20 * len(legend),
     )
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img"'
@@ -431,7 +433,7 @@ def picture(records: Sequence[Record]) -> str:
     ]
     for across, peer in enumerate(there):
         x = left + wide * across + wide / 2
-        for line, words in enumerate(_broken(title_of(peer))):
+        for line, words in enumerate(_broken(title_of(peer).removeprefix(THROUGH))):
             out.append(
                 f'<text x="{x}" y="{22 + 16 * line}" text-anchor="middle" font-size="12" font-weight="600">{html.escape(words)}</text>'
             )
@@ -445,7 +447,11 @@ def picture(records: Sequence[Record]) -> str:
             row = found.get((measure, peer))
             if row is not None:
                 out += _square(row, left + wide * across, y, wide, high)
-    y = top + high * len(measures) + 16
+    y = top + high * len(measures) + 20
+    out.append(
+        f'<text x="14" y="{y}" fill="#333333">In colour: cut; below it: kept. Whoever stands between XMPP and Delta Chat carries XMPP.</text>'
+    )
+    y += 12
     for at, (colour, mark, words) in enumerate(legend):
         out.append(f'<rect x="14" y="{y + at * 20}" width="14" height="14" rx="3" fill="{colour}"/>')
         out.append(f'<text x="34" y="{y + at * 20 + 12}" fill="#333333">{mark} {words}</text>')
