@@ -209,8 +209,7 @@ def _running(
         if record.picture is not None:
             record.file = _file(pair, task, 1_000_000, record)
     _enter_traffic(city, pair, record, at[0])
-    # A peer that lost something was waited for already.
-    record.outbox = _outbox(pair, 0.0 if record.lost and not isinstance(pair[0], Person) else _REST_S)
+    record.outbox = _outbox(pair, 0.0 if record.lost else _REST_S)  # what is lost was waited for already
     lifted = city.lift()
     if isinstance(pair[0], Person):
         record.recovered = _recovery(pair, plain, lifted)
