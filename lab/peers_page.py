@@ -18,6 +18,7 @@ from lab.report import Cell, as_seconds, as_times, cells, hits_later, median_of,
 from lab.trial import Record
 
 OURS = "whimbrel"
+REPEATS = 5
 FIRST = "first"
 TITLES = {
     OURS: "Whimbrel",
@@ -306,6 +307,7 @@ def as_markdown(records: Sequence[Record], facts: Mapping[str, Any]) -> str:
         name, _, why = line.partition(": ")
         absent[title_of(name)] = why
     parts += [f"- {name}: {why}" for name, why in {**absent, **NOT_HERE}.items()]
+    parts += _how_many(found)
     if missing := not_run(records):
         parts.append(f"- Measures: {', '.join(missing)}.")
     parts += ["", *_void(records), "## With what", ""]
@@ -501,6 +503,16 @@ def _broken(words: str) -> list[str]:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
     return lines
+
+
+def _how_many(found: Mapping[tuple[str, str], Row]) -> list[str]:
+    """How far this is from the full table."""
+    counted = [cell.counted for row in found.values() for cell in row.by_mode.values()]
+    if not counted or min(counted) >= REPEATS:
+        return []
+    return [
+        f"- The full table has {REPEATS} repeats of each; here a cell has {min(counted)} to {max(counted)}."
+    ]
 
 
 def not_run(records: Sequence[Record]) -> list[str]:

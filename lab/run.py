@@ -130,7 +130,9 @@ def tasks_of(args: argparse.Namespace) -> list[Task]:
             scale=args.scale,
             messages=args.messages,
             every=args.every,
-            patience=args.patience,
+            patience=max(args.patience, peers_here.load(peer).patience)
+            if peer in peers_here.names()
+            else args.patience,
             file_patience=args.file_patience,
             files=not args.no_files and mode == "cut" and (args.files_in is None or repeat < args.files_in),
         )

@@ -34,6 +34,7 @@ class DeltaChat(Peer):
     )
     by_hand = "get an account on another mail server, and tell the others its address"
     place = 40
+    patience = 75.0  # its core takes a connection for dead after 60 s
 
     def missing(self) -> str | None:
         for package in ("deltachat_rpc_server", "deltachat_rpc_client"):

@@ -59,7 +59,8 @@ class Peer(ABC):
     """What a person has to do when it does not come back by itself."""
     place: int = 0
     """In the order of the table."""
-    sends_files: bool = True
+    patience: float = 0.0
+    """Seconds that its own timers take before it looks for a new connection, and a while: nobody waits for it less."""
 
     @abstractmethod
     def missing(self) -> str | None:

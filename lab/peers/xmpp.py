@@ -28,6 +28,7 @@ class Xmpp(Peer):
         self.place = place
         self._tunnel = tunnel
         self.name = "xmpp" if tunnel is None else f"xmpp-{tunnel.name}"
+        self.patience = tunnel.patience if tunnel else 0.0
         self.title = "XMPP" if tunnel is None else f"XMPP, {tunnel.title}"
         self.about = (
             "prosody and slixmpp by name over direct TLS on 443 (XEP-0368), with stream management (XEP-0198) and offline messages."

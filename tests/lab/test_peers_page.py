@@ -111,6 +111,14 @@ def test_peers_have_no_cold_starts_and_the_seeds_of_all_are_the_same() -> None:
         assert by_peer["whimbrel"] == by_peer["xmpp"]
 
 
+def test_nobody_waits_less_than_a_peer_needs_by_its_own_timers() -> None:
+    assert peers.load("xmpp-openvpn").patience == peers.load("deltachat").patience == 75
+    words = ["run", "--measure", "S4", "--peer", "all", "--patience", "45"]
+    waits = {task.peer: task.patience for task in tasks_of(parser().parse_args(words))}
+    assert waits["whimbrel"] == waits["first"] == 45
+    assert all(waits[name] == max(45, peers.load(name).patience) for name in peers.names() if name in waits)
+
+
 # -- the page ------------------------------------------------------------------------------------------------------------
 
 FACTS = {"peers": "prosody 1", "seeds": "1 to 5"}

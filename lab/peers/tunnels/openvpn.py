@@ -28,6 +28,7 @@ class OpenVpn(Tunnel):
     name = "openvpn"
     title = "OpenVPN"
     about = "OpenVPN 2.6 on both sides, UDP port 1194, as the example of its manual has it."
+    patience = 75.0  # it takes a connection for dead after 60 s
     files = ("openvpn-server.conf", "openvpn-client.conf")
 
     def missing(self) -> str | None:

@@ -43,6 +43,8 @@ class Tunnel(ABC):
     by_hand: ClassVar[str] = (
         "get the address and the key of another server from somebody, and enter them on both devices"
     )
+    patience: ClassVar[float] = 0.0
+    """As that of a `Peer`."""
     files: ClassVar[tuple[str, ...]]
     """Of `configs/`."""
 
