@@ -35,9 +35,6 @@ def program() -> Path | None:
 class SingBox(Tunnel):
     """`files`: the server's configuration, and the client's."""
 
-    port: int = 443
-    udp: bool = False
-
     @abstractmethod
     def secrets(self, city: City) -> tuple[Mapping[str, object], Mapping[str, object]]:
         """What is filled into the server's configuration and into the client's, beside places."""
