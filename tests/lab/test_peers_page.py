@@ -131,7 +131,7 @@ def test_what_a_peer_does_better_is_said_first() -> None:
         run("xmpp", next_message=None, lost=10),
     ]
     text = peers_page.as_markdown(records, FACTS)
-    better = text.index("| S4 | next message, cut | 2.00 s | XMPP, AnyTLS 0.50 s |")
+    better = text.index("| S4 | next message, cut | 2.00 s | AnyTLS 0.50 s |")
     assert (
         text.index("## Where a peer does better") < better < text.index("## Seconds to the next message, cut")
     )
@@ -145,6 +145,20 @@ def test_what_is_alike_is_not_better_and_who_is_silent_is_not_sparing() -> None:
     assert peers_page.better(peers_page.rows(records)) == []
     silent = [records[0], run("xmpp", next_message=None, connections=0, bytes=0)]
     assert peers_page.better(peers_page.rows(silent)) == []
+
+
+def test_what_was_not_measured_is_neither_better_nor_worse() -> None:
+    with_files = run("xmpp", picture=0.9, file=1.4)
+    assert peers_page.better(peers_page.rows([run("whimbrel", picture=None), with_files])) == []
+    late = peers_page.better(peers_page.rows([run("whimbrel", picture=1.0, file=None), with_files]))
+    assert late == ["| S4 | 1 MB | never | XMPP 1.40 s |"], "0.90 s in place of 1.00 s is alike"
+    kept = run("xmpp", mode="kept", next_message=0.1)
+    assert peers_page.better(peers_page.rows([run("whimbrel"), kept])) == []
+
+
+def test_a_message_that_came_is_better_than_one_that_did_not() -> None:
+    records = [run("whimbrel", next_message=None, lost=10, delivered=10), run("xmpp", next_message=40.0)]
+    assert "| S4 | next message, cut | never | XMPP 40 s |" in peers_page.better(peers_page.rows(records))
 
 
 def test_fewer_lost_messages_are_better() -> None:
