@@ -24,7 +24,7 @@ ARGS ?=
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: setup
 setup: .setup/native .setup/page ## prepare everything, start nothing; afterwards .venv/bin/whimbrel is the command
@@ -38,7 +38,7 @@ demo: setup ## two people's pages, the ways between them, and switches that brea
 	@exec $(PY) -m demo $(ARGS)
 
 .PHONY: test
-test: setup $(PROOFS) .setup/interop .setup/browser .setup/lab ## all tests; the ones with real processes come last
+test: setup $(PROOFS) .setup/interop .setup/browser .setup/lab .setup/peers ## all tests; the ones with real processes come last
 	@$(if $(ARGS),true,npm --prefix web test --silent)
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
@@ -63,6 +63,15 @@ soak: setup ## kill relays and clients a thousand times, change a group all at o
 .PHONY: lab
 lab: setup .setup/lab ## blocked networks in a box: every measure, 20 repeats (some five hours); ARGS='--measure S4 --repeat 1' for less
 	@$(PY) -m lab run --repeat 20 --every 0.5 --files-in 2 --jobs 4 $(ARGS)
+
+# Other messengers and Whimbrel in the same networks, for docs/lab-peers.md. Fewer messages than `make lab`: most of the time goes to those
+# that do not come back.
+PEER_RUNS := lab/out-peers$(if $(ARGS),-some)
+.PHONY: lab-peers
+lab-peers: setup .setup/lab .setup/peers ## other messengers in the same networks (some five hours); ARGS='--peer xmpp --measure S4 --repeat 1' for less
+	@$(PY) -m lab run --peer all --mode cut,kept --repeat 5 --messages 10 --every 1 --patience 45 --files-in 2 --file-patience 300 \
+		--jobs 8 --out $(PEER_RUNS) $(ARGS) || test -s $(PEER_RUNS)/results.json
+	@$(PY) -m lab table $(PEER_RUNS) --peers $(if $(ARGS),,--write-docs)
 
 # Minutes for each target, and how many of them at a time; ARGS='wire chat-content' runs those whose names begin so.
 MINUTES ?= 1
@@ -143,6 +152,13 @@ $(PROOFS): .setup/native $(wildcard native/proofs/*.rs)
 .setup/lab: .ci/tools
 	@mkdir -p .setup
 	@if .ci/tools lab; then touch $@; else echo "No test in the lab's networks."; test "$$CI" != true; fi
+
+# What the lab's peers are made of, for `make lab-peers` and tests/lab/test_peers.py. Likewise.
+.setup/peers: .ci/tools .setup/python requirements/peers.lock
+	@mkdir -p .setup
+	@if .ci/tools peers && echo "Installing the packages of the lab's peers" && \
+		$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/peers.lock; then touch $@; \
+	else echo "No test of the lab's peers."; test "$$CI" != true; fi
 
 # The fuzzer is no part of the development environment: nothing but `make fuzz` needs it.
 .setup/fuzz: .setup/native requirements/fuzz.lock

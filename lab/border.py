@@ -5,7 +5,7 @@ packet either way, has lines of 50 Mbit/s with queues that can be full, and lets
 on a Unix socket as lines of JSON, `{"do": …}`, each answered by one line:
 
     prepare   measure, scale, seed: load the measure and make its policies, so that the strike itself takes no time
-    strike    measure, scale, seed, cut: the policies are in force from now on. With `cut` every flow to relay, bridges and the CDN
+    strike    measure, scale, seed, cut: the policies are in force from now on. With `cut` every flow to relay, bridges, CDN and peers
               that is open at this moment is dropped for ever, both ways, silently. Answers `at` (monotonic) and the number of cuts
     lift      no policies any more; what was cut stays cut
     flows     since: the flows that something passed of since then

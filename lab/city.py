@@ -320,7 +320,7 @@ class City:
         data = self.folder / "relay"
         if not data.exists():
             self.authority.issue("relay", [*host.names], host.addresses)
-            self._pages("relay")
+            self.pages("relay")
         issued = self.authority.issued("relay")
         published = self._published or (_way(self.world.relay_name, host.addresses),)
         words = [str(WHIMBREL), "relay", "--data", str(data), "--listen", "0.0.0.0:443"]
@@ -331,6 +331,10 @@ class City:
             words += ["--way", text]
         return self.start("relay", host.name, words)
 
+    def stop_relay(self) -> None:
+        """As a power cut ends it; the machine is still there, and so are the bridges. It does not come back."""
+        self.end(self._running["relay"])
+
     def _start_bridges(self, relay: Running) -> Running:
         """Bridges to the relay, which then starts anew and hands on their ways."""
         bridges = []
@@ -338,7 +342,7 @@ class City:
             issued = self.authority.issue(host.name, [*host.names], host.addresses)
             words = [str(WHIMBREL), "bridge", "--to", relay.ready["address"], "--listen", "0.0.0.0:443"]
             words += ["--cert", str(issued.chain), "--key", str(issued.key)]
-            words += ["--site", str(self._pages(host.name)), "--data", str(self.folder / host.name / "data")]
+            words += ["--site", str(self.pages(host.name)), "--data", str(self.folder / host.name / "data")]
             words += [
                 "--authority",
                 str(self.authority.root),
@@ -356,7 +360,7 @@ class City:
 
     def _start_site(self, host: world.Host) -> None:
         issued = self.authority.issue(host.name, [*host.names], host.addresses)
-        self._pages(host.name)
+        self.pages(host.name)
         folder = self.folder / host.name
         config = services.site_config(folder, [*host.names], issued.chain, issued.key)
         self._start_nginx(host, config)
@@ -364,7 +368,7 @@ class City:
     def _start_cdn(self) -> None:
         host = world.CDN
         issued = self.authority.issue(host.name, [*host.names], host.addresses)
-        self._pages(host.name)
+        self.pages(host.name)
         *fronting, shop = host.names
         config = services.cdn_config(
             self.folder / host.name,
@@ -382,7 +386,7 @@ class City:
         path.write_text(config)
         self.start(host.name, host.name, ["nginx", "-c", str(path), "-e", str(path.parent / "error.log")])
 
-    def _pages(self, place: str) -> Path:
+    def pages(self, place: str) -> Path:
         """An ordinary small site: a page, and a picture of 100 KB."""
         pages = self.folder / place / "www"
         pages.mkdir(parents=True, exist_ok=True)

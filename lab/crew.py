@@ -24,7 +24,7 @@ _LONGEST_S = 1800.0
 
 def longest(task: Task) -> float:
     """Seconds that a run may take: with files, all that it has patience for, and that for each of two."""
-    return _LONGEST_S + (2 * max(trial.FILE_PATIENCE_S, task.patience) if task.files else 0.0)
+    return _LONGEST_S + (2 * task.file_patience if task.files else 0.0)
 
 
 def spec_of(task: Task) -> str:
@@ -143,11 +143,12 @@ def _main() -> None:
     try:
         for line in sys.stdin:
             task = Task(**json.loads(line))
-            if city is not None and bridges != (task.peer != "alone"):
+            wanted = task.peer not in trial.WITHOUT_BRIDGES
+            if city is not None and bridges != wanted:
                 city.close()
                 city = None
             if city is None:
-                bridges = task.peer != "alone"
+                bridges = wanted
                 city = City(bridges=bridges).__enter__()
             record = _carry_out(city, task)
             if record.failed:

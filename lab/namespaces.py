@@ -263,12 +263,12 @@ def _processes_in(homes: set[tuple[int, int]]) -> list[int]:
             continue
         with contextlib.suppress(OSError):
             stat = os.stat(f"/proc/{entry}/ns/net")
-            if (stat.st_dev, stat.st_ino) in homes and _lives(entry):
+            if (stat.st_dev, stat.st_ino) in homes and lives(entry):
                 found.append(int(entry))
     return found
 
 
-def _lives(pid: str) -> bool:
+def lives(pid: str) -> bool:
     """Whether it is more than a dead process that nobody has looked after yet."""
     state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     return state not in ("Z", "X")

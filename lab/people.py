@@ -10,9 +10,10 @@ import contextlib
 import json
 import os
 import socket
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from lab.namespaces import LabError
 from lab.talk import Arrived, Sent
 from lab.tap import Tap
 
+FIRST_WAY_ONLY = (sys.executable, "-m", "lab.first_app")
+"""In place of the command: see there."""
 T = TypeVar("T")
 Item = dict[str, Any]
 
@@ -75,10 +78,15 @@ class Person:
     """Somebody of the city. `start` their app; `close` ends what was started and listened to here."""
 
     def __init__(
-        self, city: City, place: str, name: str | None = None, extra: dict[str, str] | None = None
+        self,
+        city: City,
+        place: str,
+        name: str | None = None,
+        extra: dict[str, str] | None = None,
+        program: Sequence[str] | None = None,
     ) -> None:
         """`place` as in `world.PEOPLE`, and who lives there now (else the same). `extra`: for the environment of the app, which
-        asks the city's public resolvers in place of the world's unless it says otherwise."""
+        asks the city's public resolvers in place of the world's unless it says otherwise. `program`: in place of the command."""
         if place not in world.PEOPLE:
             raise LabError(f"there is no {place} in the city")
         self.place = place
@@ -86,6 +94,7 @@ class Person:
         self.provider, self.address = world.PEOPLE[place]
         self.home = city.folder / "homes" / self.name
         self._city = city
+        self._program = (str(WHIMBREL),) if program is None else tuple(program)
         resolvers = " ".join(f"https://{address}/dns-query" for _, address in city.world.resolvers)
         self._extra = {"WHIMBREL_RESOLVERS": resolvers, **(extra or {})}
         self._app: Running | None = None
@@ -107,7 +116,7 @@ class Person:
     def start(self, *, with_relay: bool = False) -> Person:
         """`with_relay`: as somebody starts it who has nothing yet, with a relay inside."""
         self.home.parent.mkdir(parents=True, exist_ok=True)
-        words = [str(WHIMBREL), "--home", str(self.home), "--json", "app", "--no-browser"]
+        words = [*self._program, "--home", str(self.home), "--json", "app", "--no-browser"]
         words += [] if with_relay else ["--no-relay"]
         self._app = self._city.start(f"app-{self.name}", self.place, [*words, "--port", "0"], self._extra)
         self._city.until_ready(self._app)

@@ -130,23 +130,34 @@ class World:
     exempt_names: tuple[str, ...] = ()
     """Foreign names that a curtain lets through whatever they carry; no part of the messenger uses them."""
     foreign: tuple[str, ...] = ()
-    """CIDRs of the foreign data centres: relay, bridges, CDN, resolvers, sites."""
+    """CIDRs of the foreign data centres: relay, bridges, CDN, resolvers, sites, the peers' servers."""
     domestic_names: tuple[str, ...] = ()
     domestic_addresses: tuple[str, ...] = ()
     """Web site, mail, storage: inside, never beyond the border."""
     ca: str = ""
     """Path of the PEM file of the city's own certificate authority."""
+    peer_names: tuple[str, ...] = ()
+    """Public names of the other messengers that are measured beside this one (`lab.peers`)."""
+    peer_addresses: tuple[str, ...] = ()
+    """Of their servers, by those names."""
+    tunnel_addresses: tuple[str, ...] = ()
+    """Of the server through which people reach them whose tunnel goes there. It goes from hand to hand, as bridges do."""
 
     @property
     def service_names(self) -> tuple[str, ...]:
-        """The names by which the messenger's servers are publicly known, and so can be on a list: the relay's. Bridges go from hand
-        to hand; a censor has to find those by itself."""
-        return (self.relay_name,)
+        """The names by which the messengers' servers are publicly known, and so can be on a list: the relay's, and those of the peers.
+        Bridges and tunnels go from hand to hand; a censor has to find those by itself."""
+        return (self.relay_name, *self.peer_names)
+
+    @property
+    def public_addresses(self) -> tuple[str, ...]:
+        """What those names resolve to."""
+        return (*self.relay_addresses, *self.peer_addresses)
 
     @property
     def service_addresses(self) -> tuple[str, ...]:
-        """Addresses of relay and bridges: what a `cut` strike cuts."""
-        return (*self.relay_addresses, *self.bridge_addresses)
+        """Addresses of all servers of the messengers, of bridges and tunnels: what a `cut` strike cuts."""
+        return (*self.public_addresses, *self.bridge_addresses, *self.tunnel_addresses)
 
 
 class Measure:

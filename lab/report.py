@@ -87,7 +87,7 @@ def cells(records: Iterable[Record]) -> list[Cell]:
 def _cell(measure: str, peer: str, mode: str, runs: Sequence[Record]) -> Cell:
     good = [run for run in runs if not run.void and not run.failed]
     figures = [
-        run.after_worst if mode != "cold" and _hits_later(measure) else run.next_message for run in good
+        run.after_worst if mode != "cold" and hits_later(measure) else run.next_message for run in good
     ]
     times = sorted(figure if figure is not None else float("inf") for figure in figures)
     came = [time for time in times if time != float("inf")]
@@ -115,24 +115,24 @@ def _cell(measure: str, peer: str, mode: str, runs: Sequence[Record]) -> Cell:
     )
 
 
-def _hits_later(measure: str) -> bool:
+def hits_later(measure: str) -> bool:
     try:
         return load(measure).hits_later
     except UnknownMeasure:  # a file that is not here any more
         return False
 
 
-def _s(seconds: float | None) -> str:
+def as_seconds(seconds: float | None) -> str:
     if seconds is None:
         return "never"
     return f"{seconds:.2f}" if seconds < 10 else f"{seconds:.0f}"
 
 
-def _times(cell: Cell) -> str:
+def as_times(cell: Cell) -> str:
     if not cell.counted:
         return "void"
-    worst = "never" if cell.never else _s(cell.worst)
-    return _s(cell.median) if cell.counted == 1 else f"{_s(cell.median)} ({worst})"
+    worst = "never" if cell.never else as_seconds(cell.worst)
+    return as_seconds(cell.median) if cell.counted == 1 else f"{as_seconds(cell.median)} ({worst})"
 
 
 # -- as text ---------------------------------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ def as_text(records: Sequence[Record]) -> str:
             cell.verdict()
         ]
         lines.append(
-            f"{cell.measure:8} {cell.peer:9} {cell.mode:5} {cell.counted:>4}  {_times(cell):>15}  {wanted:>11}"
+            f"{cell.measure:8} {cell.peer:9} {cell.mode:5} {cell.counted:>4}  {as_times(cell):>15}  {wanted:>11}"
             f"  {cell.lost:>4} {cell.doubled:>3} {cell.out_of_order:>3}{mark}"
         )
         lines += [f"           {reason}" for reason in cell.reasons]
@@ -213,7 +213,7 @@ def as_markdown(records: Sequence[Record], facts: dict[str, Any]) -> str:
 def _in_table(cell: Cell | None) -> str:
     if cell is None:
         return ""
-    text = _times(cell)
+    text = as_times(cell)
     return f"**{text}**" if cell.verdict() in ("missed", "close") else text
 
 
@@ -232,21 +232,21 @@ def _costs(records: Sequence[Record]) -> list[str]:
         for r in records
         if r.mode == "cut" and r.peer == "whimbrel" and not r.void and not r.failed and r.seconds
     ]
-    open_rate = _median([run.bytes / run.seconds for run in good if run.measure == "S0"])
+    open_rate = median_of([run.bytes / run.seconds for run in good if run.measure == "S0"])
     for name in dict.fromkeys(cell.measure for cell in cells(good)):
         runs = [run for run in good if run.measure == name]
-        rate = _median([run.bytes / run.seconds for run in runs])
+        rate = median_of([run.bytes / run.seconds for run in runs])
         ratio = f"{rate / open_rate:.1f}" if rate is not None and open_rate else ""
         listed = sum(len({entry for one in run.learnt for entry in one}) for run in runs)
         words = [
             name,
             _longest(runs),
-            _whole(_median([run.connections for run in runs])),
+            _whole(median_of([run.connections for run in runs])),
             _whole(max((run.most_in_a_minute for run in runs), default=None)),
             _whole(max((run.most_in_a_minute_to_a_net for run in runs), default=None)),
             ratio,
             *(
-                _or_nothing(_median([getattr(run, what) for run in runs]))
+                _or_nothing(median_of([getattr(run, what) for run in runs]))
                 for what in ("picture", "file", "text_beside_file", "recovered")
             ),
             str(listed),
@@ -255,7 +255,7 @@ def _costs(records: Sequence[Record]) -> list[str]:
     return rows
 
 
-def _median(values: Iterable[float | None]) -> float | None:
+def median_of(values: Iterable[float | None]) -> float | None:
     there = [value for value in values if value is not None]
     return median(there) if there else None
 
@@ -265,7 +265,7 @@ def _longest(runs: Sequence[Record]) -> str:
     times = sorted(run.after_worst if run.after_worst is not None else float("inf") for run in runs)
     if not times:
         return ""
-    shown = ["never" if time == float("inf") else _s(time) for time in (median(times), times[-1])]
+    shown = ["never" if time == float("inf") else as_seconds(time) for time in (median(times), times[-1])]
     return shown[0] if len(times) == 1 else f"{shown[0]} ({shown[1]})"
 
 
@@ -274,7 +274,7 @@ def _whole(value: float | None) -> str:
 
 
 def _or_nothing(value: float | None) -> str:
-    return "" if value is None else _s(value)
+    return "" if value is None else as_seconds(value)
 
 
 def _not_reached(found: Sequence[Cell], records: Sequence[Record]) -> list[str]:
@@ -292,7 +292,7 @@ def _not_reached(found: Sequence[Cell], records: Sequence[Record]) -> list[str]:
         )
         if verdict in ("missed", "close") and goal is not None and slow:
             what.append(
-                f"{_times(cell)}{'' if cell.median is None else ' s'} in place of {goal[0]:g} ({goal[1]:g})"
+                f"{as_times(cell)}{'' if cell.median is None else ' s'} in place of {goal[0]:g} ({goal[1]:g})"
             )
         what += [
             f"{count} {word}"
@@ -313,7 +313,7 @@ def _not_reached(found: Sequence[Cell], records: Sequence[Record]) -> list[str]:
         late = run.recovered is None or run.recovered > targets.RECOVERY
         if lifted and late and run.peer == "whimbrel":
             lines.append(
-                f"- {run.measure}, {run.mode}, seed {run.seed}: back on the plain way after {_s(run.recovered)} s in place of 60"
+                f"- {run.measure}, {run.mode}, seed {run.seed}: back on the plain way after {as_seconds(run.recovered)} s in place of 60"
             )
     return lines
 
@@ -345,7 +345,8 @@ def _files_not_reached(records: Sequence[Record]) -> list[str]:
             if (r.measure, r.mode, r.peer) == (name, "cut", "whimbrel") and not r.void and not r.failed
         ]
         picture, file, text = (
-            _median([getattr(run, what) for run in runs]) for what in ("picture", "file", "text_beside_file")
+            median_of([getattr(run, what) for run in runs])
+            for what in ("picture", "file", "text_beside_file")
         )
         if not runs or (picture is None and file is None):
             continue  # no files were asked for, or none came: the table says which
@@ -358,12 +359,12 @@ def _files_not_reached(records: Sequence[Record]) -> list[str]:
                 )
             if text is None or text > targets.TEXT_BESIDE_FILE:
                 lines.append(
-                    f"- S6: a text beside the file takes {_s(text)} s in place of {targets.TEXT_BESIDE_FILE:g}"
+                    f"- S6: a text beside the file takes {as_seconds(text)} s in place of {targets.TEXT_BESIDE_FILE:g}"
                 )
             continue
         if picture is None or picture > targets.PICTURE:
             lines.append(
-                f"- {name}: a picture of 100 KB takes {_s(picture)} s in place of {targets.PICTURE:g}"
+                f"- {name}: a picture of 100 KB takes {as_seconds(picture)} s in place of {targets.PICTURE:g}"
             )
         never = sum(run.file is None for run in runs if run.picture is not None)
         if never:
@@ -388,7 +389,9 @@ _WORDS = {
 def picture(records: Sequence[Record]) -> str:
     """The matrix as SVG: measures down, peers and modes across, the median in seconds in each cell, the worst below it."""
     found = cells(records)
-    rows = list(dict.fromkeys(cell.measure for cell in sorted(found, key=lambda cell: _place(cell.measure))))
+    rows = list(
+        dict.fromkeys(cell.measure for cell in sorted(found, key=lambda cell: place_of(cell.measure)))
+    )
     columns = list(dict.fromkeys((cell.peer, cell.mode) for cell in found))
     columns.sort(key=lambda column: (column[0] != "whimbrel", column[0], MODES.index(column[1])))
     left, top, wide, high = 290, 74, 136, 44
@@ -405,8 +408,8 @@ def picture(records: Sequence[Record]) -> str:
         out.append(f'<text x="{x}" y="54" text-anchor="middle" fill="#555555">{mode}</text>')
     for down, name in enumerate(rows):
         y = top + high * down
-        out.append(f'<text x="14" y="{y + 27}" font-weight="600">{html.escape(_short(name))}</text>')
-        out.append(f'<text x="72" y="{y + 27}" fill="#333333">{html.escape(_title(name))}</text>')
+        out.append(f'<text x="14" y="{y + 27}" font-weight="600">{html.escape(short(name))}</text>')
+        out.append(f'<text x="72" y="{y + 27}" fill="#333333">{html.escape(title(name))}</text>')
         for across, (peer, mode) in enumerate(columns):
             cell = next((c for c in found if (c.measure, c.peer, c.mode) == (name, peer, mode)), None)
             if cell is not None:
@@ -423,11 +426,11 @@ def _square(cell: Cell, x: float, y: float, wide: float, high: float) -> list[st
     verdict = cell.verdict()
     goal = cell.goal()
     wanted = f", wanted {goal[0]:g} ({goal[1]:g})" if goal else ""
-    told = f"{cell.measure}, {cell.peer}, {cell.mode}: {_times(cell)} s{wanted}; {cell.counted} runs, {cell.lost} lost"
-    first = "void" if verdict == "void" else _s(cell.median) + ("" if cell.median is None else " s")
+    told = f"{cell.measure}, {cell.peer}, {cell.mode}: {as_times(cell)} s{wanted}; {cell.counted} runs, {cell.lost} lost"
+    first = "void" if verdict == "void" else as_seconds(cell.median) + ("" if cell.median is None else " s")
     words = []
     if cell.counted > 1:
-        words.append("worst never" if cell.never else f"worst {_s(cell.worst)}")
+        words.append("worst never" if cell.never else f"worst {as_seconds(cell.worst)}")
     if goal:
         words.append(f"≤ {goal[0]:g}" if goal[0] == goal[1] else f"≤ {goal[0]:g} ({goal[1]:g})")
     if cell.lost or cell.doubled or cell.out_of_order:
@@ -446,12 +449,12 @@ def _square(cell: Cell, x: float, y: float, wide: float, high: float) -> list[st
     return [*lines, "</g>"]
 
 
-def _place(name: str) -> int:
+def place_of(name: str) -> int:
     order = list(names())
     return order.index(name) if name in order else len(order)
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
     return Path(name).stem[:8] if name.endswith(".py") else name
 
 
@@ -484,7 +487,7 @@ _TITLES = {
 }
 
 
-def _title(name: str) -> str:
+def title(name: str) -> str:
     if name in _TITLES:
         return _TITLES[name]
     try:
@@ -509,7 +512,7 @@ def as_html(records: Sequence[Record], facts: dict[str, Any]) -> str:
         f"<li>{html.escape(str(name))}: {html.escape(str(value))}</li>" for name, value in facts.items()
     )
     measured = dict.fromkeys(record.measure for record in records)
-    rows = "".join(_measure_row(name) for name in sorted(measured, key=_place))
+    rows = "".join(_measure_row(name) for name in sorted(measured, key=place_of))
     runs = "".join(_run_row(record) for record in records)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>The blocked networks of the lab</title>'
@@ -531,7 +534,7 @@ def _measure_row(name: str) -> str:
         measure = load(name)
     except UnknownMeasure:
         return ""
-    words = (_short(name), measure.about, measure.numbers, measure.source)
+    words = (short(name), measure.about, measure.numbers, measure.source)
     return "<tr>" + "".join(f"<td>{html.escape(word)}</td>" for word in words) + "</tr>"
 
 
@@ -539,12 +542,12 @@ def _run_row(record: Record) -> str:
     if record.void or record.failed:
         why = html.escape((record.void or record.failed)[:300])
         return (
-            f"<tr><td>{html.escape(_short(record.measure))}</td><td>{record.peer}</td><td>{record.mode}</td><td>{record.seed}</td>"
+            f"<tr><td>{html.escape(short(record.measure))}</td><td>{record.peer}</td><td>{record.mode}</td><td>{record.seed}</td>"
             f'<td colspan="11">void: {why}</td></tr>'
         )
     did = ", ".join(f"{count} {word}" for word, count in summary_of(record.counts).items())
     numbers = [
-        _s(record.next_message),
+        as_seconds(record.next_message),
         _or_nothing(record.p50),
         _or_nothing(record.p95),
         f"{record.delivered}/{record.sent}",
@@ -557,7 +560,7 @@ def _run_row(record: Record) -> str:
     ]
     words = "".join(
         f"<td>{html.escape(str(w))}</td>"
-        for w in (_short(record.measure), record.peer, record.mode, record.seed)
+        for w in (short(record.measure), record.peer, record.mode, record.seed)
     )
     cells_ = "".join(f'<td class="number">{number}</td>' for number in numbers)
     return f"<tr>{words}{cells_}<td><code>{html.escape(did)}</code></td></tr>"

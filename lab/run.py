@@ -3,7 +3,7 @@
 python -m lab list
 python -m lab run [--measure S4,S5|FILE.py] [--peer whimbrel,plain] [--mode kept,cut,cold] [--repeat N] [--seed N]
                   [--scale X] [--messages N] [--every S] [--jobs N] [--no-files] [--files-in N] [--out DIR]
-python -m lab table [DIR …] [--write-docs]
+python -m lab table [DIR …] [--peers] [--write-docs]
 python -m lab learnt [--people N] [--days N] [--towns N] [--write-docs]
 """
 
@@ -16,17 +16,21 @@ import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from lab import crew, learnt, report
+from lab import crew, learnt, peers_page, report
+from lab import peers as peers_here
 from lab.city import ROOT, missing
 from lab.measures import UnknownMeasure, load, names
-from lab.trial import MODES, PEERS, Record, Task
+from lab.trial import FILE_PATIENCE_S, MODES, PEERS, Record, Task
 
 OUT = ROOT / "lab" / "out"
 DOCS = ROOT / "docs" / "lab-results.md"
 PICTURE = ROOT / "docs" / "pictures" / "lab-matrix.svg"
+PEERS_DOCS = ROOT / "docs" / "lab-peers.md"
+PEERS_PICTURE = ROOT / "docs" / "pictures" / "lab-peers.svg"
 LEARNT = ROOT / "docs" / "bridges-learnt.md"
 LEARNT_PICTURE = ROOT / "docs" / "pictures" / "bridges-learnt.svg"
 USUAL_SCALE = 0.05
@@ -53,11 +57,15 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument(
         "--measure", default="all", help="names or files, with commas between; else all but S8"
     )
-    running.add_argument("--peer", default="whimbrel", help=f"of {', '.join(PEERS)}, with commas between")
+    running.add_argument(
+        "--peer",
+        default="whimbrel",
+        help=f"of {', '.join(PEERS)}, with commas between; all: Whimbrel, its first way, and the peers that can be had here",
+    )
     running.add_argument(
         "--mode",
         default=",".join(MODES),
-        help="kept: flows live on; cut: they are dropped; cold: somebody new",
+        help="kept: flows live on; cut: they are dropped; cold: somebody new (of Whimbrel alone)",
     )
     running.add_argument("--repeat", type=int, default=1, help="with seeds that follow each other")
     running.add_argument("--seed", type=int, default=1, help="of the first repeat")
@@ -72,10 +80,16 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument(
         "--files-in", type=int, help="in how many of the repeats there are a picture and a file; else in all"
     )
+    running.add_argument(
+        "--file-patience", type=float, default=FILE_PATIENCE_S, help="seconds to wait for each file"
+    )
     running.add_argument("--out", type=Path, default=OUT)
     tabling = commands.add_parser("table", help="what came of runs, of one folder or several")
     tabling.set_defaults(do=_table)
     tabling.add_argument("folder", type=Path, nargs="*", default=[OUT])
+    tabling.add_argument(
+        "--peers", action="store_true", help="the page about the peers, docs/lab-peers.md, in its place"
+    )
     tabling.add_argument(
         "--write-docs", action="store_true", help="write docs/lab-results.md and its picture"
     )
@@ -103,7 +117,7 @@ def tasks_of(args: argparse.Namespace) -> list[Task]:
     wanted = [str(Path(one).resolve()) if one.endswith(".py") else one for one in wanted]
     for one in wanted:
         load(one)
-    peers, modes = args.peer.split(","), args.mode.split(",")
+    peers, modes = peers_of(args), args.mode.split(",")
     if unknown := (set(peers) - set(PEERS)) | (set(modes) - set(MODES)):
         raise UnknownMeasure(f"unknown: {', '.join(sorted(unknown))}")
     return [
@@ -116,14 +130,36 @@ def tasks_of(args: argparse.Namespace) -> list[Task]:
             scale=args.scale,
             messages=args.messages,
             every=args.every,
-            patience=args.patience,
+            patience=max(args.patience, peers_here.load(peer).patience)
+            if peer in peers_here.names()
+            else args.patience,
+            file_patience=args.file_patience,
             files=not args.no_files and mode == "cut" and (args.files_in is None or repeat < args.files_in),
         )
         for repeat in range(args.repeat)
         for peer in peers
         for measure in wanted
         for mode in modes
+        if mode != "cold" or peer not in peers_here.names()
     ]
+
+
+def asked_for(args: argparse.Namespace) -> list[str]:
+    """Whom to measure."""
+    return ["whimbrel", "first", *peers_here.names()] if args.peer == "all" else args.peer.split(",")
+
+
+def peers_of(args: argparse.Namespace) -> list[str]:
+    """Those of them that can be had here."""
+    asked = asked_for(args)
+    absent = not_here(asked)
+    return [peer for peer in asked if peer not in absent]
+
+
+def not_here(asked: Iterable[str]) -> dict[str, str]:
+    """What is missing for those of the peers that cannot be had, by name."""
+    found = {name: peers_here.load(name).missing() for name in asked if name in peers_here.names()}
+    return {name: f"this machine has not {lacking}" for name, lacking in found.items() if lacking is not None}
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -131,7 +167,11 @@ def _run(args: argparse.Namespace) -> int:
     if lacking is not None:
         print(f"This machine has not {lacking}.", file=sys.stderr)
         return 2
+    for name, why in not_here(asked_for(args)).items():
+        print(f"Not measured: {name}, {why}.", file=sys.stderr)
     tasks = tasks_of(args)
+    if not tasks:
+        return 2
     records: list[Record] = []
     begun = time.monotonic()
     known = facts(args)
@@ -174,6 +214,12 @@ def _table(args: argparse.Namespace) -> int:
             said.setdefault(name, []).append(value)
     known: dict[str, Any] = {name: "; ".join(dict.fromkeys(values)) for name, values in said.items()}
     print(report.as_text(records))
+    if args.peers:
+        if args.write_docs:
+            PEERS_PICTURE.write_text(peers_page.picture(records) + "\n")
+            PEERS_DOCS.write_text(peers_page.as_markdown(records, known))
+            print(f"\nWrote {PEERS_DOCS.relative_to(ROOT)} and {PEERS_PICTURE.relative_to(ROOT)}.")
+        return 0
     if args.write_docs:
         PICTURE.parent.mkdir(exist_ok=True)
         PICTURE.write_text(report.picture(records) + "\n")
@@ -200,7 +246,8 @@ def facts(args: argparse.Namespace) -> dict[str, Any]:
         check=False,
     ).stdout.strip()
     kernel = platform.release()
-    return {
+    asked = asked_for(args)
+    told = {
         "Whimbrel": f"{importlib.metadata.version('whimbrel')}, commit {commit or 'unknown'}",
         "system": f"Linux {kernel.split('-')[0]}, Python {platform.python_version()}, {ssl.OPENSSL_VERSION}",
         "packages": ", ".join(
@@ -212,3 +259,8 @@ def facts(args: argparse.Namespace) -> dict[str, Any]:
         "cities at a time": str(args.jobs),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
     }
+    if any(peer in peers_here.names() for peer in asked):
+        told["peers"] = peers_page.versions()
+    if absent := not_here(asked):
+        told["not measured"] = "; ".join(f"{name}: {why}" for name, why in absent.items())
+    return told

@@ -13,17 +13,20 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from lab import controls, measures, talk
+from lab import controls, measures, peers, talk
 from lab.city import City
 from lab.namespaces import LabError
-from lab.people import Person, cold_start, friends, send_file, until
+from lab.peers.peer import Correspondent
+from lab.people import FIRST_WAY_ONLY, Person, cold_start, friends, send_file, until
 from lab.plain_peer import PlainPerson
 from lab.policy import Measure
 from lab.talk import Arrived, Sent
 
-PEERS = ("whimbrel", "alone", "plain")
-"""`alone`: Whimbrel in a city without bridges and CDN, whose relay has nothing but its own two addresses."""
-Somebody = Person | PlainPerson
+PEERS = ("whimbrel", "first", "alone", "plain", *peers.names())
+"""`first`: Whimbrel that knows its first way alone. `alone`: Whimbrel with all that it can make of the relay's two addresses. Both are in
+a city without bridges."""
+WITHOUT_BRIDGES = ("first", "alone")
+Somebody = Person | PlainPerson | Correspondent
 MODES = ("kept", "cut", "cold")
 _CONTROLS_AFTER_S = 4.0
 """After the strike: those who talk are back by then, if they come back quickly, and are not disturbed."""
@@ -52,6 +55,8 @@ class Task:
     patience: float
     """Seconds to wait for what is still to come."""
     files: bool
+    file_patience: float = FILE_PATIENCE_S
+    """Seconds to wait for each of the two files."""
 
     @property
     def label(self) -> str:
@@ -78,6 +83,8 @@ class Record:
     lost: int = 0
     doubled: int = 0
     out_of_order: int = 0
+    late: int = 0
+    """Of the lost ones, what arrived once the network was open again."""
     next_message: float | None = None
     """From the strike until a message had arrived in each direction that was sent after it. Of a cold start: from the opening of the
     invite until the first message was at the other side."""
@@ -99,7 +106,7 @@ class Record:
     outbox: int | None = None
     """What still waited at the end."""
     connections: int = 0
-    """New ones of both people, from the strike until it was lifted."""
+    """New ones of both people, from the strike until it was lifted; of UDP, new pairs of ports, but for questions for names."""
     most_in_a_minute: int = 0
     most_in_a_minute_to_a_net: int = 0
     """Of one person, to one /24."""
@@ -111,7 +118,7 @@ class Record:
     ways: list[list[Any]] = field(default_factory=list)
     """Which way each person was on, and since when, counted from the strike."""
     recovered: float | None = None
-    """From the lifting until both are on the way that they were on before."""
+    """From the lifting until both are on the way that they were on before; of a peer, until each got a message that was said then."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -156,7 +163,15 @@ def _people(city: City, task: Task) -> Iterator[tuple[Somebody, Somebody]]:
             ada.stop()
             bo.stop()
         return
-    pair = (Person(city, "ada", f"Ada{mark}"), Person(city, "bo", f"Bo{mark}"))
+    if task.peer in peers.names():
+        with peers.load(task.peer).people(city, mark) as (one, other):
+            yield one, other
+        return
+    program = FIRST_WAY_ONLY if task.peer == "first" else None
+    pair = (
+        Person(city, "ada", f"Ada{mark}", program=program),
+        Person(city, "bo", f"Bo{mark}", program=program),
+    )
     try:
         yield friends(city, *pair)
     finally:
@@ -189,15 +204,18 @@ def _running(
         sent, arrived = talking.result()
         during = watching.result()
     _enter_figures(record, sent, arrived, at[0])
-    one, other = pair
-    if task.files and isinstance(one, Person) and isinstance(other, Person):
-        record.picture = send_file(one, other, 100_000, _patience(task))
+    if task.files and not isinstance(pair[0], PlainPerson) and record.next_message is not None:
+        record.picture = _send(pair, 100_000, task.file_patience)
         if record.picture is not None:
-            record.file = _file((one, other), task, 1_000_000, record)
+            record.file = _file(pair, task, 1_000_000, record)
     _enter_traffic(city, pair, record, at[0])
-    record.outbox = _outbox(pair)
+    record.outbox = _outbox(pair, 0.0 if record.lost else _REST_S)  # what is lost was waited for already
     lifted = city.lift()
-    record.recovered = _recovery(pair, plain, lifted)
+    if isinstance(pair[0], Person):
+        record.recovered = _recovery(pair, plain, lifted)
+    else:
+        record.recovered = _talk_again(pair, lifted, min(_RECOVERY_PATIENCE_S, task.patience))
+    record.late = _late(pair, sent, arrived)
     record.ways = [entry for person in pair if isinstance(person, Person) for entry in _ways(person, at[0])]
     return during
 
@@ -245,9 +263,9 @@ def _talk(
     return sent, so_far()
 
 
-def _outbox(people: Sequence[Somebody]) -> int:
+def _outbox(people: Sequence[Somebody], patience: float = _REST_S) -> int:
     """What still waits. Receipts follow the last messages, so they are given a while."""
-    end = time.monotonic() + _REST_S
+    end = time.monotonic() + patience
     while (waiting := sum(person.waiting() for person in people)) and time.monotonic() < end:
         time.sleep(0.1)
     return waiting
@@ -264,10 +282,19 @@ def _go_through(city: City, measure: Measure, task: Task, struck: float) -> None
         city.strike(name, scale=task.scale, seed=task.seed)
 
 
-def _file(pair: tuple[Person, Person], task: Task, size: int, record: Record) -> float | None:
+def _send(pair: Sequence[Somebody], size: int, patience: float) -> float | None:
+    one, other = pair
+    if isinstance(one, Person) and isinstance(other, Person):
+        return send_file(one, other, size, patience)
+    if isinstance(one, Person | PlainPerson) or isinstance(other, Person | PlainPerson):
+        return None
+    return one.send_file(other, size, patience)
+
+
+def _file(pair: Sequence[Somebody], task: Task, size: int, record: Record) -> float | None:
     """Seconds for a file from the first to the second, while the second goes on talking for a minute."""
     took: list[float | None] = []
-    sending = threading.Thread(target=lambda: took.append(send_file(pair[0], pair[1], size, _patience(task))))
+    sending = threading.Thread(target=lambda: took.append(_send(pair, size, task.file_patience)))
     heard = len(pair[0].arrived)
     sending.start()
     said: list[Sent] = []
@@ -286,10 +313,6 @@ def _file(pair: tuple[Person, Person], task: Task, size: int, record: Record) ->
     return took[0] if took else None
 
 
-def _patience(task: Task) -> float:
-    return max(FILE_PATIENCE_S, task.patience)
-
-
 def _recovery(pair: tuple[Somebody, Somebody], plain: Sequence[str | None], lifted: float) -> float | None:
     try:
         until(
@@ -304,6 +327,29 @@ def _recovery(pair: tuple[Somebody, Somebody], plain: Sequence[str | None], lift
     except LabError:
         return None
     return time.monotonic() - lifted
+
+
+def _talk_again(pair: Sequence[Somebody], lifted: float, patience: float) -> float | None:
+    """Each says one thing more; seconds from the lifting until both were heard."""
+    said = [(other, one.say(other.name, f"{one.name} again").text) for one, other in (pair, pair[::-1])]
+
+    def heard() -> bool:
+        return all(any(one.text == text for one in listener.arrived) for listener, text in said)
+
+    try:
+        until(heard, "not back", patience, every=0.05)
+    except LabError:
+        return None
+    return time.monotonic() - lifted
+
+
+def _late(pair: Sequence[Somebody], sent: dict[str, list[Sent]], arrived: dict[str, list[Arrived]]) -> int:
+    """How many of those that had not arrived when the talk ended are there by now."""
+    found = 0
+    for one, other in (pair, pair[::-1]):
+        lost = {message.text for message in sent[one.name]} - {message.text for message in arrived[one.name]}
+        found += len(lost & {message.text for message in other.arrived})
+    return found
 
 
 def _without_address(way: str | None) -> str | None:
@@ -389,7 +435,7 @@ def _enter_figures(
 def _enter_traffic(city: City, pair: Sequence[Somebody], record: Record, struck: float) -> None:
     people = {person.place for person in pair}
     flows = [flow for flow in city.border.ask("flows", since=struck)["flows"] if flow["person"] in people]
-    new = [flow for flow in flows if flow["first"] >= struck and flow["protocol"] == "tcp"]
+    new = [flow for flow in flows if flow["first"] >= struck and not flow["to"].endswith(":53")]
     record.connections = len(new)
     record.bytes = sum(sum(flow["bytes"]) for flow in flows if flow["first"] >= struck)
     record.seconds = time.monotonic() - struck

@@ -118,6 +118,21 @@ RESOLVERS = Host(
 PROBER = Host("prober", ("198.19.66.66",), WORLD_GATEWAY)
 """Where the censor's active prober looks from."""
 
+CHAT = Host(
+    "chat",
+    ("198.19.71.10", "198.19.72.10"),
+    WORLD_GATEWAY,
+    {
+        "chat.puffin.example": ("198.19.71.10", "198.19.72.10"),
+        "upload.chat.puffin.example": ("198.19.71.10", "198.19.72.10"),
+    },
+)
+"""Where an XMPP server stands while that is measured (`lab.peers`), with two addresses as the relay has them."""
+MAIL = Host("mail", ("198.19.73.10",), WORLD_GATEWAY, {"mail.kittiwake.example": ("198.19.73.10",)})
+"""Where a mail server stands while Delta Chat is measured."""
+TUNNEL = Host("tunnel", ("198.19.74.10",), WORLD_GATEWAY, {"notes.harbourlight.example": ("198.19.74.10",)})
+"""Where the server of a tunnel stands while one is measured."""
+
 DOMESTIC_NET = "198.18.100.0/24"
 DOMESTIC_SITE = Host(
     "domsite",
@@ -129,7 +144,7 @@ DOMESTIC_SITE = Host(
 DOMESTIC_PLACES = {"mail.homeland.example": "198.18.100.20", "storage.homeland.example": "198.18.100.30"}
 """Where mail and storage will stand. Nothing answers there yet."""
 
-FOREIGN_HOSTS: tuple[Host, ...] = (RELAY, *BRIDGES, CDN, SITE, RESOLVERS, PROBER)
+FOREIGN_HOSTS: tuple[Host, ...] = (RELAY, *BRIDGES, CDN, SITE, RESOLVERS, PROBER, CHAT, MAIL, TUNNEL)
 HOSTS: tuple[Host, ...] = (*FOREIGN_HOSTS, DOMESTIC_SITE)
 
 
@@ -168,4 +183,7 @@ def the_world(ca: str) -> World:
         domestic_names=(*DOMESTIC_SITE.names, *DOMESTIC_PLACES),
         domestic_addresses=(*DOMESTIC_SITE.addresses, *DOMESTIC_PLACES.values()),
         ca=ca,
+        peer_names=(next(iter(CHAT.names)), *MAIL.names),
+        peer_addresses=(*CHAT.addresses, *MAIL.addresses),
+        tunnel_addresses=TUNNEL.addresses,
     )

@@ -10,8 +10,9 @@ from hypothesis import settings
 settings.register_profile("whimbrel", deadline=None)
 settings.load_profile("whimbrel")
 
-# No test asks a resolver of the world, whatever name it uses.
+# No test asks a resolver of the world, whatever name it uses, or has a router of somebody open a port.
 os.environ["WHIMBREL_RESOLVERS"] = ""
+os.environ["WHIMBREL_ROUTER"] = ""
 
 MISSING_IS_FAILURE = os.environ.get("CI") == "true"
 

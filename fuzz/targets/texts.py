@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from fuzz.target import Shape, target
 from fuzz.targets._seeds import vectors
@@ -114,7 +115,7 @@ def _routes() -> Iterator[bytes]:
     yield b"socks5:127.0.0.1:9050|https://[2001:0db8::0001]:8443/"
 
 
-@target("text-route", "wire.routes.parse_route", "link.ways.neighbourhood", seeds=_routes, shape=Shape.TEXT, longest=2048, words=(b"wss://", b"https://", b"?sni=", b"&ip=", b"[::ffff:1.2.3.4]", b"127.0.0.1", b"0x7f", b"|", b"%25", b"xn--"))  # fmt: skip
+@target("text-route", "wire.routes.parse_route", "link.ways.neighbourhood", seeds=_routes, shape=Shape.TEXT, longest=2048, words=(b"wss://", b"https://", b"?sni=", b"&ip=", b"[::ffff:1.2.3.4]", b"127.0.0.1", b"0x7f", b"|", b"%25", b"xn--", b"key:" + b"a" * 52 + b"|"))  # fmt: skip
 def route(data: bytes) -> bool:
     """Routes as text: one canonical form, which is read as the same route; and their bytes."""
     try:
@@ -122,6 +123,11 @@ def route(data: bytes) -> bool:
     except Malformed:
         return False
     assert routes.parse_route(found.text) == found
+    for wrapper in found.wrappers:
+        with suppress(Malformed):
+            assert routes.with_key(routes.parse_route("wss://x"), routes.key_of(wrapper)).wrappers == (
+                wrapper,
+            )
     assert len(found.text) <= routes.ROUTE_TEXT_MAX
     encoded = routes.write_routes((found, found))
     assert routes.read_routes(encoded, 2, 0) == ((found, found), len(encoded))

@@ -11,7 +11,7 @@ RATE = 140_000
 
 class Shaper(Filtered):
     name = "S6"
-    about = "All that a person sends to and gets from the networks of relay, bridges and CDN waits in a queue of 140 kbit/s, whatever its name."
+    about = "All that a person sends to and gets from the messenger's servers, bridges and CDN waits in a queue of 140 kbit/s, whatever its name."
     source = "B12, B13, B14, E7: censoredplanet.org/throttling; doi 10.1145/3487552.3487858; themoscowtimes.com 2026/01/16"
     numbers = "140 kbit/s each way for each person, at most 2 s of queue"
 

@@ -21,7 +21,7 @@ class CapacityFive(Filtered):
 
 class FailingConnections(Filtered):
     name = "S7b"
-    about = "Of the packets that open a connection to the relay's addresses, one in five passes, whatever the name."
+    about = "Of the packets that open a connection to the messenger's public addresses, one in five passes, whatever the name."
     source = "B14, E8: themoscowtimes.com 2026/01/16; cognicurrent.com 500237"
     numbers = "SYN is dropped with p = 0.8"
     spares_neutral = False
@@ -29,7 +29,7 @@ class FailingConnections(Filtered):
 
     def rules(self, world: World, provider: int) -> Sequence[str]:
         lost = "-m statistic --mode random --probability 0.8 -j DROP"
-        return [f"iptables -A LAB -p tcp --syn -d {address} {lost}" for address in world.relay_addresses]
+        return [f"iptables -A LAB -p tcp --syn -d {address} {lost}" for address in world.public_addresses]
 
 
 MEASURES = (CapacityFive(), FailingConnections())

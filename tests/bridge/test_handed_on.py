@@ -13,7 +13,7 @@ import pytest
 from support.bridges import bridging, cut, gets_through
 from support.homes import BridgeProcess, RelayProcess
 from support.relay_client import Place
-from whimbrel.bridge.cuts import FILE, Cuts
+from whimbrel.bridge.cuts import FILE, Cuts, refuse
 from whimbrel.bridge.settings import BridgeSettings, Limits
 from whimbrel.relay.server import Relay
 from whimbrel.serving.folder import DataFolderDamaged
@@ -157,3 +157,15 @@ def test_the_operator_cuts_a_text_while_the_bridge_runs(tmp_path: Path) -> None:
         code, told = cut(tmp_path / "nowhere", leaked)
         assert (code, told["error"]) == (2, "wrong-use")
         assert not (tmp_path / "nowhere").exists()
+
+
+def test_an_app_takes_back_what_it_refused_and_nothing_that_was_cut_by_hand(tmp_path: Path) -> None:
+    cuts = Cuts(tmp_path)
+    cuts.add((CLEO,))
+    refuse(tmp_path, frozenset({(BO,), (CLEO,)}))
+    assert cuts.look()
+    assert (BO, CLEO) in cuts
+    refuse(tmp_path, frozenset())
+    assert cuts.look()
+    assert (BO,) not in cuts
+    assert (CLEO,) in cuts

@@ -256,3 +256,82 @@ def test_the_list_has_limits() -> None:
     ):
         with pytest.raises(CryptoError):
             decode_ways(bad)
+
+
+def runs(villager: Villager, *routes: str) -> None:
+    """A bridge runs in somebody's app, or none any more."""
+    relay = villager.person.inbox.here().relay
+    villager.do(
+        lambda person, now, fx: person.handing_on.runs(dict.fromkeys([relay], *routes) if routes else {}, fx)
+    )
+
+
+HOME_KEY = "key:" + "a" * 52
+
+
+def test_the_bridge_in_ones_own_app_is_told_to_each_contact_before_others_and_taken_back(
+    village: Village,
+) -> None:
+    ada, bo, cleo = village.friends("Ada", "Bo", "Cleo")
+    knows(bo, *(bridge(n) for n in range(1, 5)))
+    runs(bo, f"{HOME_KEY}|wss://203.0.113.7:8443{own_path(9).text}")
+    bo.crash()
+    village.settle(patience=PATIENT)
+    told = {}
+    for friend in (ada, cleo):
+        [way] = [way for way in of_others(friend) if "203.0.113.7" in way]
+        assert way.startswith(f"public|{HOME_KEY}|wss://203.0.113.7:8443/")
+        told[friend.person.identity.account] = parse_path(parse_route(way).path)
+        assert len(of_others(friend)) == TOLD
+        assert "203.0.113.7" not in "".join(friend.person.relays[friend.person.inbox.here().relay].routes)
+    for account, path in told.items():
+        whose = bo.person.handing_on.whose(path)
+        assert whose is not None
+        assert whose[0].account == account
+    assert len({path.text for path in told.values()}) == 2
+    runs(bo, f"{HOME_KEY}|wss://198.51.100.3:8443{own_path(9).text}")
+    village.settle(patience=PATIENT)
+    assert not [way for way in of_others(ada) if "203.0.113.7" in way], "its address is another now"
+    assert [way for way in of_others(ada) if "198.51.100.3" in way]
+    runs(bo)
+    village.settle(patience=PATIENT)
+    assert not [way for way in of_others(ada) if "198.51.100.3" in way]
+    assert len(of_others(ada)) == TOLD
+
+
+def test_ones_own_bridge_stands_in_no_invite_and_is_no_way_of_ones_own(village: Village) -> None:
+    bo = village.person("Bo")
+    runs(bo, f"{HOME_KEY}|wss://203.0.113.7:8443{own_path(9).text}")
+    assert not [route for route in bo.invite().routes if route.host == "203.0.113.7"]
+    assert not [way for way in bo.person.ways_to(bo.person.inbox.here().relay) if "203.0.113.7" in way]
+
+
+def test_a_way_to_ones_own_bridge_is_not_taken_of_a_contact(village: Village) -> None:
+    ada, bo = village.friends("Ada", "Bo")
+    village.settle(patience=PATIENT)
+    runs(ada, f"{HOME_KEY}|wss://203.0.113.7:8443{own_path(9).text}")
+    tell(bo, "Ada", f"{HOME_KEY}|wss://203.0.113.7:8443{own_path(9).handed_on(b'to bo').text}", bridge(1))
+    assert [parse_route(way).host for way in of_others(ada)] == ["bridge1.example"]
+
+
+@pytest.mark.parametrize(
+    "around", ["key:", "key:short", "key:" + "A" * 52, f"{HOME_KEY}|{HOME_KEY}", f"{HOME_KEY}|frag", "frag"]
+)
+def test_a_forged_key_or_more_around_a_way_is_not_taken(village: Village, around: str) -> None:
+    ada, bo = village.friends("Ada", "Bo")
+    village.settle(patience=PATIENT)
+    tell(bo, "Ada", f"{around}|wss://203.0.113.7{own_path(1).text}")
+    assert of_others(ada) == {}
+
+
+def test_who_is_blocked_is_refused_by_the_name_in_their_path_until_they_are_not(village: Village) -> None:
+    ada, bo = village.friends("Ada", "Bo")
+    runs(bo, f"{HOME_KEY}|wss://203.0.113.7:8443{own_path(9).text}")
+    village.settle(patience=PATIENT)
+    [way] = of_others(ada)
+    assert bo.person.handing_on.names_refused() == frozenset()
+    account = ada.person.identity.account
+    bo.do(lambda person, now, fx: person.acquaintances.block(account, fx))
+    assert bo.person.handing_on.names_refused() == frozenset(parse_path(parse_route(way).path).names)
+    bo.do(lambda person, now, fx: person.acquaintances.unblock(account, fx))
+    assert bo.person.handing_on.names_refused() == frozenset()

@@ -166,6 +166,36 @@ def test_a_handle_that_a_dead_way_may_still_use_is_not_used_on_a_stream(up: tupl
     assert asked == [Watch(None, (item(1, after=3), item(2, log=b"M")))]
 
 
+def test_nor_is_it_when_other_letters_with_it_were_answered_since() -> None:
+    """A letter that was given up is said again by the system, or waits at a bridge, for minutes: it takes the set from whoever has it then."""
+    watching = Watching()
+    watching.set({1: item(1)})
+    first = watching.leg(held=True)
+    watching.request(first, 0.0)
+    first.asking = 1
+    watching.answered(first, 0.1, watched((1, fetched(head=0))), first=True)
+    watching.request(first, 1.0)
+    first.asking = 2
+    watching.dropped(first)  # with the watch under way
+    watching.not_asked(first)
+
+    second = watching.leg(held=True)
+    asked = watching.request(second, 2.0)
+    assert asked is not None
+    assert asked.handle == HANDLE, "letters take the set back"
+    second.asking = 3
+    watching.answered(second, 2.1, watched(), first=True)
+    stream = watching.leg(held=False)
+    asked = watching.request(stream, 3.0)
+    assert asked is not None
+    assert (asked.handle, [one.slot for one in asked.items]) == (None, [1])
+    stream.asking = 4
+    watching.answered(stream, 3.1, watched((1, fetched(head=0)), handle=NEW_HANDLE), first=True)
+    again = watching.request(watching.leg(held=False), 4.0)
+    assert again is not None
+    assert again.handle == NEW_HANDLE, "nothing was ever given up with that one"
+
+
 def test_only_one_attempt_carries_the_watch() -> None:
     table = Table(STREAM, OTHER)
     watch(table, item(1))

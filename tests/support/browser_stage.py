@@ -69,6 +69,7 @@ class Home:
     settings: Item = field(default_factory=dict)
     found: list[Item] = field(default_factory=list)
     ways: list[Item] = field(default_factory=list)
+    helping: Item = field(default_factory=dict)
     pictures: dict[str, tuple[bytes, str]] = field(default_factory=dict)
     """Bytes and type of files, by their id."""
     refuses: dict[str, ServiceError] = field(default_factory=dict)
@@ -77,9 +78,36 @@ class Home:
     def __post_init__(self) -> None:
         self.status = status() | self.status
         self.settings = settings() | self.settings
+        self.helping = helping() | self.helping
 
 
 # -- items ---------------------------------------------------------------------------------------------
+
+
+def helping(**more: Any) -> Item:
+    base: Item = {
+        "on": False,
+        "state": "off",
+        "told_at": "",
+        "told": 0,
+        "port": 0,
+        "by_router": False,
+        "at": "",
+        "cert": "",
+        "megabytes": 1000,
+        "people": 20,
+        "there": 0,
+        "full": False,
+        "spent": False,
+        "away": False,
+        "today": 0,
+        "bytes_today": 0,
+        "most": 0,
+        "bytes_all": 0,
+        "since": None,
+        "trouble": "",
+    }
+    return base | more
 
 
 def status(**more: Any) -> Item:
@@ -97,8 +125,43 @@ def status(**more: Any) -> Item:
         "version": "0.1.0",
         "requests": 0,
         "relay": "elsewhere",
+        "network": look(),
     }
     return checked(shapes.StatusItem, base | more)
+
+
+def look(*findings: Item, **more: Any) -> Item:
+    """The network; without findings nothing is in the way."""
+    base = {
+        "findings": list(findings) or [finding("clear", "nobody")],
+        "tried": [],
+        "works": {"text": "at-once", "picture": "at-once", "voice": "at-once", "video": "at-once"},
+        "observer": {"sees": "name", "host": "relay.example"},
+        "looking": False,
+        "done": 0,
+        "planned": 0,
+        "looked": None,
+    }
+    return checked(shapes.LookItem, base | more)
+
+
+def finding(what: str, blame: str = "network", **more: Any) -> Item:
+    return checked(shapes.FindingItem, {"what": what, "blame": blame} | more)
+
+
+def attempt(host: str, looks: str = "plain", **more: Any) -> Item:
+    """Connections that were tried."""
+    base = {
+        "host": host,
+        "bridge": False,
+        "looks": looks,
+        "worked": 2,
+        "failed": 0,
+        "stage": None,
+        "reason": None,
+        "bytes": 0,
+    }
+    return checked(shapes.TriedItem, base | more)
 
 
 def way_to(route: str, told_by: str = "", **more: Any) -> Item:
@@ -353,9 +416,15 @@ class Stage:
     async def _status(self) -> AsyncIterator[Item]:
         yield self.home.status
 
+    async def _network(self) -> AsyncIterator[Item]:
+        yield self.home.status["network"]
+
     async def _ways(self) -> AsyncIterator[Item]:
         for item in self.home.ways:
             yield item
+
+    async def _help_status(self) -> AsyncIterator[Item]:
+        yield checked(shapes.HelpItem, self.home.helping)
 
     async def _settings(self) -> AsyncIterator[Item]:
         yield self.home.settings

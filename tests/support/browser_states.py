@@ -23,12 +23,16 @@ from support.browser_stage import (
     Home,
     Item,
     at,
+    attempt,
     chat,
     contact,
     event,
     file,
+    finding,
     group,
+    helping,
     ident,
+    look,
     member,
     message,
     preview,
@@ -246,6 +250,13 @@ def down(**more: Any) -> Item:
     )
 
 
+def open_tried(page: Page) -> None:
+    """The list of what was tried, with all of it in sight."""
+    tried = page.locator("summary").first
+    tried.click()
+    tried.evaluate("element => element.closest('section').scrollIntoView()")
+
+
 def press(role: Any, name: str, exact: bool = True) -> Hand:
     return lambda page: page.get_by_role(role, name=name, exact=exact).first.click()
 
@@ -326,6 +337,30 @@ WAYS = [
     way_to("public|wss://192.0.2.7/bridge", PERSIAN, failed_since=1),
 ]
 
+BLOCKED_NETWORK = look(
+    finding("names-false"),
+    finding("name-reset"),
+    finding("frozen-by-volume", bytes=14_000),
+    finding("slow", "unknown", kbit=130),
+    tried=[
+        attempt("relay.example", failed=4, worked=0, stage="handshake", reason="reset"),
+        attempt(
+            "relay.example", "unnamed", failed=2, worked=1, stage="receive", reason="silent", bytes=14_200
+        ),
+        attempt("garden.example", bridge=True),
+        attempt(
+            "library.of-the-lighthouse-keepers-association.north.example",
+            failed=1,
+            worked=0,
+            stage="connect",
+            reason="timed-out",
+        ),
+    ],
+    works={"text": "at-once", "picture": "slowly", "voice": "slowly", "video": "hardly"},
+    observer={"sees": "name", "host": "garden.example"},
+    looked=at(20),
+)
+
 LONG_TEXT = "\n".join(
     f"{n}. A line of a very long message, as somebody writes it who has much to say." for n in range(1, 81)
 )
@@ -399,11 +434,15 @@ STATES: tuple[State, ...] = (
     State("group details", home, f"chat/{WALK}/-/group/{WALK}"),
     State("search", lambda: home(found=[one for one in talk() if "bench" in one["text"]]), f"chat/{BO}/-/search", lambda page: page.get_by_label("Search chats, people and messages").fill("bench")),
     State("settings", home, "-/settings"),
-    *(State(f"settings: {name}", home, f"-/settings/{name}") for name in ("look", "write", "notify", "privacy", "relay", "lock", "kept", "truth", "keys", "about")),
+    *(State(f"settings: {name}", home, f"-/settings/{name}") for name in ("look", "write", "notify", "privacy", "relay", "help", "lock", "kept", "truth", "keys", "about")),
+    State("settings: help, somebody is helped", lambda: home(helping=helping(on=True, state="open", told_at="203.0.113.7:443", told=31, port=40123, by_router=True, there=2, full=True, today=4, bytes_today=212_000_000, most=9, bytes_all=18_400_000_000, since="2026-10-02")), "-/settings/help"),
+    State("settings: help, no router opens a port", lambda: home(helping=helping(on=True, state="no-router", port=40123, since="2026-10-02")), "-/settings/help"),
     State("locked", lambda: home(status=status(locked=True, key_place="passphrase"))),
     # -- the way
     State("no way at all", ways(ways=[down()], waiting=2), f"chat/{BO}/-/network"),
     State("ways", lambda: home(ways=WAYS), f"chat/{BO}/-/network"),
+    State("blocked network", lambda: home(ways=WAYS, status=status(network=BLOCKED_NETWORK)), f"chat/{BO}/-/network", open_tried),
+    State("network looked at", lambda: home(status=status(network=look(looking=True, done=3, planned=9))), f"chat/{BO}/-/network"),
     State("slow way", ways(ways=[status()["ways"][0] | {"slow": True}]), f"chat/{BO}"),
     State("sending", ways(waiting=3), f"chat/{BO}"),
     State("clock wrong", ways(wrong=[wrong("clock", "The clock of this computer is 9 days behind.")]), f"chat/{BO}"),

@@ -72,13 +72,18 @@ class Ran:
 
 def environment(extra: Mapping[str, str] | None) -> dict[str, str]:
     """Nothing of the person who runs the tests: no home, no passphrase, no keyring, no colours of theirs; and no
-    resolver of the world is asked."""
+    resolver of the world and no router is asked."""
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("WHIMBREL_", "DBUS_", "FORCE_"))
     }
-    fixed = {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring", "TZ": "UTC", "WHIMBREL_RESOLVERS": ""}
+    fixed = {
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+        "TZ": "UTC",
+        "WHIMBREL_RESOLVERS": "",
+        "WHIMBREL_ROUTER": "",
+    }
     return {**kept, **fixed, **(extra or {})}
 
 

@@ -313,13 +313,15 @@ class Sea:
             return Candidate(route.text, Carries.STREAM, 0, self.near, route.host)
         return Candidate(route.text, Carries.EXCHANGE, 10, self.near, route.host)
 
-    async def open_stream(self, route: Route) -> tuple[Pipe, tuple[str, ...]]:
+    async def open_stream(
+        self, route: Route, reached: Callable[[Stage], None]
+    ) -> tuple[Pipe, tuple[str, ...]]:
         await self._connect(route)
         pipe = Pipe(self, route.text)
         self.pipes.add(pipe)
         return pipe, (route.host,)
 
-    def open_exchange(self, route: Route) -> Letters:
+    def open_exchange(self, route: Route, reached: Callable[[Stage], None]) -> Letters:
         self.dials.append((asyncio.get_running_loop().time(), route.text))
         return Letters(self, route)
 

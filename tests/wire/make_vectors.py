@@ -749,6 +749,7 @@ def texts_file() -> Json:
         "https://[2001:db8::7]:8443/x/y",
         "wss://relay.example.org/x?sni=",
         "socks5://127.0.0.1:9050|frag|wss://relay.example.org/x?sni=a.example&ip=203.0.113.7",
+        f"public|key:{'a' * 52}|wss://203.0.113.7:8443/x",
     ]
     good = invites["three ways"].text
     return {

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
-from collections.abc import Sequence
-from dataclasses import replace
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from whimbrel.serving import journal as journals
@@ -20,10 +22,19 @@ from whimbrel.wire.paths import Names, names_of
 from whimbrel.wire.texts import Address, Invite, parse_address, parse_invite
 
 from .cuts import Cuts
-from .server import SEED, Bridge, BridgeInfo, path_of
-from .settings import BridgeSettings
+from .server import SEED, Bridge, BridgeInfo, Helping, path_of
+from .settings import BridgeSettings, Limits
 
 DATA = "~/.whimbrel-bridge"
+TO_MAX = 64 * 1024
+"""Bytes of what an app says on stdin."""
+MEGABYTE = 1_000_000
+"""As providers count."""
+TELL_EVERY = 1.0
+NETWORKS_EACH = 3
+"""A contact has one path: at home, on the way, and what is not cut off yet of before."""
+CONNECTIONS_EACH = 16
+"""For each of the people who may be there at once, and as many for strangers: a home's router has not room for thousands."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--cert", type=Path, metavar="FILE", help="certificate chain (PEM), for TLS")
     parser.add_argument("--key", type=Path, metavar="FILE", help="its private key (PEM)")
+    parser.add_argument(
+        "--self-signed",
+        action="store_true",
+        help="TLS with a certificate that it makes itself: for a bridge without a name; texts name its key",
+    )
     parser.add_argument("--site", type=Path, metavar="DIR", help="the web site that strangers see")
     parser.add_argument(
         "--public", action="append", default=[], metavar="URL", help="a way from outside: wss://host (repeat)"
@@ -51,6 +67,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--authority", type=Path, metavar="FILE", help="trust only these certificates (PEM) at the relays"
     )
+    parser.add_argument("--people", type=int, metavar="N", help="let no more people in at once")
+    parser.add_argument(
+        "--megabytes", type=int, metavar="N", help="pass on no more in a day, in and out together"
+    )
+    parser.add_argument(
+        "--outside", action="store_true", help="lead to the internet alone, never into a private network"
+    )
+    parser.add_argument(
+        "--for-app",
+        action="store_true",
+        help="as an app runs it: addresses come as lines on stdin, up to an empty one; it says how many it helps, and ends when stdin does",
+    )
     parser.add_argument(
         "--cut",
         action="append",
@@ -63,9 +91,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def settings_of(args: argparse.Namespace) -> BridgeSettings:
     """What the arguments say. Raises WrongUse."""
     host, port = split_listen(args.listen)
+    for name, value in (("--people", args.people), ("--megabytes", args.megabytes)):
+        if value is not None and value < 1:
+            raise WrongUse(f"{name} {value}: give a number from 1")
+    limits = Limits(
+        people=args.people, day_bytes=None if args.megabytes is None else args.megabytes * MEGABYTE
+    )
+    if args.people is not None:
+        connections = min(limits.connections, CONNECTIONS_EACH * (args.people + 1))
+        limits = replace(
+            limits,
+            connections=connections,
+            client_connections=min(limits.client_connections, max(CONNECTIONS_EACH, connections // 4)),
+        )
+    if args.for_app:
+        limits = replace(limits, networks_each=NETWORKS_EACH)
     return BridgeSettings(
         data=Path(args.data).expanduser(),
-        to=tuple(args.to),
+        to=(*args.to, *(_told_on_stdin() if args.for_app else ())),
         host=host,
         port=port,
         cert=args.cert,
@@ -74,7 +117,22 @@ def settings_of(args: argparse.Namespace) -> BridgeSettings:
         public=tuple(args.public or ()),
         authority=args.authority,
         behind=args.behind,
+        self_signed=args.self_signed,
+        outside=args.outside,
+        limits=limits,
     )
+
+
+def _told_on_stdin() -> Iterator[str]:
+    """Addresses, one a line. On the command line everybody on this computer could read them."""
+    size = 0
+    for line in iter(sys.stdin.buffer.readline, b""):
+        size += len(line)
+        if size > TO_MAX:
+            raise WrongUse("--for-app: too much on stdin")
+        if not (text := line.decode("ascii", "replace").strip()):
+            return
+        yield text
 
 
 def run(args: argparse.Namespace) -> int:
@@ -88,7 +146,7 @@ def run(args: argparse.Namespace) -> int:
         files = allow_many_files(2 * settings.limits.connections)
         settings = replace(settings, limits=replace(settings.limits, connections=files // 2))
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(_run(settings, journals.stderr()))
+            runner.run(_run(settings, journals.stderr(), for_app=args.for_app))
     except (CannotStart, SiteUnfit, DataFolderDamaged, OSError) as error:
         code, what_to_do = _explain(error)
         message = (
@@ -138,13 +196,40 @@ def _invite(text: str) -> Invite:
         raise WrongUse(f"--cut: {error}") from error
 
 
-async def _run(settings: BridgeSettings, journal: Journal) -> None:
+async def _run(settings: BridgeSettings, journal: Journal, *, for_app: bool) -> None:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(safe_handler(journal))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await Bridge(settings, journal).run(_say_ready, stop)
+    bridge = Bridge(settings, journal)
+
+    def ready(info: BridgeInfo) -> None:
+        _say_ready(info)
+        if for_app:
+            bridge.keep_going(_tell(bridge))
+
+    if for_app:
+        loop.add_reader(sys.stdin.fileno(), _hear_end, stop)
+    await bridge.run(ready, stop)
+
+
+def _hear_end(stop: asyncio.Event) -> None:
+    """The app that runs this says nothing more; it ends, however it ended."""
+    if not os.read(sys.stdin.fileno(), 4096):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        stop.set()
+
+
+async def _tell(bridge: Bridge) -> None:
+    """How many are helped, when it is another number."""
+    told: Helping | None = None
+    while True:
+        await asyncio.sleep(TELL_EVERY)
+        now = bridge.helping()
+        if now != told:
+            told = now
+            say({"event": "helping", **asdict(now)})
 
 
 def _say_ready(info: BridgeInfo) -> None:

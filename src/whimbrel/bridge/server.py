@@ -28,10 +28,12 @@ from whimbrel.transports.policy import is_private
 from whimbrel.wire.errors import TextError
 from whimbrel.wire.paths import PLACE, TAG, Names, SecretPath, names_of
 from whimbrel.wire.purpose import prf
-from whimbrel.wire.routes import Route
+from whimbrel.wire.routes import Route, with_key
 from whimbrel.wire.texts import Address, parse_address
 
+from .certificate import key_of_chain, self_signed
 from .cuts import Cuts
+from .day import Day, Numbers
 from .pace import Client, Clients
 from .session import Session
 from .settings import BridgeSettings
@@ -55,6 +57,21 @@ class BridgeInfo:
     port: int
 
 
+@dataclass(frozen=True, slots=True)
+class Helping:
+    """How many, and never who: `there` now, and the numbers of the day. `full`: nobody more is let in now. `away`: relays that are not reached."""
+
+    there: int
+    full: bool
+    spent: bool
+    away: int
+    numbers: Numbers
+
+
+Person = tuple[Names, bytes]
+"""A path and the network from which it is used: who has an app behind each of two addresses is two."""
+
+
 class Bridge:
     """One bridge in the running event loop."""
 
@@ -75,6 +92,9 @@ class Bridge:
         self._timer: asyncio.TimerHandle | None = None
         self._server: asyncio.Server | None = None
         self._said_away: set[int] = set()
+        self._people: dict[Person, int] = {}
+        self._full = False
+        self._said_spent = False
 
     # ----------------------------------------------------------------------------------------------- life
 
@@ -95,6 +115,7 @@ class Bridge:
         finally:
             for upstream in self._upstreams:
                 upstream.close()
+            self._keep_day()
             self.journal.say(Event.STOPPED)
 
     async def _start(self) -> None:
@@ -104,7 +125,12 @@ class Bridge:
         self._upstreams = self._relays()
         self._paths = [path_of(seed, upstream.identity) for upstream in self._upstreams]
         self._cuts = Cuts(settings.data)
-        certificate = self._certificate = certificate_of(settings.cert, settings.key)
+        counts = self.limits.people is not None or self.limits.day_bytes is not None
+        self.day = Day(settings.data if counts else None, self.limits.day_bytes)
+        cert, key = settings.cert, settings.key
+        if settings.self_signed and cert is None and key is None:
+            cert, key = self_signed(settings.data)
+        certificate = self._certificate = certificate_of(cert, key)
         if settings.site is None:
             self.site = own_site(sha256(b"whimbrel/1 bridge site\x00" + seed).digest(), _made_at(settings))
         else:
@@ -113,6 +139,8 @@ class Bridge:
         bound = bound_socket(settings.host, kept or settings.port)
         self.port = int(bound.getsockname()[1])
         given = public_routes(settings.public, settings.host, self.port, tls=certificate is not None)
+        if settings.self_signed and cert is not None:
+            given = tuple(with_key(route, key_of_chain(cert)) for route in given)
         self._routes = given
         reached = given[0].host if given[0].host_is_address else str(bound.getsockname()[0])
         if certificate is None and not settings.public and not is_private(reached):
@@ -135,7 +163,9 @@ class Bridge:
         if not found:
             raise WrongUse("--to: give the address of the relay that this bridge leads to")
         made = [
-            Upstream(identity, tuple(routes), self.settings.authority, self.limits)
+            Upstream(
+                identity, tuple(routes), self.settings.authority, self.limits, outside=self.settings.outside
+            )
             for identity, routes in found.items()
         ]
         if not all(upstream.reachable for upstream in made):
@@ -188,6 +218,7 @@ class Bridge:
             one.abort()
         self.cut_off += len(late)
         self._look_at_cuts()
+        self._look_at_day()
         for n, upstream in enumerate(self._upstreams):
             if upstream.away != (n in self._said_away):
                 self._said_away ^= {n}
@@ -209,6 +240,69 @@ class Bridge:
         for session in gone:
             session.abort()
         self.journal.say(Event.CUT, sessions=len(gone))
+
+    # ------------------------------------------------------------------------------------------- the day
+
+    def _look_at_day(self) -> None:
+        self.day.look()
+        if self._ticks % self.limits.keep_every == 0:
+            self._keep_day()
+        if self.day.spent != self._said_spent:
+            self._said_spent = self.day.spent
+            self.journal.say(Event.DAY_SPENT if self._said_spent else Event.DAY_BEGUN)
+        if self.day.spent:
+            for session in list(self._sessions):
+                session.close()
+        if self._full and not self._is_full():
+            self._full = False
+            self.journal.say(Event.ROOM_AGAIN)
+
+    def _keep_day(self) -> None:
+        try:
+            self.day.keep()
+        except OSError as error:
+            self.journal.fault(error)  # it is counted on, and written down when it can be
+
+    def carried(self, size: int) -> None:
+        """Bytes that were passed on. With the last of the day sessions end, and apps go on by other ways."""
+        before = self.day.spent
+        self.day.carried(size)
+        if self.day.spent and not before:
+            self.loop.call_soon(self._look_at_day)
+
+    def helping(self) -> Helping:
+        """How it is going, in numbers."""
+        away = sum(upstream.away for upstream in self._upstreams)
+        return Helping(len(self._people), self._full, self.day.spent, away, self.day.numbers)
+
+    def _is_full(self) -> bool:
+        return self.limits.people is not None and len(self._people) >= self.limits.people
+
+    def _is_spread(self, names: Names) -> bool:
+        """Whether a path that was handed on is used from as many networks as it may."""
+        most = self.limits.networks_each
+        return most is not None and names != () and sum(there == names for there, _ in self._people) >= most
+
+    def _let_in(self, person: Person) -> bool:
+        """Somebody is there, once more. False: no more people are taken, or nothing more today. Who is there already is not in the way of themselves."""
+        if self.day.spent:
+            return False
+        if person not in self._people and self._is_spread(person[0]):
+            return False
+        if person not in self._people and self._is_full():
+            if not self._full:
+                self._full = True
+                self.journal.say(Event.FULL, people=len(self._people))
+            return False
+        self._people[person] = self._people.get(person, 0) + 1
+        return True
+
+    def _let_out(self, person: Person) -> None:
+        left = self._people[person] - 1
+        if left:
+            self._people[person] = left
+        else:
+            del self._people[person]
 
     # ------------------------------------------------------------------------------ what connections ask
 
@@ -268,21 +362,37 @@ class Bridge:
 
     def take_letter(self, way: int, connection: Connection, head: Head, letter: bytes, reply: Reply) -> None:
         client = self._client_of(connection, head)
+        person = self._names(head), client.key
         if (
             self.draining
             or client.letters >= self.limits.client_letters
             or self._letters >= self.limits.letters
-            or not self.take_body(len(letter))
+            or not self._let_in(person)
         ):
+            self.clients.leave(client)
+            reply(HTTPStatus.SERVICE_UNAVAILABLE)
+            return
+        if not self.take_body(len(letter)):
+            self._let_out(person)
             self.clients.leave(client)
             reply(HTTPStatus.SERVICE_UNAVAILABLE)
             return
         client.letters += 1
         self._letters += 1
-        self._spawn(self._carry(self._upstreams[way], connection, client, letter, reply))
+        self._spawn(self._carry(self._upstreams[way], connection, client, person, letter, reply))
+
+    def _names(self, head: Head) -> Names:
+        found = self._found(head.target)
+        return found[1] if found is not None else ()
 
     async def _carry(
-        self, upstream: Upstream, connection: Connection, client: Client, letter: bytes, reply: Reply
+        self,
+        upstream: Upstream,
+        connection: Connection,
+        client: Client,
+        person: Person,
+        letter: bytes,
+        reply: Reply,
     ) -> None:
         counted = len(letter)
 
@@ -296,12 +406,14 @@ class Bridge:
             self.take_body(-counted)
             client.letters -= 1
             self._letters -= 1
+            self._let_out(person)
             self.clients.leave(client)
 
         try:
             await self._wait_turn(client, len(letter))
             answer = await upstream.exchange(letter, room)
             if answer is not None:
+                self.day.helped(person[0])
                 await self._wait_turn(client, len(answer))
         except RelayAway:
             reply(HTTPStatus.BAD_GATEWAY)
@@ -312,6 +424,7 @@ class Bridge:
             connection.when_written(over)
 
     async def _wait_turn(self, client: Client, size: int) -> None:
+        self.carried(size)
         pause = self.clients.spend(client, size, self.time())
         if pause > 0:
             await asyncio.sleep(pause)
@@ -320,14 +433,17 @@ class Bridge:
 
     def open_stream(self, way: int, opening: Opening) -> None:
         client = self._client_of(opening.connection, opening.head)
-        if self.draining or (self.settings.behind and client.connections >= self.limits.client_connections):
+        person = self._names(opening.head), client.key
+        if (
+            self.draining
+            or (self.settings.behind and client.connections >= self.limits.client_connections)
+            or not self._let_in(person)
+        ):
             self.clients.leave(client)
             opening.refuse(HTTPStatus.SERVICE_UNAVAILABLE)
             return
         client.connections += 1
-        found = self._found(opening.head.target)
-        names = found[1] if found is not None else ()
-        task = self._spawn(self._open(self._upstreams[way], names, client, opening))
+        task = self._spawn(self._open(self._upstreams[way], person[0], client, opening))
         opening.lost = task.cancel
 
     async def _open(self, upstream: Upstream, names: Names, client: Client, opening: Opening) -> None:
@@ -343,19 +459,25 @@ class Bridge:
             session = Session(self, client, names, app, relay)
             self._sessions.add(session)
             begun = True
+            self.day.helped(names)
             session.begin(from_app, from_relay)
         finally:
             if not begun:
-                self._let_go(client)
+                self._let_go(client, names)
 
     def session_ended(self, session: Session) -> None:
         if session in self._sessions:
             self._sessions.discard(session)
-            self._let_go(session.client)
+            self._let_go(session.client, session.names)
 
-    def _let_go(self, client: Client) -> None:
+    def _let_go(self, client: Client, names: Names) -> None:
         client.connections -= 1
+        self._let_out((names, client.key))
         self.clients.leave(client)
+
+    def keep_going(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something beside, for as long as the bridge runs."""
+        self._spawn(work)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return self._tasks.create_task(self._guarded(work))

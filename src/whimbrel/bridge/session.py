@@ -98,6 +98,7 @@ class End(asyncio.Protocol):
         if self.other.gone or self.other.transport.is_closing():
             return
         self.other.transport.write(data)
+        self._bridge.carried(len(data))
         pause = self._bridge.clients.spend(self._session.client, len(data), self._heard)
         if pause > 0:
             self._slowed = True

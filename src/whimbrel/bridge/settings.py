@@ -45,6 +45,14 @@ class Limits:
     """Bytes waiting for one side of a session above which nothing more is read from the other."""
     write_timeout: int = 30
     """A side whose waiting bytes have not gone down by then is cut off."""
+    people: int | None = None
+    """Who may be there at once: paths, each from so many networks as it is used from. None: as many as come."""
+    networks_each: int | None = None
+    """From how many networks at once one path that was handed on is used at most: one contact, or whoever has their path, does not take all places."""
+    day_bytes: int | None = None
+    """Bytes a day, of those that come in and those that go out together. Then sessions end and nothing more is taken until tomorrow."""
+    keep_every: int = 10
+    """Between two times that the numbers of the day are written down."""
     silence: int = 200
     """Nothing from one side for so long: the session is cut off. A relay pings every 50 s, and gives up after 160."""
     drain: int = 5
@@ -64,6 +72,10 @@ class BridgeSettings:
     public: tuple[str, ...] = ()
     authority: Path | None = None
     """A PEM file with the only certificates to trust at the relays, in place of the system's."""
+    self_signed: bool = False
+    """TLS with a certificate of its own making, whose key the texts name: for a bridge without a name."""
+    outside: bool = False
+    """It leads to addresses of the internet alone, never into a private network."""
     behind: bool = False
     """Behind a front of the operator's own, which says in X-Forwarded-For who asks."""
     limits: Limits = field(default_factory=Limits)

@@ -1,7 +1,8 @@
 """The ways from a bridge to one relay: connections for sessions, each its own, and kept ones for letters.
 
 Of the ways in the relay's address those without wrappers are used, in their order, beginning with the one that worked last.
-Plain ones lead to this machine and private networks only. The relay's certificate is checked; what is passed on is sealed to
+Plain ones lead to this machine and private networks only; with `outside` all lead to the internet only, so that nobody reaches
+by this bridge what stands beside it. The relay's certificate is checked; what is passed on is sealed to
 the relay's identity in any case.
 """
 
@@ -21,7 +22,7 @@ from typing import Any, TypeVar, cast
 import httptools
 from websockets.utils import accept_key
 
-from whimbrel.transports.policy import is_private
+from whimbrel.transports.policy import is_private, is_public
 from whimbrel.wire.letters import LETTER_MAX
 from whimbrel.wire.routes import USUAL_PORTS, Route
 
@@ -45,9 +46,16 @@ class Upstream:
     """One relay. `identity` names it; nothing here can check that: the apps do."""
 
     def __init__(
-        self, identity: bytes, routes: tuple[Route, ...], authority: Path | None, limits: Limits
+        self,
+        identity: bytes,
+        routes: tuple[Route, ...],
+        authority: Path | None,
+        limits: Limits,
+        *,
+        outside: bool = False,
     ) -> None:
         self.identity = identity
+        self._outside = outside
         self.away = False
         self._limits = limits
         self._authority = authority
@@ -163,6 +171,8 @@ class Upstream:
             addresses = list(dict.fromkeys(str(info[4][0]) for info in found))
         if not secure:
             addresses = [address for address in addresses if is_private(address)]
+        if self._outside:
+            addresses = [address for address in addresses if is_public(address)]
         named = route.sni != ""
         failure = OSError("no address")
         for address in addresses[:ADDRESSES_MAX]:

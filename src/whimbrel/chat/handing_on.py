@@ -1,6 +1,7 @@
 """Bridges travel in conversations: each contact is told a few of ours, by paths of their own, and tells us theirs.
 
-Where a relay is blocked for somebody, a bridge that a friend knows may not be. Handed on is what this person was given by hand. What the relay
+Where a relay is blocked for somebody, a bridge that a friend knows may not be. Handed on is what this person was given by hand, and before all the
+bridge that runs in this very app (`runs`); that one stands in no invite. What the relay
 shows its people, each a few, is not: it would go round until the one knows it who blocks (docs/bridges-learnt.md). Which of ours a contact is told
 depends on nothing but who they are. A path that leaks shows to whom it was given (`whose`), and is cut without the others (`wire.paths`).
 
@@ -10,7 +11,7 @@ private network (`wire.routes.PUBLIC`); it can be refused for good.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
@@ -27,7 +28,7 @@ from whimbrel.wire import cbor
 from whimbrel.wire.errors import WireError
 from whimbrel.wire.paths import NAME, SecretPath
 from whimbrel.wire.purpose import prf
-from whimbrel.wire.routes import PUBLIC, Route, parse_route
+from whimbrel.wire.routes import PUBLIC, Route, key_of, parse_route
 
 TOLD = 2
 """Bridges to one relay that a contact is told, and that are taken of a contact."""
@@ -39,6 +40,8 @@ TELL_AFTER = 30_000
 KIND = "ways"
 """Of the row in the outbox. What it says is found when it leaves (`told`)."""
 FACT = "given-bridges"
+RUNNING = "running-bridge"
+"""The fact with our own bridge's ways. It is told on while the app is not there: each start would be a message to everybody."""
 
 
 class HandingOn:
@@ -48,9 +51,11 @@ class HandingOn:
         self._person = person
         self._told_all = False
         self._given: frozenset[str] = frozenset()
+        self._running: dict[bytes, str] = {}
 
     def restore(self, facts: dict[str, bytes]) -> None:
         self._given = frozenset(cbor.decode(facts.get(FACT, b"\x80")))
+        self._running = dict(cbor.decode(facts.get(RUNNING, b"\x80")))
 
     def given(self, routes: Iterable[str], fx: Effects) -> None:
         """Somebody gave these ways to this person, who may hand them on. (Only the bridges among those to known relays count.)"""
@@ -58,6 +63,26 @@ class HandingOn:
         self._given = (self._given & known) | frozenset(routes)
         fx.save(PutFact(FACT, cbor.encode(sorted(self._given))))
         self.changed()
+
+    def runs(self, ways: Mapping[bytes, str], fx: Effects) -> None:
+        """A bridge runs in this app, with these ways to our relays, as it gives them out itself; or none does any more."""
+        if dict(ways) != self._running:
+            self._running = dict(ways)
+            fx.save(PutFact(RUNNING, cbor.encode([list(way) for way in sorted(self._running.items())])))
+            self.changed()
+
+    @property
+    def running(self) -> Mapping[bytes, str]:
+        """What contacts are told of the bridge in this app."""
+        return self._running
+
+    def names_refused(self) -> frozenset[bytes]:
+        """By which names paths were handed on to people who are blocked now: our own bridge does not know them any more."""
+        return frozenset(
+            self._name(contact.account)
+            for contact in self._person.contacts.values()
+            if contact.standing == "blocked"
+        )
 
     # ------------------------------------------------------------------------------------- what we tell
 
@@ -104,9 +129,14 @@ class HandingOn:
                 for route in _parsed(streams(relay.routes))
                 if route.text in self._given and (path := bridges_path(route))
             }
+            running = [
+                (route, path)
+                for route in _parsed([self._running.get(relay.identity, "")])
+                if (path := bridges_path(route))
+            ]
+            others = chosen(self._person.identity.account_private, account, own)
             given = []
-            for place in chosen(self._person.identity.account_private, account, own):
-                route, path = own[place]
+            for route, path in [*running, *(own[place] for place in others)][:TOLD]:
                 try:
                     given.append(replace(route, path=path.handed_on(name).text))
                 except (ValueError, WireError):
@@ -123,7 +153,8 @@ class HandingOn:
     def whose(self, path: SecretPath) -> tuple[Contact, bytes] | None:
         """The contact to whom we gave this path, or from whom somebody had it, and the relay to which it leads."""
         for relay in self._person.relays.values():
-            own = [found for route in _parsed(relay.routes) if (found := bridges_path(route))]
+            texts = (*relay.routes, self._running.get(relay.identity, ""))
+            own = [found for route in _parsed(texts) if (found := bridges_path(route))]
             if path.place not in (one.place for one in own):
                 continue
             for contact in self._person.contacts.values():
@@ -152,6 +183,7 @@ class HandingOn:
         """Bridges of contacts to a relay that lead elsewhere than our own ways, and from whom each is. Verified contacts come first."""
         known = self._person.relays.get(relay)
         taken = {_place(route) for route in _parsed(known.routes)} if known is not None else set()
+        taken |= {_place(route) for route in _parsed(tuple(self._running.values()))}  # that would be a circle
         found: list[tuple[str, Contact]] = []
         for contact in sorted(
             (c for c in self._person.contacts.values() if c.ways and c.standing == "contact"),
@@ -197,18 +229,29 @@ def place_of(route: str) -> str | None:
 
 
 def _taken(texts: Sequence[str], contact: Contact) -> tuple[str, ...]:
-    """What of these is used: streams by TLS to bridges, without anything around them, in as many places as a contact may tell."""
+    """What of these is used: streams by TLS to bridges, with nothing around them but the key of a bridge without a name, in as many places as a contact may tell."""
     found: dict[str, str] = {}
     for route in _parsed(texts):
-        if route.transport != "wss" or route.wrappers not in ((), (PUBLIC,)) or not bridges_path(route):
+        inner = route.wrappers[1:] if route.wrappers[:1] == (PUBLIC,) else route.wrappers
+        if route.transport != "wss" or not _is_bare(inner) or not bridges_path(route):
             continue
         place = _place(route)
         if place not in contact.refused and len(found) < TOLD:
             try:
-                found.setdefault(place, replace(route, wrappers=(PUBLIC,)).text)
+                found.setdefault(place, replace(route, wrappers=(PUBLIC, *inner)).text)
             except WireError:
                 continue  # too long with it
     return tuple(found.values())
+
+
+def _is_bare(wrappers: tuple[str, ...]) -> bool:
+    """Whether a way goes through nothing; it may name the server's key."""
+    if not wrappers:
+        return True
+    try:
+        return len(wrappers) == 1 and bool(key_of(wrappers[0]))
+    except WireError:
+        return False
 
 
 def _parsed(texts: Sequence[str]) -> Iterator[Route]:

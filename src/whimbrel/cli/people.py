@@ -59,7 +59,8 @@ class Accepted:
             self._paper.line(f"{name} was asked. The chat is there when they accept.")
         else:
             self._paper.line(
-                f"There is no way to {name}'s relay now. It goes on by itself; the chat is there then."
+                f"There is no way to {name}'s relay now. It goes on by itself; the chat is there then. An invite that is old may lead nowhere "
+                "any more: ask for a fresh one, which brings the ways that work now."
             )
 
     def end(self) -> None: ...

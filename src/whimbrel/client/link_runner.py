@@ -10,7 +10,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from whimbrel.link.events import (
@@ -27,6 +27,7 @@ from whimbrel.link.events import (
     Heard,
     NetworkChanged,
     PieceCame,
+    Reached,
     RecordsCame,
     Report,
     Repositioned,
@@ -41,6 +42,8 @@ from whimbrel.link.keys import Keys
 from whimbrel.link.letters import MORE
 from whimbrel.link.link import Link
 from whimbrel.link.memory import Memory
+from whimbrel.link.outcomes import FOR, Outcome
+from whimbrel.link.pattern import Pattern
 from whimbrel.link.session import Came, LetterSession, StreamSession
 from whimbrel.link.trouble import Reason, Stage, Trouble
 from whimbrel.link.variants import variants
@@ -53,7 +56,8 @@ from whimbrel.wire.answers import Answer, Failure, Fetched, Pushed, Signalled
 from whimbrel.wire.codec import encode_operation
 from whimbrel.wire.errors import BadSignature, WireError
 from whimbrel.wire.keydoc import Feature
-from whimbrel.wire.operations import Operation, WatchItem
+from whimbrel.wire.operations import Fetch, Operation, WatchItem
+from whimbrel.wire.paths import is_bridges
 from whimbrel.wire.pieces import LETTER_ID, Later, Outgoing, Sending
 from whimbrel.wire.routes import Route
 
@@ -72,10 +76,12 @@ class Opening(Protocol):
     def candidate(self, route: Route) -> Candidate | None:
         """The route as the dialer sees it; None when it cannot be used."""
 
-    async def open_stream(self, route: Route) -> tuple[MessageStream, tuple[str, ...]]:
-        """A stream of messages, and one subnet for each connection tried. Raises TransportError."""
+    async def open_stream(
+        self, route: Route, reached: Callable[[Stage], None]
+    ) -> tuple[MessageStream, tuple[str, ...]]:
+        """A stream of messages, and one subnet for each connection tried. `reached` is told how far it has come. Raises TransportError."""
 
-    def open_exchange(self, route: Route) -> Exchange:
+    def open_exchange(self, route: Route, reached: Callable[[Stage], None]) -> Exchange:
         """An exchange; it connects with the first letter."""
 
 
@@ -256,6 +262,52 @@ class RelayConnection:
         """What worked on which network, to be kept and given again: arrays, texts and small numbers."""
         return self._memory.value()
 
+    # ------------------------------------------------------------------------------- for who looks at the network
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """How connections went lately on this network, the oldest first."""
+        since = asyncio.get_running_loop().time() - FOR
+        return tuple(
+            replace(one, bridge=self._leads_to_a_bridge(one.way)) for one in self._link.outcomes.since(since)
+        )
+
+    def noted(self, outcome: Outcome) -> None:
+        """One more connection, made to find out about the network."""
+        self._link.outcomes.add(outcome)
+
+    @property
+    def seen(self) -> tuple[bool, bool]:
+        """Whether the link takes connections here to freeze by volume, and to be policed."""
+        seen = self._link.dialer.seen
+        word = seen.word(asyncio.get_running_loop().time())
+        return seen.frozen, word is Pattern.POLICED
+
+    def ways(self) -> tuple[tuple[Route, Candidate], ...]:
+        """All that can be dialled: routes and what is made of them."""
+        return tuple((self._routes[one.text], one) for one in self._link.dialer.candidates)
+
+    def room_in(self, candidate: Candidate, spare: int = 0) -> float:
+        """Seconds until one more connection may be made there, with so many left for what is needed."""
+        now = asyncio.get_running_loop().time()
+        return self._link.dialer.room_at(candidate, now, spare) - now
+
+    def opened(self, candidate: Candidate) -> None:
+        """Such a connection is being made."""
+        self._link.dialer.opened(asyncio.get_running_loop().time(), candidate.text)
+
+    def session(self) -> StreamSession:
+        """The sealed side of a stream of its own, which says nothing at first."""
+        return StreamSession(self._keys, (), self._draw)
+
+    def readable(self) -> tuple[Fetch, ...]:
+        """How to ask anew for what is watched: answers that are known already, and may be long."""
+        return self._link.watching.all_again()
+
+    def _leads_to_a_bridge(self, way: str) -> bool:
+        route = self._routes.get(way)
+        return route is not None and is_bridges(route.path)
+
     # ------------------------------------------------------------------------------- events in
 
     def _happened(self, event: Event) -> None:
@@ -358,7 +410,7 @@ class RelayConnection:
         session = way.session = StreamSession(self._keys, operations, self._draw)
         subnets: tuple[str, ...] = ()
         try:
-            stream, subnets = await self._opening.open_stream(way.route)
+            stream, subnets = await self._opening.open_stream(way.route, self._reached(way))
             try:
                 way.outgoing.put_nowait(session.start())
                 async with asyncio.TaskGroup() as group:
@@ -392,7 +444,7 @@ class RelayConnection:
 
     async def _live_as_exchange(self, way: _Way, operations: tuple[Operation, ...]) -> None:
         """Each request is a letter with a task of its own; the first that fails ends the way."""
-        exchange = self._opening.open_exchange(way.route)
+        exchange = self._opening.open_exchange(way.route, self._reached(way))
         way.letters = asyncio.Queue()
         way.letters.put_nowait((0, operations))
         try:
@@ -422,7 +474,7 @@ class RelayConnection:
         self, way: _Way, operations: tuple[Operation, ...], continues: int | None, room: tuple[int, int]
     ) -> None:
         """One message there and one back: a letter and its answer, or a piece of one; then it is over."""
-        exchange = self._opening.open_exchange(way.route)
+        exchange = self._opening.open_exchange(way.route, self._reached(way))
         try:
             try:
                 if continues is not None:
@@ -476,6 +528,9 @@ class RelayConnection:
             letter.sending = Sending(came.send, self._draw(LETTER_ID), *letter.room, MORE[letter.room[1]])
             letter.under_way.clear()
         self._happened(PieceCame(way.number, letter.sending.left))
+
+    def _reached(self, way: _Way) -> Callable[[Stage], None]:
+        return lambda stage: self._happened(Reached(way.number, stage))
 
     def _came(self, way: _Way, came: Came, subnets: tuple[str, ...]) -> None:
         if not came.values:

@@ -23,6 +23,13 @@ def network() -> str:
     return " ".join(name for family, far in FAR if (name := _seen_from(family, far)))
 
 
+def place() -> str:
+    """The network of the IPv4 address from which this computer speaks to the rest of the world; `internet` for an address of the internet, of which
+    a provider gives another now and then. Empty when there is no way out."""
+    seen = _seen_from(*FAR[0])
+    return seen if not seen or is_private(seen.partition("/")[0]) else "internet"
+
+
 def _seen_from(family: socket.AddressFamily, far: str) -> str:
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as asking:

@@ -16,8 +16,10 @@ from whimbrel.chat.refusal import CannotDo
 from whimbrel.chat.relays import Relay
 from whimbrel.client.embedded import OPEN, Embedded, reach_of
 from whimbrel.client.errors import CANNOT, REFUSED, WRONG_USE, ServiceError
+from whimbrel.client.helping import Helper
 from whimbrel.client.home_errors import STORE_CODES, store_error
 from whimbrel.client.lock import OPEN_METHODS, Lock
+from whimbrel.client.looking import Looking
 from whimbrel.client.methods import (
     account,
     chats,
@@ -25,6 +27,7 @@ from whimbrel.client.methods import (
     files,
     following,
     groups,
+    helping,
     keeping,
     locking,
     messages,
@@ -107,11 +110,15 @@ METHODS: Mapping[str, Callable[..., AsyncIterator[Mapping[str, Any]]]] = {
     "ticket": files.ticket,
     "drop_upload": files.drop_upload,
     "open_to_network": network.open_to_network,
+    "network": network.look,
+    "network_report": network.report,
     "set_relay": network.set_relay,
     "ways": ways.ways,
     "ways_add": ways.ways_add,
     "ways_remove": ways.ways_remove,
     "ways_whose": ways.ways_whose,
+    "help_status": helping.help_status,
+    "set_help": helping.set_help,
 }
 
 NO_ACCOUNT = ServiceError(
@@ -140,6 +147,8 @@ class Service:
         self.uploads = Uploads(shell)
         self.windows = Windows(shell.home.database, shell.home.id)
         self.shelf = Shelf(self)
+        self.looking = Looking(shell)
+        self.helper = Helper(shell)
         self.lock = Lock(shell, lambda: self.lock_after, self._lock_changed)
         self.listed: set[bytes] = set()
         """Chats that were listed since the start: what a list says of them is noted beside them."""
@@ -180,6 +189,7 @@ class Service:
             if not wait:
                 shell.keep_going(service.lock.watch())
                 shell.keep_going(service._keep_ways_true())
+                shell.keep_going(service.helper.run())
             await service._begin()
             try:
                 yield service

@@ -16,6 +16,44 @@ RelayPlace = Literal["none", "this-computer", "this-network", "elsewhere"]
 WhyNotAdded = Literal["asked", "blocked", "no-key-package"]
 Theme = Literal["system", "light", "dark"]
 Notify = Literal["off", "that", "who", "what"]
+HowWell = Literal["at-once", "slowly", "hardly", "not-now"]
+Stage = Literal["resolve", "connect", "handshake", "send", "receive"]
+Looks = Literal["plain", "unnamed", "frag", "system"]
+Finding = Literal[
+    "names-removed",
+    "names-false",
+    "resolver-silent",
+    "resolvers-blocked",
+    "name-reset",
+    "name-dropped",
+    "slowed",
+    "address-blocked",
+    "handshakes-lost",
+    "frozen-by-volume",
+    "policed",
+    "programs-blocked",
+    "slow",
+    "bad-line",
+    "sign-in",
+    "relay-down",
+    "bridge-silent",
+    "unreached",
+    "offline",
+    "unclear",
+    "clear",
+]
+HelpState = Literal[
+    "off",
+    "no-app",
+    "elsewhere",
+    "no-relay",
+    "starting",
+    "no-router",
+    "refused",
+    "not-public",
+    "open",
+    "trouble",
+]
 
 
 class MediaItem(TypedDict):
@@ -334,6 +372,74 @@ class RouteItem(TypedDict):
     """The name of the contact who handed it on; empty: this person knows it."""
 
 
+class FindingItem(TypedDict):
+    """One thing that the network does, or that is so with it (`link.diagnosis.What`)."""
+
+    what: Finding
+    blame: Literal["network", "line", "relay", "nobody", "unknown"]
+    """Whose doing it is, as far as it can be told."""
+    kbit: NotRequired[int]
+    """Kilobits a second that pass."""
+    bytes: NotRequired[int]
+    """After so many a connection freezes."""
+
+
+class TriedItem(TypedDict):
+    """How connections to one machine went lately that look alike."""
+
+    host: str
+    bridge: bool
+    looks: Looks
+    """What a filter sees of the handshake: the name in a browser's, none, the name in two pieces, another program's."""
+    worked: int
+    failed: int
+    stage: Stage | None
+    """How far the last one came that failed; None: none did."""
+    reason: str | None
+    """Why, in a word of a fixed set."""
+    bytes: int
+    """So many had passed when it went silent."""
+
+
+class WorksItem(TypedDict):
+    """How well things of each kind go by the way that is up."""
+
+    text: HowWell
+    picture: HowWell
+    voice: HowWell
+    video: HowWell
+
+
+class ObserverItem(TypedDict):
+    """What somebody on the line can see now."""
+
+    sees: Literal["nothing", "name", "address", "program"]
+    """Nothing leaves this computer; a browser's connection to this name; one to this address; one of a program that is no browser."""
+    host: str
+
+
+class LookItem(TypedDict):
+    """The network as this account's relay is reached through it."""
+
+    findings: list[FindingItem]
+    """The most important first; empty: nothing was tried yet."""
+    tried: list[TriedItem]
+    works: WorksItem
+    observer: ObserverItem
+    looking: bool
+    """Connections are being made to find out."""
+    done: int
+    planned: int
+    """Of these: how many are over, and how many there are, as far as is known."""
+    looked: str | None
+    """When that last came to an end."""
+
+
+class ReportItem(TypedDict):
+    text: str
+    """To be saved or shown: no name, no address, no token."""
+
+
 class WrongItem(TypedDict):
     code: str
     text: str
@@ -356,6 +462,7 @@ class StatusItem(TypedDict):
     """Contacts that ask and were not answered."""
     relay: RelayPlace
     """From where invites can be opened: the relay of one's inbox."""
+    network: LookItem
 
 
 class ChangeItem(TypedDict):
@@ -399,6 +506,45 @@ class SettingsItem(TypedDict):
     lock_after: int
     """Seconds without a touch until the page locks; 0: never. Needs a passphrase."""
     list_width: int
+
+
+class HelpItem(TypedDict):
+    """The bridge in this app that helps contacts: how it stands and how many it helped, never whom."""
+
+    on: bool
+    state: HelpState
+    """*no-app*: it runs with the app alone; *elsewhere*: this is another network than the one for which it was switched on; *no-relay*: no relay
+    is known to which it could lead; *no-router*, *refused*: `port` must be let in by hand; *not-public*: nobody can come in from outside."""
+    told_at: str
+    """The host:port that contacts are told; empty while they are told none."""
+    told: int
+    """How many contacts are told it."""
+    port: int
+    """On this computer; 0 while it is not known."""
+    by_router: bool
+    """The router opened it."""
+    at: str
+    """Where people come in, as it was given by hand."""
+    cert: str
+    """The file of a certificate that was given; empty: the bridge makes one, and what contacts are told names its key."""
+    megabytes: int
+    """A day at most, in and out together."""
+    people: int
+    """At once at most."""
+    there: int
+    full: bool
+    spent: bool
+    """Nothing more is passed on today."""
+    away: bool
+    """It does not reach a relay itself."""
+    today: int
+    """People helped today; counted by what each was told, anew after a start, and never more than there were."""
+    bytes_today: int
+    most: int
+    """People on the day that had the most."""
+    bytes_all: int
+    since: str | None
+    trouble: str
 
 
 class KeptItem(TypedDict):

@@ -94,10 +94,10 @@ class Shell:
         self.hurry = False
         self.fetch_up_to = -1
         self._clock = clock
-        self._opener = opener if opener is not None else opener_of(os.environ)
-        self._names_kept = cbor.encode(self._opener.names.value())
+        self.opener = opener if opener is not None else opener_of(os.environ)
+        self._names_kept = cbor.encode(self.opener.names.value())
         self._look_at_network = look_at_network
-        self._network = look_at_network()
+        self.network = look_at_network()
         self._events: list[_Event] = []
         self._wake = asyncio.Event()
         self._changed = asyncio.Event()
@@ -129,7 +129,7 @@ class Shell:
                 self.changes.end()
                 for task in self._connected:
                     task.cancel()
-                self._opener.close()
+                self.opener.close()
 
     def start(self, coroutine: Any) -> asyncio.Task[Any]:
         """Run something for as long as the shell runs."""
@@ -148,8 +148,8 @@ class Shell:
         """The engine as it was last saved."""
         store = self.home.database
         facts = store.facts()
-        if "names" in facts and not self._opener.names.value():
-            self._opener.names = Names.from_value(cbor.decode(facts["names"]))
+        if "names" in facts and not self.opener.names.value():
+            self.opener.names = Names.from_value(cbor.decode(facts["names"]))
         if "identity" in facts:
             self.person = Person.restore(
                 facts, store.chats(), store.contacts(), store.outbox(), self.desk, os.urandom
@@ -165,11 +165,11 @@ class Shell:
         while True:
             await asyncio.sleep(GUARD_EVERY)
             self.home.check()
-            seen, before = self._look_at_network(), self._network
+            seen, before = self._look_at_network(), self.network
             asleep, awake = self._clock() - loop.time() - awake, self._clock() - loop.time()
-            self._network = seen
+            self.network = seen
             if seen and (seen != before or abs(asleep) > SLEPT):
-                self._opener.names.network_changed()
+                self.opener.names.network_changed()
                 for connection in self.connections.values():
                     connection.network_changed(seen)
             if abs(asleep) > SLEPT:
@@ -448,9 +448,9 @@ class Shell:
             ),
             on_records=self._records,
             on_state=lambda state: self._state(identity, state),
-            opening=self._opener,
+            opening=self.opener,
             memory=self._ways_known(identity),
-            network=self._network,
+            network=self.network,
         )
         self.connections[identity] = connection
         self._connected.append(self._tasks.create_task(self._run(identity, connection)))
@@ -510,7 +510,7 @@ class Shell:
         if state.up and identity in self.connections:
             ways = cbor.encode(self.connections[identity].memory_value)
             self._happen(lambda person, now, fx: person.keep_ways(identity, ways, fx))
-            names = cbor.encode(self._opener.names.value())
+            names = cbor.encode(self.opener.names.value())
             if names != self._names_kept:
                 self._names_kept = names
                 self._happen(lambda person, now, fx: fx.save(PutFact("names", names)))

@@ -345,10 +345,19 @@ class Dialer:
                 at = max(at, _room_at(subnet.attempts, now, BUDGET - spare), subnet.closed_until)
         return at
 
+    def room_at(self, candidate: Candidate, now: float, spare: int = 0) -> float:
+        """From when on one more connection may be made there, so that so many are left (`spare`) for what may be needed."""
+        return max(now, self._budget_at(candidate, now, spare))
+
     def connections(self, now: float, subnet: str | None = None) -> int:
         """New connections within the last minute, to one subnet or in all."""
         times = self._all if subnet is None else self._subnets.get(subnet, _Subnet()).attempts
         return sum(t > now - BUDGET_WINDOW for t in times)
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The ways there are."""
+        return tuple(self._candidates.values())
 
     # ------------------------------------------------------------------------------- what is told
 

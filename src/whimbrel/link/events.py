@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from whimbrel.link.trouble import Trouble
+from whimbrel.link.trouble import Stage, Trouble
 from whimbrel.link.ways import Candidate
 from whimbrel.wire.answers import Answer, Failure, Fetched
 from whimbrel.wire.operations import Operation, WatchItem
@@ -100,6 +100,14 @@ class SignalCame:
 
 
 @dataclass(frozen=True, slots=True)
+class Reached:
+    """An attempt has come so far: what it waits for now."""
+
+    way: int
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True)
 class Heard:
     """Bytes came in on a way that are no answer yet: it lives."""
 
@@ -126,6 +134,7 @@ Event = (
     | PieceCame
     | RecordsCame
     | SignalCame
+    | Reached
     | Heard
     | WayLost
 )

@@ -32,6 +32,7 @@ from whimbrel.link.events import (
     Heard,
     NetworkChanged,
     PieceCame,
+    Reached,
     RecordsCame,
     Report,
     Repositioned,
@@ -44,6 +45,7 @@ from whimbrel.link.events import (
 )
 from whimbrel.link.letters import ROOM_GET, ROOM_PUT, TEXTS, Kind, Letter, Letters
 from whimbrel.link.memory import Memory
+from whimbrel.link.outcomes import Outcome, Outcomes
 from whimbrel.link.pattern import Pattern
 from whimbrel.link.queue import CatchUp, Pending, Queue, Ticket, answer_size_of, size_of, size_of_answer
 from whimbrel.link.trouble import Reason, Stage, Trouble
@@ -108,6 +110,8 @@ class Link:
         self._main: Way | None = None
         self._last_way = 0
         self._letters = Letters(self._queue, self.watching, self.dialer)
+        self.outcomes = Outcomes()
+        """How connections went on this network."""
         self._trouble: Trouble | None = None
         self._reported: Report | None = None
 
@@ -191,6 +195,7 @@ class Link:
                 self.dialer.set_candidates(candidates)
             case NetworkChanged(network):
                 self.dialer.network_changed(now, network)
+                self.outcomes.forget()
                 self.watching.ask_again()  # what was up may hang in the last network
             case Answered():
                 self._answered(now, event, actions)
@@ -204,6 +209,10 @@ class Link:
                 way = self._heard(now, number, actions, len(body))
                 if way is not None and way is self._main:
                     actions += self.watching.signalled(way.leg, slot, body)
+            case Reached(number, stage):
+                reaching = self._ways.get(number)
+                if reaching is not None:
+                    reaching.has_come_to(now, stage)
             case Heard(number):
                 self._heard(now, number, actions, 0)
             case WayLost(number, trouble, subnets):
@@ -582,6 +591,7 @@ class Link:
     ) -> None:
         way.up_since = now
         self.dialer.came_up(now, way.candidate.text, subnets)
+        self._noted(now, way)
         self._letters.came_back(now, letter, way.number, way.only_holds)
         late = self._letters.late_after(letter.room)
         for other in self._ways.values():
@@ -663,6 +673,7 @@ class Link:
     def _came_up(self, now: float, way: Way, subnets: tuple[str, ...], actions: list[Action]) -> None:
         """The first sealed answer: from now on this way counts, unless a better one does already."""
         way.up_since = now
+        self._noted(now, way)
         sluggish = self._main is not None and not self._doubted and self.dialer.is_late(now, way.dialled_at)
         self.dialer.came_up(now, way.candidate.text, subnets)
         if sluggish:  # a way that is fine is not left for one that took so long
@@ -743,6 +754,7 @@ class Link:
 
     def _lost(self, now: float, way: Way, trouble: Trouble, subnets: tuple[str, ...] = ()) -> None:
         """A way is gone, or never came up: what it carried waits again."""
+        self._noted(now, way, trouble)
         hung = trouble.reason is Reason.TIMED_OUT
         text = way.candidate.text
         letter = self._letter_of(way)
@@ -766,6 +778,14 @@ class Link:
             self.dialer.went_silent(now, text, way.doubted_at - way.up_since)
         if self._up is None:
             self._trouble = trouble
+
+    def _noted(self, now: float, way: Way, trouble: Trouble | None = None) -> None:
+        """For the diagnosis: it came up, or is over."""
+        to = way.candidate
+        if not to.near:
+            self.outcomes.add(
+                Outcome(now, to.text, to.place, to.subnet, to.kind, trouble, way.carried, way.connected_in)
+            )
 
     def _forget(self, way: Way) -> None:
         del self._ways[way.number]
@@ -792,9 +812,8 @@ class Link:
             until, reason = self._ends_at(way)
             if until is not None and until <= now:
                 actions.append(Close(way.number))
-                self._lost(
-                    now, way, Trouble(Stage.RECEIVE if way.up_since is not None else Stage.CONNECT, reason)
-                )
+                stage = Stage.RECEIVE if way.up_since is not None else way.stage
+                self._lost(now, way, Trouble(stage, reason))
 
     def _ends_at(self, way: Way) -> tuple[float | None, Reason]:
         if way.is_short:

@@ -22,6 +22,8 @@ HOLD_SHORT = 8
 are missing when a picture comes."""
 RECORD, RECORD_AROUND = 700, 112
 """Bytes of a record with a short text, and of all in it that is not the entry."""
+RECORDS_AGAIN = 20
+"""Records of one log that are asked for only to see whether they get through."""
 ITEMS_MAX = 500
 """Logs named in one operation: 50 KB; a larger set goes in several."""
 BUSY_PAUSE, REFUSED_PAUSE, IDLE_PAUSE = 1.0, 10.0, 1.0
@@ -82,7 +84,9 @@ class Watching:
         self._slots: dict[int, _Slot] = {}
         self._versions = 0
         self._known: tuple[bytes | None, dict[int, _Told]] = (None, {})
-        self._in_doubt = False
+        self._in_doubt: bytes | None = None
+        """The handle that a letter carries which was given up: it may arrive as long as somebody on the way says it again, which is for
+        minutes, and also after others with that handle were answered."""
         self._news = 0
         self.page: int | None = None
         """Records to ask for at a time, where an answer must be small; None: as many as there are."""
@@ -93,6 +97,10 @@ class Watching:
 
     def __bool__(self) -> bool:
         return bool(self._slots)
+
+    def all_again(self) -> tuple[Fetch, ...]:
+        """How to ask anew for the first records of each log that is watched."""
+        return tuple(Fetch(slot.log, slot.read, 0, RECORDS_AGAIN) for slot in self._slots.values())
 
     def cursor(self, slot: int) -> int | None:
         """Up to where a slot's records were delivered."""
@@ -164,7 +172,7 @@ class Watching:
         exchange may, because each of its letters takes the set back.
         """
         handle, told = self._known
-        if self._in_doubt and not held:
+        if handle is not None and handle == self._in_doubt and not held:
             handle, told = None, {}
         return Leg(held, handle, dict(told))
 
@@ -181,7 +189,7 @@ class Watching:
     def dropped(self, leg: Leg) -> None:
         """The way of this leg is gone or given up."""
         if leg.asking is not None and leg.handle is not None:
-            self._in_doubt = True
+            self._in_doubt = leg.handle
 
     def request(self, leg: Leg, now: float, hold: int = HOLD) -> Watch | None:
         """What to tell the relay on this way now, if anything; it counts as asked from here on (`leg.asking` is the caller's).
@@ -286,7 +294,7 @@ class Watching:
         leg.answered = True
         actions: list[DeliverRecords] = []
         if first:
-            self._known, self._in_doubt = (leg.handle, leg.told), False
+            self._known = (leg.handle, leg.told)
             for number, what in answer.results:
                 asked = saying.get(number)
                 actions += self._came(leg, now, number, what, asked.after if asked is not None else None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from whimbrel.link.cut import Piece
 from whimbrel.link.pace import FIRST, LEAST, STEP, Pace
 from whimbrel.link.queue import Pending
+from whimbrel.link.trouble import Stage
 from whimbrel.link.watching import Leg
 from whimbrel.link.ways import Candidate, Carries
 
@@ -73,6 +74,10 @@ class Way:
     """Questions that it has still to answer until it counts, where connections freeze: texts do not go by it before."""
     suspect: int = 0
     """So often it is still asked more eagerly than is usual."""
+    stage: Stage = Stage.CONNECT
+    """What it waits for, until it is up."""
+    connected_in: float | None = None
+    """Seconds until the other machine answered at all."""
     letter: int | None = None
     """Of a way that is short: the way that began the letter of which it carries a piece."""
 
@@ -122,6 +127,12 @@ class Way:
                 count += 1
                 size += request.size
         return count, size
+
+    def has_come_to(self, now: float, stage: Stage) -> None:
+        """The attempt has reached that stage, and waits there now."""
+        if stage not in (Stage.RESOLVE, Stage.CONNECT) and self.connected_in is None:
+            self.connected_in = now - self.dialled_at
+        self.stage = stage
 
     def came(self, now: float, size: int) -> None:
         """Something was brought by this way."""

@@ -32,6 +32,10 @@ class Event(StrEnum):
     RELAY_BACK = "relay-back"
     CUT = "cut"
     CUTS_UNREADABLE = "cuts-unreadable"
+    FULL = "full"
+    ROOM_AGAIN = "room-again"
+    DAY_SPENT = "day-spent"
+    DAY_BEGUN = "day-begun"
 
 
 class Journal:

@@ -42,6 +42,10 @@ _RELAY: Tree = {
     r"keys": {r"\d+\.key(\.new)?": Secret()},
     r"blobs": _BLOBS,
 }
+_BRIDGE: Tree = {
+    r"(seed|key\.pem)(\.new)?": Secret(),
+    r"(port|cert\.pem|day|cut|refused)(\.new)?": Plain(),
+}
 HOME: Final[Tree] = {
     r"home\.json(\.new)?": Secret(),
     r"key(\.new)?": Secret(),
@@ -50,6 +54,7 @@ HOME: Final[Tree] = {
     r"socket": Plain(),
     r"files": {r"[0-9a-f]{64}(\.part|\.new)?": Plain()},
     r"relay": _RELAY,
+    r"bridge": _BRIDGE,
 }
 
 

@@ -12,6 +12,7 @@ Where curl_cffi is missing, or has no such functions, `available` says so, and t
 from __future__ import annotations
 
 import asyncio
+import base64
 import ctypes
 import functools
 import os
@@ -55,11 +56,8 @@ _OK, _AGAIN = 0, 81  # CURLE_OK, CURLE_AGAIN
 _SSL_CONNECT_ERROR: Final = 35
 _REFUSED: Final = 0xFFFFFFFF  # CURL_WRITEFUNC_ERROR
 _CUT: Final = (18, 52, 55, 56)  # CURLE_PARTIAL_FILE, CURLE_GOT_NOTHING, CURLE_SEND_ERROR, CURLE_RECV_ERROR
-_NOT_TRUSTED: Final = (
-    60,
-    77,
-    83,
-)  # CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR
+_NOT_TRUSTED: Final = (60, 77, 83, 90)
+"""CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR, CURLE_SSL_PINNEDPUBKEYNOTMATCH."""
 
 
 class _Library:
@@ -116,7 +114,9 @@ def available() -> bool:
 class _Pair:
     """curl, and the stream that it believes to be its socket."""
 
-    def __init__(self, inner: ByteStream, url: str, name: str | None, authority: Path | None) -> None:
+    def __init__(
+        self, inner: ByteStream, url: str, name: str | None, authority: Path | None, key: bytes | None
+    ) -> None:
         library = _library()
         if library is None:
             raise TransportError(Stage.HANDSHAKE, Reason.UNKNOWN_WAY)
@@ -135,9 +135,9 @@ class _Pair:
         self._flushing = asyncio.Lock()
         self._peer_ended = False
         self._closed = False
-        self._set_up(url, name, authority)
+        self._set_up(url, name, authority, key)
 
-    def _set_up(self, url: str, name: str | None, authority: Path | None) -> None:
+    def _set_up(self, url: str, name: str | None, authority: Path | None, key: bytes | None) -> None:
         curl, option = self._curl, self._library.options
         curl.impersonate(PROFILE, default_headers=False)
         curl.setopt(option.URL, url)
@@ -148,8 +148,10 @@ class _Pair:
         curl.setopt(option.SSL_SESSIONID_CACHE, 0)
         curl.setopt(option.TLS_TRUST_ANCHORS, TRUST_ANCHORS)
         file, folder = _trusted(authority)
-        curl.setopt(option.SSL_VERIFYPEER, 1)
-        curl.setopt(option.SSL_VERIFYHOST, 0 if name is None else 2)
+        curl.setopt(option.SSL_VERIFYPEER, 1 if key is None else 0)
+        curl.setopt(option.SSL_VERIFYHOST, 0 if name is None or key is not None else 2)
+        if key is not None:
+            curl.setopt(option.PINNEDPUBLICKEY, "sha256//" + base64.b64encode(key).decode("ascii"))
         # What curl_cffi has no words for: none of these (curl would add its usual ones), and the two functions.
         self._point(option.CAINFO, file)
         self._point(option.CAPATH, folder)
@@ -258,10 +260,13 @@ class _Pair:
 class BrowserTls(_Pair):
     """A ByteStream inside TLS as Chromium's for a WebSocket. `shake_hands` comes first."""
 
-    def __init__(self, inner: ByteStream, name: str | None, authority: Path | None = None) -> None:
+    def __init__(
+        self, inner: ByteStream, name: str | None, authority: Path | None = None, key: bytes | None = None
+    ) -> None:
         """`name`: sent (an address is not) and looked for in the certificate; None: nothing is sent, and any name in a
-        trusted certificate will do. `authority`: a PEM file with the only certificates to trust."""
-        super().__init__(inner, f"wss://{_in_url(name)}:443/", name, authority)
+        trusted certificate will do. `authority`: a PEM file with the only certificates to trust. `key`: what the server's public
+        key has to be (`tls.key_in`); then the certificate may be anything."""
+        super().__init__(inner, f"wss://{_in_url(name)}:443/", name, authority, key)
         self._curl.setopt(self._library.options.CONNECT_ONLY, 1)
         self._ready = False
         self._buffer = ctypes.create_string_buffer(RECORD)
@@ -355,10 +360,11 @@ class BrowserPost(_Pair):
         authority: Path | None = None,
         *,
         sparing: bool = False,
+        key: bytes | None = None,
     ) -> None:
-        """`name` and `authority`: as for BrowserTls. `asked`: what is posted, and where. `sparing`: the last words of the
+        """`name`, `authority` and `key`: as for BrowserTls. `asked`: what is posted, and where. `sparing`: the last words of the
         handshake go in one packet with what follows them; a browser sends them alone."""
-        super().__init__(inner, f"https://{_in_url(name)}:443{asked.path}", name, authority)
+        super().__init__(inner, f"https://{_in_url(name)}:443{asked.path}", name, authority, key)
         self.reusable = True
         self._apart = not sparing
         self._answer_max = asked.answer_max

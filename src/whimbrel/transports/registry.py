@@ -30,10 +30,10 @@ from whimbrel.transports.proxies import USUAL_PORTS as PROXIES
 from whimbrel.transports.proxies import Proxy, Target, ask_socks, go_through, parse_proxy
 from whimbrel.transports.resolving import SERVERS, Resolving, Server, servers_of
 from whimbrel.transports.stream import ByteStream, Exchange, MessageStream
-from whimbrel.transports.tls import TlsStream, trusting
+from whimbrel.transports.tls import TlsStream, trusting, trusting_nobody
 from whimbrel.transports.ws import BUSY_STATUSES, WsStream
 from whimbrel.wire.errors import Malformed
-from whimbrel.wire.routes import PUBLIC, USUAL_PORTS, Route
+from whimbrel.wire.routes import KEY, PUBLIC, USUAL_PORTS, Route, key_of
 
 Wrapper = Callable[[ByteStream, str], Awaitable[ByteStream]]
 """Takes the opened stream around which it works, and what stands after the wrapper's name in the route."""
@@ -68,18 +68,23 @@ WRAPPER_COST, PUBLIC_COST = 1, 5
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A route taken apart. `proxies`: from outside in. `wrappers`: those before the first proxy, those between it and the
-    next, and so on; one list more than there are proxies."""
+    next, and so on; one list more than there are proxies. `key`: the hash of the server's public key, where no authority has to vouch
+    for it."""
 
     carrier: Carrier
     proxies: tuple[Proxy | Disguise, ...]
     wrappers: tuple[tuple[tuple[str, str], ...], ...]
     manners: frozenset[str]
+    key: bytes | None = None
 
 
 _SOMETHING_ELSE: Final = (Reason.CERTIFICATE, Reason.NOT_TLS, Reason.NOT_A_RELAY)
 """What is told of a server that is not the one that was looked for."""
 GIVEN_UP_AFTER: Final = 3.0
 """Seconds after which a handshake that is given up counts against the address: less, and another way was only quicker."""
+
+
+def _nobody_asks(stage: Stage) -> None: ...
 
 
 class Opener:
@@ -99,7 +104,7 @@ class Opener:
         self.net = net
         self.resolving = Resolving(Names(), servers, authority, net)
         self.disguises = Disguises()
-        self._contexts: dict[bool, ssl.SSLContext] = {}
+        self._contexts: dict[bool | None, ssl.SSLContext] = {}
 
     def close(self) -> None:
         """End the programs that were started for ways."""
@@ -120,19 +125,24 @@ class Opener:
         if plan is None:
             return None
         others = PUBLIC in plan.manners
-        cost = plan.carrier.cost + WRAPPER_COST * (len(route.wrappers) - others) + PUBLIC_COST * others
+        around = len(route.wrappers) - others - (plan.key is not None)  # those two take no way round
+        cost = plan.carrier.cost + WRAPPER_COST * around + PUBLIC_COST * others
         near, subnet = neighbourhood(route.host, route.addresses)
         if plan.proxies:
             # What the network sees is a connection to the proxy; and even one on this machine leads far away.
             near, subnet = False, _seen(route, plan)
         return Candidate(route.text, plan.carrier.carries, cost, near, subnet, of_others=others)
 
-    async def open_stream(self, route: Route) -> tuple[MessageStream, tuple[str, ...]]:
-        """A stream of messages, and the subnets that were connected to. Raises TransportError."""
+    async def open_stream(
+        self, route: Route, reached: Callable[[Stage], None] = _nobody_asks
+    ) -> tuple[MessageStream, tuple[str, ...]]:
+        """A stream of messages, and the subnets that were connected to. `reached` is told how far it has come: connected (then it shakes
+        hands), and secure inside (then it asks). Raises TransportError."""
         plan = self._plan(route)
         if plan is None or plan.carrier.carries is not Carries.STREAM:
             raise TransportError(Stage.CONNECT, Reason.UNKNOWN_WAY)
-        base, stream = await self._open_bytes(route, plan)
+        base, stream = await self._open_bytes(route, plan, reached)
+        reached(Stage.RECEIVE)
         as_browser = isinstance(stream, BrowserTls)
         ws = WsStream(stream, route.host, route.port, route.path, plan.carrier.secure, as_browser=as_browser)
         with self._judging(route, plan, base):
@@ -143,7 +153,7 @@ class Opener:
                 raise _with_subnets(error, base) from None
         return ws, base.subnets
 
-    def open_exchange(self, route: Route) -> Exchange:
+    def open_exchange(self, route: Route, reached: Callable[[Stage], None] = _nobody_asks) -> Exchange:
         """An exchange; it connects when the first letter goes."""
         plan = self._plan(route)
         host = f"[{route.host}]" if ":" in route.host else route.host
@@ -155,11 +165,13 @@ class Opener:
             if plan is None or plan.carrier.carries is not Carries.EXCHANGE:
                 raise TransportError(Stage.CONNECT, Reason.UNKNOWN_WAY)
             alike = plan.carrier.secure and self._looks_like_a_browser(plan)
-            base, stream = await self._open_bytes(route, plan, inside_tls=not alike)
+            base, stream = await self._open_bytes(route, plan, reached, inside_tls=not alike)
             connection: Connection = Http1Connection(stream, asked)
             if alike:
                 sparing = SHORT in plan.manners
-                connection = BrowserPost(stream, _name_of(route), asked, self.authority, sparing=sparing)
+                connection = BrowserPost(
+                    stream, _name_of(route), asked, self.authority, sparing=sparing, key=plan.key
+                )
             return _Judged(connection, base, lambda: self._judging(route, plan, base))
 
         return HttpExchange(connect, fresh=plan is not None and SHORT in plan.manners)
@@ -192,6 +204,7 @@ class Opener:
         proxies: list[Proxy | Disguise] = []
         wrappers: list[list[tuple[str, str]]] = [[]]
         manners = set()
+        key: bytes | None = None
         for text in route.wrappers:
             name, rest = _split(text)
             if name in self.wrappers:
@@ -213,21 +226,27 @@ class Opener:
                 wrappers.append([])
             elif text.lower() in MANNERS:
                 manners.add(name)
+            elif name == KEY and key is None and carrier.secure:
+                try:
+                    key = key_of(text)
+                except Malformed:
+                    return None
             else:
                 return None
         if SHORT in manners and carrier.carries is not Carries.EXCHANGE:
             return None
         if PUBLIC in manners and (proxies or not carrier.secure):
             return None  # where a proxy leads cannot be seen from here
-        return Plan(carrier, tuple(proxies), tuple(map(tuple, wrappers)), frozenset(manners))
+        return Plan(carrier, tuple(proxies), tuple(map(tuple, wrappers)), frozenset(manners), key)
 
     async def _open_bytes(
-        self, route: Route, plan: Plan, *, inside_tls: bool = True
+        self, route: Route, plan: Plan, reached: Callable[[Stage], None], *, inside_tls: bool = True
     ) -> tuple[tcp.TcpStream, ByteStream]:
         """The connection itself, and the stream inside wrappers and TLS."""
         if plan.carrier.secure:
             self._looks_like_a_browser(plan)  # before it connects: the first time takes a tenth of a second
         base = await self._connect(route, plan)
+        reached(Stage.HANDSHAKE)
         stream: ByteStream = base
         # A proxy is told an address where the route has one: its name server may be the one that lies.
         relay = Target(route.addresses[0] if route.addresses else route.host, route.port)
@@ -274,9 +293,9 @@ class Opener:
     async def _inside_tls(self, route: Route, plan: Plan, stream: ByteStream) -> ByteStream:
         name = _name_of(route)
         if self._looks_like_a_browser(plan):
-            tls: BrowserTls | TlsStream = BrowserTls(stream, name, self.authority)
+            tls: BrowserTls | TlsStream = BrowserTls(stream, name, self.authority, plan.key)
         else:
-            tls = TlsStream(stream, self._context(name is not None), name)
+            tls = TlsStream(stream, self._context(name is not None, plan.key), name, plan.key)
         try:
             await tls.shake_hands()
         except BaseException:
@@ -284,10 +303,11 @@ class Opener:
             raise
         return tls
 
-    def _context(self, names: bool) -> ssl.SSLContext:
-        if names not in self._contexts:
-            self._contexts[names] = trusting(self.authority, names=names)
-        return self._contexts[names]
+    def _context(self, names: bool, key: bytes | None) -> ssl.SSLContext:
+        kind = names if key is None else None
+        if kind not in self._contexts:
+            self._contexts[kind] = trusting_nobody() if kind is None else trusting(self.authority, names=kind)
+        return self._contexts[kind]
 
 
 class _Judged:

@@ -143,7 +143,7 @@ class Resolving:
         async def one(number: int) -> None:
             try:
                 async with asyncio.timeout(RESOLVER_MAX):
-                    async for found in self._ask_server(self.servers[number], name):
+                    async for found in self.ask_server(self.servers[number], name):
                         heard(self.names.answered(name, found.addresses, found.holds, loop.time()))
                         self._best = number
                         answered.add(number)
@@ -169,8 +169,8 @@ class Resolving:
         if not answered:
             self._quiet_until = loop.time() + QUIET_FOR
 
-    async def _ask_server(self, server: Server, name: str) -> AsyncIterator[dns.Found]:
-        """Both kinds of addresses by one connection."""
+    async def ask_server(self, server: Server, name: str) -> AsyncIterator[dns.Found]:
+        """Both kinds of addresses of a name, by one connection. Raises TransportError, dns.BadMessage."""
         host = server.name or (f"[{server.address}]" if ":" in server.address else server.address)
         if server.port != 443:
             host = f"{host}:{server.port}"

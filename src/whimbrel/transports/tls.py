@@ -6,8 +6,14 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import ssl
+from hashlib import sha256
 from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from whimbrel.link.trouble import Reason, Stage
 from whimbrel.transports.errors import TransportError, of_os
@@ -29,12 +35,29 @@ def trusting(authority: Path | None = None, *, names: bool = True) -> ssl.SSLCon
     return context
 
 
+def trusting_nobody() -> ssl.SSLContext:
+    """For ways that name the server's key: whoever has that key is right, whatever its certificate says."""
+    context = trusting(names=False)
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def key_in(certificate: bytes) -> bytes:
+    """The hash of the public key in a certificate (DER), as ways name it. Raises ValueError."""
+    key = x509.load_der_x509_certificate(certificate).public_key()
+    return sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+
+
 class TlsStream:
     """A ByteStream inside TLS. `shake_hands` comes first."""
 
-    def __init__(self, inner: ByteStream, context: ssl.SSLContext, name: str | None) -> None:
-        """`name`: sent as SNI and looked for in the certificate; None, with a context that does not look at names: none."""
+    def __init__(
+        self, inner: ByteStream, context: ssl.SSLContext, name: str | None, key: bytes | None = None
+    ) -> None:
+        """`name`: sent as SNI and looked for in the certificate; None, with a context that does not look at names: none.
+        `key`: what the server's public key has to be (`key_in`), with a context that trusts nobody."""
         self._inner = inner
+        self._key = key
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
@@ -54,8 +77,20 @@ class TlsStream:
             except ssl.SSLError as error:
                 raise of_os(Stage.HANDSHAKE, error) from None
             else:
+                self._check_key()
                 await self._flush()
                 return
+
+    def _check_key(self) -> None:
+        """Before anything is said: the server has shown that it holds the key in its certificate."""
+        if self._key is None:
+            return
+        try:
+            right = hmac.compare_digest(key_in(self._tls.getpeercert(binary_form=True) or b""), self._key)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            right = False
+        if not right:
+            raise TransportError(Stage.HANDSHAKE, Reason.CERTIFICATE)
 
     async def send(self, data: bytes) -> None:
         if self._ended or self._closed:

@@ -9,9 +9,10 @@ means that none is sent; without `sni` it is the host.
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .errors import Malformed
 
@@ -26,6 +27,10 @@ ROUTE_TEXT_MAX = 1024
 
 PUBLIC = "public"
 """The wrapper of a way that others told: never to an address of a private network."""
+
+KEY = "key"
+"""The wrapper of a way whose certificate nobody vouches for: `key:` and the SHA-256 of its public key, in base32."""
+_KEY = re.compile(r"key:([a-z2-7]{51}[aq])\Z")
 
 _NAME = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\Z"
@@ -77,6 +82,20 @@ class Route:
 
     def __str__(self) -> str:
         return self.text
+
+
+def with_key(route: Route, key: bytes) -> Route:
+    """The same way, to a server with that public key (`key`: SHA-256 of its SubjectPublicKeyInfo) and whatever certificate. Raises Malformed."""
+    text = base64.b32encode(key).decode("ascii").rstrip("=").lower()
+    return replace(route, wrappers=(*route.wrappers, f"{KEY}:{text}"))
+
+
+def key_of(wrapper: str) -> bytes:
+    """The key that this wrapper names. Raises Malformed."""
+    found = _KEY.match(wrapper)
+    if found is None:
+        raise Malformed("The key in this way is none.")
+    return base64.b32decode(found[1].upper() + "====")
 
 
 def parse_route(text: str) -> Route:

@@ -18,6 +18,16 @@ export type Theme = "system" | "light" | "dark";
 
 export type Notify = "off" | "that" | "who" | "what";
 
+export type HowWell = "at-once" | "slowly" | "hardly" | "not-now";
+
+export type Stage = "resolve" | "connect" | "handshake" | "send" | "receive";
+
+export type Looks = "plain" | "unnamed" | "frag" | "system";
+
+export type Finding = "names-removed" | "names-false" | "resolver-silent" | "resolvers-blocked" | "name-reset" | "name-dropped" | "slowed" | "address-blocked" | "handshakes-lost" | "frozen-by-volume" | "policed" | "programs-blocked" | "slow" | "bad-line" | "sign-in" | "relay-down" | "bridge-silent" | "unreached" | "offline" | "unclear" | "clear";
+
+export type HelpState = "off" | "no-app" | "elsewhere" | "no-relay" | "starting" | "no-router" | "refused" | "not-public" | "open" | "trouble";
+
 /** What is known of a picture or a recording before its file is here. */
 export interface MediaItem {
   width?: number;
@@ -316,6 +326,69 @@ export interface RouteItem {
   told_by: string;
 }
 
+/** One thing that the network does, or that is so with it (`link.diagnosis.What`). */
+export interface FindingItem {
+  what: Finding;
+  /** Whose doing it is, as far as it can be told. */
+  blame: "network" | "line" | "relay" | "nobody" | "unknown";
+  /** Kilobits a second that pass. */
+  kbit?: number;
+  /** After so many a connection freezes. */
+  bytes?: number;
+}
+
+/** How connections to one machine went lately that look alike. */
+export interface TriedItem {
+  host: string;
+  bridge: boolean;
+  /** What a filter sees of the handshake: the name in a browser's, none, the name in two pieces, another program's. */
+  looks: Looks;
+  worked: number;
+  failed: number;
+  /** How far the last one came that failed; None: none did. */
+  stage: Stage | null;
+  /** Why, in a word of a fixed set. */
+  reason: string | null;
+  /** So many had passed when it went silent. */
+  bytes: number;
+}
+
+/** How well things of each kind go by the way that is up. */
+export interface WorksItem {
+  text: HowWell;
+  picture: HowWell;
+  voice: HowWell;
+  video: HowWell;
+}
+
+/** What somebody on the line can see now. */
+export interface ObserverItem {
+  /** Nothing leaves this computer; a browser's connection to this name; one to this address; one of a program that is no browser. */
+  sees: "nothing" | "name" | "address" | "program";
+  host: string;
+}
+
+/** The network as this account's relay is reached through it. */
+export interface LookItem {
+  /** The most important first; empty: nothing was tried yet. */
+  findings: FindingItem[];
+  tried: TriedItem[];
+  works: WorksItem;
+  observer: ObserverItem;
+  /** Connections are being made to find out. */
+  looking: boolean;
+  done: number;
+  /** Of these: how many are over, and how many there are, as far as is known. */
+  planned: number;
+  /** When that last came to an end. */
+  looked: string | null;
+}
+
+export interface ReportItem {
+  /** To be saved or shown: no name, no address, no token. */
+  text: string;
+}
+
 export interface WrongItem {
   code: string;
   text: string;
@@ -338,6 +411,7 @@ export interface StatusItem {
   requests: number;
   /** From where invites can be opened: the relay of one's inbox. */
   relay: RelayPlace;
+  network: LookItem;
 }
 
 /** One item of `follow`: exactly one of the keys is there. */
@@ -381,6 +455,46 @@ export interface SettingsItem {
   /** Seconds without a touch until the page locks; 0: never. Needs a passphrase. */
   lock_after: number;
   list_width: number;
+}
+
+/** The bridge in this app that helps contacts: how it stands and how many it helped, never whom. */
+export interface HelpItem {
+  on: boolean;
+  /**
+   * *no-app*: it runs with the app alone; *elsewhere*: this is another network than the one for which it was switched on; *no-relay*: no relay
+   * is known to which it could lead; *no-router*, *refused*: `port` must be let in by hand; *not-public*: nobody can come in from outside.
+   */
+  state: HelpState;
+  /** The host:port that contacts are told; empty while they are told none. */
+  told_at: string;
+  /** How many contacts are told it. */
+  told: number;
+  /** On this computer; 0 while it is not known. */
+  port: number;
+  /** The router opened it. */
+  by_router: boolean;
+  /** Where people come in, as it was given by hand. */
+  at: string;
+  /** The file of a certificate that was given; empty: the bridge makes one, and what contacts are told names its key. */
+  cert: string;
+  /** A day at most, in and out together. */
+  megabytes: number;
+  /** At once at most. */
+  people: number;
+  there: number;
+  full: boolean;
+  /** Nothing more is passed on today. */
+  spent: boolean;
+  /** It does not reach a relay itself. */
+  away: boolean;
+  /** People helped today; counted by what each was told, anew after a start, and never more than there were. */
+  today: number;
+  bytes_today: number;
+  /** People on the day that had the most. */
+  most: number;
+  bytes_all: number;
+  since: string | null;
+  trouble: string;
 }
 
 /** One kind of thing that is on this computer. It stays until it is deleted; messages with a time go by themselves. */
@@ -790,6 +904,19 @@ export interface Methods {
     params: Record<string, never>;
     item: NetworkItem;
   };
+  /**
+   * What the network does, as far as is known. `check`: make connections to find out, which can take some minutes; an item each time
+   * that another one is over, the last with all of it.
+   */
+  network: {
+    params: { check?: boolean };
+    item: LookItem;
+  };
+  /** What is known of the network, for others: it holds no name, no address and no token. */
+  network_report: {
+    params: Record<string, never>;
+    item: ReportItem;
+  };
   /** Live on another relay from now on: the inbox moves there, and new chats are made there. */
   set_relay: {
     params: { address: string };
@@ -814,6 +941,16 @@ export interface Methods {
   ways_whose: {
     params: { text: string };
     item: GivenTo;
+  };
+  /** How the bridge in this app stands, and how many it helped. */
+  help_status: {
+    params: Record<string, never>;
+    item: HelpItem;
+  };
+  /** Help contacts from this network, or do so no more; and what it may cost. What is not given stays. */
+  set_help: {
+    params: { on?: boolean | null; megabytes?: number | null; people?: number | null; port?: number | null; at?: string | null; cert?: string | null; key?: string | null };
+    item: HelpItem;
   };
 }
 

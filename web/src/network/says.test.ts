@@ -34,6 +34,16 @@ const status = (of: Partial<StatusItem> = {}): StatusItem => ({
   version: "0.1.0",
   requests: 0,
   relay: "elsewhere",
+  network: {
+    findings: [],
+    tried: [],
+    works: { text: "at-once", picture: "at-once", voice: "at-once", video: "at-once" },
+    observer: { sees: "nothing", host: "" },
+    looking: false,
+    done: 0,
+    planned: 0,
+    looked: null,
+  },
   ...of,
 });
 

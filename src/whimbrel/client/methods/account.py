@@ -102,6 +102,7 @@ def status_item(service: Service) -> StatusItem:
         "version": __version__,
         "requests": sum(contact.standing == "asking" for contact in contacts),
         "relay": service.where_the_relay_is(),
+        "network": service.looking.item(),
     }
 
 

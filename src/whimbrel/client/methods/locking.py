@@ -82,6 +82,7 @@ async def erase_everything(service: Service, confirm: str) -> AsyncIterator[Eras
             "not-confirmed", "That is not the name of this account.", "Give its name to confirm.", REFUSED
         )
     home = service.shell.home
+    await service.helper.end()
     stays = others(home.path)
     await asyncio.to_thread(home.erase)
     service.over.set()
