@@ -82,7 +82,7 @@ _EN: Final = Words(
     switches={
         "names": SwitchWords(
             "Names removed",
-            "The provider's resolver says that the relay's name does not exist.",
+            "The provider's resolver says that the relay's name does not exist. The two apps know its addresses and ask nobody.",
             "Russia's national resolvers, since February 2026 for WhatsApp, YouTube and others.",
         ),
         "forged": SwitchWords(
@@ -215,7 +215,7 @@ _RU: Final = Words(
     switches={
         "names": SwitchWords(
             "Имена удалены",
-            "Сервер имён провайдера отвечает, что имени ретранслятора нет.",
+            "Сервер имён провайдера отвечает, что имени ретранслятора нет. Приложения знают его адреса и никого не спрашивают.",
             "Национальная система имён в России, с февраля 2026: WhatsApp, YouTube и другие.",
         ),
         "forged": SwitchWords(
