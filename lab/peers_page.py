@@ -480,6 +480,8 @@ def _square(row: Row, x: float, y: float, wide: float, high: float) -> list[str]
         median = main.median
         colour, mark = next((c, m) for limit, c, m, _ in _CLASSES if median <= limit)
         first = f"{as_seconds(median)} s"
+    if main is kept:
+        first = f"kept {first}"
     second = (
         f"kept {as_seconds(kept.median)}" if kept is not None and kept.counted and kept is not main else ""
     )
@@ -515,8 +517,10 @@ def _how_many(found: Mapping[tuple[str, str], Row]) -> list[str]:
     counted = [cell.counted for row in found.values() for cell in row.by_mode.values()]
     if not counted or min(counted) >= REPEATS:
         return []
+    fewest, most = min(counted), max(counted)
+    here = str(most) if fewest == most else f"{fewest} to {most}"
     return [
-        f"- The full table has {REPEATS} repeats of each; here a cell has {min(counted)} to {max(counted)}."
+        f"- The full table has {REPEATS} repeats of each cell; here it is {here}, and what is empty was not run."
     ]
 
 
