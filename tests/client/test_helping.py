@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -31,6 +32,7 @@ from whimbrel.client.helping import (
 from whimbrel.client.router import Opened, Outcome, Why
 from whimbrel.client.service import Service
 from whimbrel.crypto.payload import decode_ways
+from whimbrel.store.erasing import erase
 from whimbrel.wire.paths import SecretPath, parse_path
 from whimbrel.wire.routes import parse_route
 from whimbrel.wire.texts import Address, parse_address
@@ -401,3 +403,20 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:
         return b""
+
+
+async def test_with_everything_erased_the_bridge_ends_and_leaves_nothing(
+    at_home: AtHome, tmp_path: Path
+) -> None:
+    await at_home.knows_the_relay_at(RELAYS)
+    await ask(at_home.ada, "set_help", on=True)
+    port = (await at_home.is_in("open"))["port"]
+    home = at_home.ada.shell.home.path
+    [erased] = await ask(at_home.ada, "erase_everything", confirm="Ada")
+    assert erased["stays"] == []
+    assert not _listens(port)
+    # The home itself goes when it is closed; what is done then, on a copy.
+    shutil.copytree(home, tmp_path / "copy", ignore=lambda folder, names: [n for n in names if n == "socket"])
+    assert (tmp_path / "copy" / "bridge" / "seed").exists()
+    assert erase(tmp_path / "copy") == []
+    assert not (tmp_path / "copy" / "bridge").exists()

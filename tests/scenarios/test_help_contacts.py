@@ -171,6 +171,9 @@ def test_where_the_relay_is_blocked_people_talk_by_the_bridge_in_a_contacts_app(
         assert port == told["port"], "its port and its paths stay, so that what was told is true again"
         app.kill()
         ada.wait_for(lambda: people.internet.listens(port), lambda listens: not listens, LONG)
+        assert people.helping()["state"] == "no-app"
+        with ada.app("--no-relay"):
+            assert people.until(lambda item: item["state"] == "open")["port"] == port
 
 
 def assert_nothing_of_bo(ada: Home, item: dict[str, Any]) -> None:
