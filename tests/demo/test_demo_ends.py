@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from support.demo import Demo, start
+from support.residents import Told
 
 pytestmark = [
     pytest.mark.processes,
@@ -116,6 +117,12 @@ def test_it_ends_when_one_of_the_apps_does(demo: Demo) -> None:
 
 
 def test_it_listens_and_is_connected_on_loopback_alone(demo: Demo) -> None:
+    with pytest.raises(Told) as told:
+        demo.ask(
+            "Ada", "set_help", on=True
+        )  # a switch in the settings of the page, which opens a port to the world elsewhere
+    assert told.value.code == "no-relay"
+    list(demo.ask("Ada", "network"))
     time.sleep(2)
     theirs = {socket for process in programs_of(demo.temporary) for socket in sockets_of(process)}
     listening = 0

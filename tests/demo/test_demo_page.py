@@ -53,6 +53,11 @@ def test_axe_finds_nothing(demo: Demo, browser: Chromium, scheme: str) -> None:
 
 def test_all_can_be_done_by_keyboard(demo: Demo, browser: Chromium) -> None:
     visitor = at_the_page(demo, browser)
+    for side in (0, 1):  # a chat that opens takes the focus to where one writes
+        expect(visitor.frame(side).get_by_role("textbox", name="Message", exact=True)).to_be_visible(
+            timeout=PATIENCE_S * 1000
+        )
+    visitor.page.wait_for_timeout(1000)
     title = WORDS["en"].switches["lottery"].title
     reached = set()
     visitor.button("Cut what is open").focus()

@@ -51,7 +51,9 @@ async def set_help(
         if fault is not None:
             raise ServiceError("certificate", f"{fault[0].upper()}{fault[1:]}.", "Give PEM files.", WRONG_USE)
     if on:
-        if not leads(service.person().relays.values()):
+        # The bridge is a process on the system's network: an app in another one (`transports.tcp.Net`) has nobody to lead there.
+        elsewhere = service.shell.opener.net is not None
+        if elsewhere or not leads(service.person().relays.values()):
             raise ServiceError(
                 "no-relay",
                 "You use no relay that can be reached from the internet, so there is nowhere to lead your contacts.",
