@@ -27,7 +27,7 @@ from lab.namespaces import inside
 pytestmark = [pytest.mark.lab, pytest.mark.processes]
 
 SCALE, SEED = 0.02, 1
-JOBS = 6
+JOBS = 8
 """A look is mostly waiting for a minute to pass."""
 
 
@@ -53,10 +53,8 @@ EXPECTED = {
     "S1": expect("names-removed"),
     "S2": expect("names-removed", may="resolvers-blocked"),
     "S3": expect("names-false"),
-    "S3b": expect("names-false"),
     "S4": expect("name-reset"),
     "S5": expect("name-dropped"),
-    "S5r": expect("name-dropped"),
     # Relay and bridges are slowed alike: there is no control that tells a slowed line from a slow one.
     "S6": expect("slow"),
     "S6p": expect("slowed"),
@@ -65,14 +63,12 @@ EXPECTED = {
     "S9": CLEAR,
     "S10": CLEAR,
     "S11": CLEAR,
-    "S11b": CLEAR,
     "S12": expect("programs-blocked"),
     # The relay's addresses are listed one after the other, some of them perhaps after the look.
     "S13": expect(may="clear unclear address-blocked bridge-silent"),
     "S14": expect("frozen-by-volume"),
     "S14b": expect("frozen-by-volume"),
     # Whimbrel stays below what is counted.
-    "S15": expect(may="clear unclear policed"),
     "S15s": expect(may="clear unclear policed"),
     # Any of what is in the mixture; that something is in the way.
     "S16": expect(may=f"{BLAMED} slow bridge-silent resolver-silent"),
@@ -134,6 +130,10 @@ secure.serve_forever()
 """What a network shows to who has not signed in: for each server one's own, with a certificate that nobody trusts for it."""
 
 
+ALIKE = {"S3b", "S5r", "S11b", "S15"}
+"""Variants that look the same from where a person is; `EXPECTED` has the other one."""
+
+
 def found(look: dict[str, object]) -> frozenset[str]:
     findings = look["findings"]
     assert isinstance(findings, list)
@@ -171,7 +171,7 @@ def looks(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[dict[str,
 
 
 def test_each_measure_is_expected_to_be_told_as_something() -> None:
-    assert set(EXPECTED) | {"S8"} == set(names()), "S8 is about calls"
+    assert set(EXPECTED) | ALIKE | {"S8"} == set(names()), "S8 is about calls"
 
 
 @pytest.mark.parametrize("measure", EXPECTED)
