@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from whimbrel.cli.network import FOUND, LOOKS, STAGES
-from whimbrel.client.examining import Probe, again, plan
+from whimbrel.client.examining import Examination, Probe, again, plan
 from whimbrel.client.link_runner import LinkState
-from whimbrel.client.looking import nameless, observer, tried, works
+from whimbrel.client.looking import Looking, nameless, observer, tried, works
+from whimbrel.client.service import Service
 from whimbrel.link.diagnosis import Finding, What
 from whimbrel.link.outcomes import Outcome
 from whimbrel.link.trouble import Reason, Stage, Trouble
@@ -133,3 +135,20 @@ def test_the_report_names_no_machine() -> None:
     for one in (OUTCOME, other):
         for named in (one.host, one.machine, one.way, one.machine.partition("/")[0]):
             assert named not in text
+
+
+async def test_a_look_that_fails_ends_and_leaves_the_app_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fails(self: Examination) -> None:
+        async with asyncio.TaskGroup():
+            raise RuntimeError("a resolver said what nobody foresaw")
+
+    monkeypatch.setattr(Examination, "run", fails)
+    async with Service.open(
+        tmp_path / "home", passphrase="one that is long", embedded=False, wait=0
+    ) as service:
+        monkeypatch.setattr(Looking, "relay", lambda self: (bytes(32), None))
+        await service.looking.look()
+        assert not service.looking.running
+    assert "a look at the network failed" in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import platform
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -31,6 +32,8 @@ from whimbrel.wire.routes import parse_route
 
 if TYPE_CHECKING:
     from whimbrel.client.shell import Shell
+
+logger = logging.getLogger(__name__)
 
 TRIED: Final = 24
 """Places and manners shown at most."""
@@ -76,6 +79,8 @@ class Looking:
         self._began_at, self._relay = asyncio.get_running_loop().time(), identity
         try:
             await examination.run()
+        except* Exception as errors:  # what a relay or a resolver says must not end the app
+            logger.error("a look at the network failed", exc_info=errors)
         finally:
             self._running = None
             self._names = tuple(examination.names)
