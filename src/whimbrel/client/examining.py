@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from random import SystemRandom
 from typing import Final
 
+from whimbrel.chat.relays import bridges_path
 from whimbrel.client.link_runner import RelayConnection
 from whimbrel.link.outcomes import NameSaid, Outcome, Said
 from whimbrel.link.session import Came, StreamSession
@@ -29,7 +30,6 @@ from whimbrel.transports.resolving import Server
 from whimbrel.transports.stream import MessageStream
 from whimbrel.wire.errors import WireError
 from whimbrel.wire.operations import Fetch, Operation, Signal
-from whimbrel.wire.paths import is_bridges
 from whimbrel.wire.routes import Route
 
 ANSWER_WITHIN: Final = 8.0
@@ -165,7 +165,7 @@ class Examination:
             carried,
             connected_in,
             rate,
-            is_bridges(probe.route.path),
+            _to_bridge(probe),
             asked=True,
         )
 
@@ -177,9 +177,7 @@ class Examination:
         hosts = dict.fromkeys(
             probe.route.host
             for probe in probes
-            if not is_bridges(probe.route.path)
-            and not probe.route.host_is_address
-            and is_public(probe.route.host)
+            if not _to_bridge(probe) and not probe.route.host_is_address and is_public(probe.route.host)
         )
         servers = self._opener.resolving.servers[:RESOLVERS]
         async with asyncio.TaskGroup() as group:
@@ -213,11 +211,11 @@ class Examination:
 
     async def _is_false(self, host: str, address: str, probes: Sequence[Probe]) -> bool:
         """Whether something else answers at an address that nobody here knew: the name is shown there, and what is inside tells."""
-        probe = next(p for p in probes if p.route.host == host and p.candidate.kind == PLAIN)
-        try:
-            found = await self._probe(replace(probe, route=replace(probe.route, addresses=(address,))))
-        except WireError:
+        probe = next((p for p in probes if p.route.host == host and p.candidate.kind == PLAIN), None)
+        if probe is None:
             return False
+        self._connection.opened(probe.candidate)
+        found = await self._probe(replace(probe, route=replace(probe.route, addresses=(address,))))
         return found.reason in (Reason.CERTIFICATE, Reason.NOT_TLS, Reason.NOT_A_RELAY, Reason.WRONG_RELAY)
 
     async def _ask_abroad(self, host: str, server: Server) -> None:
@@ -243,8 +241,8 @@ def plan(ways: Iterable[tuple[Route, Candidate]]) -> list[Probe]:
         for route, candidate in ways
         if candidate.carries is Carries.STREAM and not candidate.near and not candidate.short
     ]
-    own = list(_by_machine([p for p in streams if not is_bridges(p.route.path)]))[:OWN_MACHINES]
-    bridges = list(_by_machine([p for p in streams if is_bridges(p.route.path)]))[:BRIDGES]
+    own = list(_by_machine([p for p in streams if not _to_bridge(p)]))[:OWN_MACHINES]
+    bridges = list(_by_machine([p for p in streams if _to_bridge(p)]))[:BRIDGES]
     chosen: list[Probe] = []
     for number, here in enumerate([*own, *bridges]):
         kinds = [PLAIN, UNNAMED] if number < len(own) else [PLAIN]
@@ -253,6 +251,10 @@ def plan(ways: Iterable[tuple[Route, Candidate]]) -> list[Probe]:
         for kind in kinds:
             chosen += [probe for probe in here if probe.candidate.kind == kind][:1]
     return chosen
+
+
+def _to_bridge(probe: Probe) -> bool:
+    return bridges_path(probe.route) is not None
 
 
 def _by_machine(probes: Sequence[Probe]) -> Iterator[list[Probe]]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from whimbrel.chat.relays import bridges_path
 from whimbrel.link.events import (
     Abandon,
     Action,
@@ -57,7 +58,6 @@ from whimbrel.wire.codec import encode_operation
 from whimbrel.wire.errors import BadSignature, WireError
 from whimbrel.wire.keydoc import Feature
 from whimbrel.wire.operations import Fetch, Operation, WatchItem
-from whimbrel.wire.paths import is_bridges
 from whimbrel.wire.pieces import LETTER_ID, Later, Outgoing, Sending
 from whimbrel.wire.routes import Route
 
@@ -306,7 +306,7 @@ class RelayConnection:
 
     def _leads_to_a_bridge(self, way: str) -> bool:
         route = self._routes.get(way)
-        return route is not None and is_bridges(route.path)
+        return route is not None and bridges_path(route) is not None
 
     # ------------------------------------------------------------------------------- events in
 

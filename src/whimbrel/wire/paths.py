@@ -56,11 +56,6 @@ class SecretPath:
         return SecretPath(self.place, (*self.names, name), _next(self.tag, name))
 
 
-def is_bridges(path: str) -> bool:
-    """Whether this is the path of a bridge; else the way leads to the relay itself."""
-    return _TEXT.match(path.encode("utf-8", "replace")) is not None
-
-
 def parse_path(text: str) -> SecretPath:
     """A path as it stands in a route. Raises Malformed when it is no secret path of this kind."""
     data = _decoded(text.encode("utf-8", "surrogatepass"))
