@@ -176,11 +176,8 @@ def _names(evidence: Evidence) -> Iterator[Finding]:
     for host in dict.fromkeys(one.host for one in evidence.names):
         national = [one.said for one in evidence.names if one.host == host and one.national]
         abroad = [one.said for one in evidence.names if one.host == host and not one.national]
-        exists = Said.ADDRESS in abroad or any(
-            one.host == host and one.reached and one.kind in (PLAIN, SYSTEM) for one in evidence.outcomes
-        )
-        # Whoever reaches it without the name has its address from somebody who knew it.
-        exists = exists or any(one.host == host and one.reached for one in evidence.outcomes)
+        # Whoever reaches it, also without the name, has its address from somebody who knew it.
+        exists = Said.ADDRESS in abroad or any(one.host == host and one.reached for one in evidence.outcomes)
         if exists and Said.FALSE in national:
             yield Finding(What.NAMES_FALSE)
         elif exists and Said.NO_SUCH_NAME in national:
@@ -226,13 +223,8 @@ _SILENCE = frozenset((Reason.TIMED_OUT, Reason.SILENT))
 
 def _failed_since(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """The failures in the handshake or right after it since the last one that reached: all of them, and nothing else, count."""
-    failed: list[Outcome] = []
-    for one in outcomes:
-        if one.reached:
-            failed.clear()
-        elif one.stage in (Stage.HANDSHAKE, Stage.SEND, Stage.RECEIVE):
-            failed.append(one)
-    return failed
+    later = (Stage.HANDSHAKE, Stage.SEND, Stage.RECEIVE)
+    return [one for one in _since_last_reached(outcomes) if one.stage in later]
 
 
 def _programs(outcomes: Sequence[Outcome]) -> Iterator[Finding]:
