@@ -2,7 +2,7 @@
 
 python -m lab list
 python -m lab run [--measure S4,S5|FILE.py] [--peer whimbrel,plain] [--mode kept,cut,cold] [--repeat N] [--seed N]
-                  [--scale X] [--messages N] [--every S] [--jobs N] [--no-files] [--files-in N] [--out DIR]
+                  [--scale X] [--messages N] [--every S] [--jobs N] [--no-files] [--files-in N] [--out DIR] [--go-on]
 python -m lab table [DIR …] [--peers] [--write-docs]
 python -m lab learnt [--people N] [--days N] [--towns N] [--write-docs]
 """
@@ -16,7 +16,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,9 @@ LEARNT = ROOT / "docs" / "bridges-learnt.md"
 LEARNT_PICTURE = ROOT / "docs" / "pictures" / "bridges-learnt.svg"
 USUAL_SCALE = 0.05
 """A residual ban of 420 s lasts 21 s, an address is listed 15 to 45 s after its first use."""
+
+_WRITTEN_EVERY_S = 20.0
+"""Thousands of records take a while to write, and the cities share the processor with it."""
 
 
 def main(words: list[str] | None = None) -> int:
@@ -84,6 +87,11 @@ def _parser() -> argparse.ArgumentParser:
         "--file-patience", type=float, default=FILE_PATIENCE_S, help="seconds to wait for each file"
     )
     running.add_argument("--out", type=Path, default=OUT)
+    running.add_argument(
+        "--go-on",
+        action="store_true",
+        help="do what --out has not yet, of a run that was stopped; void and failed ones are done anew",
+    )
     tabling = commands.add_parser("table", help="what came of runs, of one folder or several")
     tabling.set_defaults(do=_table)
     tabling.add_argument("folder", type=Path, nargs="*", default=[OUT])
@@ -163,20 +171,34 @@ def not_here(asked: Iterable[str]) -> dict[str, str]:
 
 
 def _run(args: argparse.Namespace) -> int:
-    lacking = missing()
-    if lacking is not None:
-        print(f"This machine has not {lacking}.", file=sys.stderr)
-        return 2
     for name, why in not_here(asked_for(args)).items():
         print(f"Not measured: {name}, {why}.", file=sys.stderr)
     tasks = tasks_of(args)
     if not tasks:
         return 2
-    records: list[Record] = []
     begun = time.monotonic()
     known = facts(args)
+    records: list[Record] = []
+    if args.go_on and (args.out / "results.json").exists():
+        before, known_before = report.read(args.out / "results.json")
+        if other := differences(known_before, known):
+            print(
+                f"{args.out} is of another run ({'; '.join(other)}). Take another --out, or leave --go-on out to write over it.",
+                file=sys.stderr,
+            )
+            return 2
+        known["date"] = ", ".join(dict.fromkeys([*known_before["date"].split(", "), known["date"]]))
+        records, tasks = rest_of(tasks, before)
+        print(f"{len(records)} of {len(records) + len(tasks)} runs are there already.")
+    lacking = missing()
+    if lacking is not None:
+        print(f"This machine has not {lacking}.", file=sys.stderr)
+        return 2
+    total = len(records) + len(tasks)
+    written = begun
 
     def done(record: Record) -> None:
+        nonlocal written
         records.append(record)
         seconds = "never" if record.next_message is None else f"{record.next_message:.2f} s"
         told = f"VOID: {record.void or record.failed}" if record.void or record.failed else seconds
@@ -187,12 +209,20 @@ def _run(args: argparse.Namespace) -> int:
         )
         name = f"{Path(record.measure).stem} {record.peer} {record.mode} seed {record.seed}"
         print(
-            f"[{len(records)}/{len(tasks)}, {time.monotonic() - begun:.0f} s] {name}: {told}{lost}",
+            f"[{len(records)}/{total}, {time.monotonic() - begun:.0f} s] {name}: {told}{lost}",
             flush=True,
         )
-        report.write(args.out, records, known)  # so that what was done stays when the rest is not waited for
+        if (
+            time.monotonic() > written + _WRITTEN_EVERY_S
+        ):  # so that what was done stays when the rest is not waited for
+            report.write(args.out, records, known)
+            written = time.monotonic()
 
-    crew.work(tasks, args.jobs, done)
+    try:
+        crew.work(tasks, args.jobs, done)
+    finally:
+        if records:
+            report.write(args.out, records, known)
     print()
     print(report.as_text(records))
     print(f"\n{args.out / 'report.html'}")
@@ -202,6 +232,34 @@ def _run(args: argparse.Namespace) -> int:
         if r.peer == "whimbrel" and (r.void or r.failed or r.lost or r.doubled or r.out_of_order)
     ]
     return 1 if bad else 0
+
+
+def rest_of(tasks: Sequence[Task], records: Iterable[Record]) -> tuple[list[Record], list[Task]]:
+    """The records of these tasks that say something, and the tasks that have none."""
+
+    def key(of: Task | Record) -> tuple[str, str, str, int, int]:
+        return of.measure, of.peer, of.mode, of.repeat, of.seed
+
+    wanted = {key(task) for task in tasks}
+    kept = {
+        key(record): record
+        for record in records
+        if key(record) in wanted and not record.void and not record.failed
+    }
+    return list(kept.values()), [task for task in tasks if key(task) not in kept]
+
+
+_MAY_DIFFER = ("date", "cities at a time")
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Why runs made with these facts do not belong into one table."""
+    names = dict.fromkeys([*before, *now])
+    return [
+        f"{name}: {before.get(name, 'none')}, and now {now.get(name, 'none')}"
+        for name in names
+        if name not in _MAY_DIFFER and before.get(name) != now.get(name)
+    ]
 
 
 def _table(args: argparse.Namespace) -> int:

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
+
 from lab import report
 from lab.measures import names
 from lab.report import as_html, as_markdown, as_text, cells, picture
 from lab.run import _parser as parser
-from lab.run import main, tasks_of
+from lab.run import differences, facts, main, rest_of, tasks_of
 from lab.targets import TARGETS, target
 from lab.trial import Record
 
@@ -183,3 +185,29 @@ def test_files_go_in_as_many_repeats_as_were_asked_for() -> None:
     tasks = tasks_of(parser().parse_args(words))
     assert {(t.mode, t.repeat) for t in tasks if t.files} == {("cut", 0), ("cut", 1)}
     assert not any(t.files for t in tasks_of(parser().parse_args([*words, "--no-files"])))
+
+
+def test_a_run_that_was_stopped_goes_on_with_what_is_missing() -> None:
+    args = parser().parse_args(["run", "--measure", "S4,S6", "--mode", "kept,cut", "--repeat", "2"])
+    tasks = tasks_of(args)
+    begun = [Record(t.measure, t.peer, t.mode, t.repeat, t.seed, t.scale) for t in tasks[:4]]
+    begun[1].void, begun[2].failed = "the controls are not green", "the relay did not start"
+    elsewhere = Record("S9", "whimbrel", "cut", 0, 1, 0.05)
+    there, rest = rest_of(tasks, [*begun, elsewhere])
+    assert there == [begun[0], begun[3]]
+    assert rest == [*tasks[1:3], *tasks[4:]]
+
+
+def test_runs_of_other_settings_are_not_gone_on_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", "--measure", "S4", "--out", str(tmp_path), "--go-on"]
+    known = facts(parser().parse_args([*words, "--jobs", "9"]))
+    assert differences(known, facts(parser().parse_args(words))) == []
+    report.write(tmp_path, [run()], known)
+    written = (tmp_path / "results.json").read_bytes()
+    assert main([*words, "--messages", "7"]) == 2
+    said = capsys.readouterr().err
+    assert "messages: 100 each way" in said
+    assert "now 7 each way" in said
+    assert (tmp_path / "results.json").read_bytes() == written
