@@ -20,10 +20,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lab import crew, learnt, peers_page, report
+from lab import crew, learnt
 from lab import peers as peers_here
 from lab.city import ROOT, missing
 from lab.measures import UnknownMeasure, load, names
+from lab.pages import peers as peers_page
+from lab.pages import peers_picture, report, results, results_picture
+from lab.pages.text import as_text
 from lab.trial import FILE_PATIENCE_S, MODES, PEERS, Record, Task
 
 OUT = ROOT / "lab" / "out"
@@ -224,7 +227,7 @@ def _run(args: argparse.Namespace) -> int:
         if records:
             report.write(args.out, records, known)
     print()
-    print(report.as_text(records))
+    print(as_text(records))
     print(f"\n{args.out / 'report.html'}")
     bad = [
         r
@@ -271,17 +274,17 @@ def _table(args: argparse.Namespace) -> int:
         for name, value in facts_of_it.items():
             said.setdefault(name, []).append(value)
     known: dict[str, Any] = {name: "; ".join(dict.fromkeys(values)) for name, values in said.items()}
-    print(report.as_text(records))
+    print(as_text(records))
     if args.peers:
         if args.write_docs:
-            PEERS_PICTURE.write_text(peers_page.picture(records) + "\n")
+            PEERS_PICTURE.write_text(peers_picture.picture(records) + "\n")
             PEERS_DOCS.write_text(peers_page.as_markdown(records, known))
             print(f"\nWrote {PEERS_DOCS.relative_to(ROOT)} and {PEERS_PICTURE.relative_to(ROOT)}.")
         return 0
     if args.write_docs:
         PICTURE.parent.mkdir(exist_ok=True)
-        PICTURE.write_text(report.picture(records) + "\n")
-        DOCS.write_text(report.as_markdown(records, known))
+        PICTURE.write_text(results_picture.picture(records) + "\n")
+        DOCS.write_text(results.as_markdown(records, known))
         print(f"\nWrote {DOCS.relative_to(ROOT)} and {PICTURE.relative_to(ROOT)}.")
     return 0
 

@@ -8,8 +8,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lab import peers, peers_page, world
+from lab import peers, world
 from lab.measures import load
+from lab.pages import peers as peers_page
+from lab.pages.peers_picture import picture
+from lab.pages.peers_rows import better, rows
 from lab.peers import config
 from lab.run import _parser as parser
 from lab.run import main, tasks_of
@@ -142,28 +145,28 @@ def test_what_is_alike_is_not_better_and_who_is_silent_is_not_sparing() -> None:
         run("whimbrel", next_message=0.66, connections=4),
         run("xmpp", next_message=0.64, connections=4),
     ]
-    assert peers_page.better(peers_page.rows(records)) == []
+    assert better(rows(records)) == []
     silent = [records[0], run("xmpp", next_message=None, connections=0, bytes=0)]
-    assert peers_page.better(peers_page.rows(silent)) == []
+    assert better(rows(silent)) == []
 
 
 def test_what_was_not_measured_is_neither_better_nor_worse() -> None:
     with_files = run("xmpp", picture=0.9, file=1.4)
-    assert peers_page.better(peers_page.rows([run("whimbrel", picture=None), with_files])) == []
-    late = peers_page.better(peers_page.rows([run("whimbrel", picture=1.0, file=None), with_files]))
+    assert better(rows([run("whimbrel", picture=None), with_files])) == []
+    late = better(rows([run("whimbrel", picture=1.0, file=None), with_files]))
     assert late == ["| S4 | 1 MB | never | XMPP 1.40 s |"], "0.90 s in place of 1.00 s is alike"
     kept = run("xmpp", mode="kept", next_message=0.1)
-    assert peers_page.better(peers_page.rows([run("whimbrel"), kept])) == []
+    assert better(rows([run("whimbrel"), kept])) == []
 
 
 def test_a_message_that_came_is_better_than_one_that_did_not() -> None:
     records = [run("whimbrel", next_message=None, lost=10, delivered=10), run("xmpp", next_message=40.0)]
-    assert "| S4 | next message, cut | never | XMPP 40 s |" in peers_page.better(peers_page.rows(records))
+    assert "| S4 | next message, cut | never | XMPP 40 s |" in better(rows(records))
 
 
 def test_fewer_lost_messages_are_better() -> None:
     records = [run("whimbrel", lost=2), run("xmpp")]
-    assert any("lost or doubled" in line for line in peers_page.better(peers_page.rows(records)))
+    assert any("lost or doubled" in line for line in better(rows(records)))
 
 
 @pytest.mark.parametrize(
@@ -176,12 +179,12 @@ def test_fewer_lost_messages_are_better() -> None:
     ],
 )
 def test_what_a_person_has_to_do_comes_from_the_runs(runs: list[Record], words: str) -> None:
-    assert peers_page.rows(runs)["S4", "xmpp"].by_hand == words
+    assert rows(runs)["S4", "xmpp"].by_hand == words
 
 
 def test_void_runs_count_for_nothing_and_are_named() -> None:
     records = [run(), run(next_message=None, lost=10, void="a benign site could not be opened at acc1")]
-    row = peers_page.rows(records)["S4", "xmpp"]
+    row = rows(records)["S4", "xmpp"]
     assert (row.lost, row.by_hand) == (0, "nothing")
     assert "a benign site could not be opened at acc1: S4 xmpp cut seed 1" in peers_page.as_markdown(
         records, FACTS
@@ -204,7 +207,7 @@ def test_the_picture_is_one_and_names_who_is_in_it() -> None:
     records = [run(peer) for peer in ("whimbrel", *peers.names())] + [
         run("xmpp", mode="kept", next_message=None)
     ]
-    text = peers_page.picture(records)
+    text = picture(records)
     ElementTree.fromstring(text)
     assert "Whimbrel" in text
     assert "Delta Chat" in text
@@ -213,8 +216,8 @@ def test_the_picture_is_one_and_names_who_is_in_it() -> None:
 def test_the_command_writes_the_page_of_what_was_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from lab import report
     from lab import run as command
+    from lab.pages import report
 
     monkeypatch.setattr(command, "ROOT", tmp_path)
     monkeypatch.setattr(command, "PEERS_DOCS", tmp_path / "lab-peers.md")

@@ -8,9 +8,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lab import report
 from lab.measures import names
-from lab.report import as_html, as_markdown, as_text, cells, picture
+from lab.pages import report
+from lab.pages.cells import cells
+from lab.pages.report import as_html
+from lab.pages.results import as_markdown
+from lab.pages.results_picture import picture
+from lab.pages.text import as_text
 from lab.run import _parser as parser
 from lab.run import differences, facts, main, rest_of, tasks_of
 from lab.targets import TARGETS, target
