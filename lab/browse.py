@@ -1,13 +1,8 @@
-"""Somebody who browses: the system's resolver, a hello like that of current Chrome, one page. A control, run in a person's namespace;
-prints one line of JSON: `ok`, `status`, `bytes`, `seconds`, else `why`.
-
-    python -m lab.browse https://name/path …
-"""
+"""Somebody who browses: the system's resolver, a hello like that of current Chrome, one page. A control, of a
+`bystander`: `ok`, `status`, `bytes`, `seconds`, else `why`."""
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from typing import Any
 
@@ -30,7 +25,3 @@ def look(url: str) -> dict[str, Any]:
         }
     found = {"status": answer.status_code, "bytes": len(answer.content), "seconds": time.monotonic() - begun}
     return {"ok": 200 <= answer.status_code < 400, **found}
-
-
-if __name__ == "__main__":
-    print(json.dumps({url: look(url) for url in sys.argv[1:]}))

@@ -106,6 +106,7 @@ class City:
         self._published = tuple(published)
         self._with_bridges = bridges
         self._running: dict[str, Running] = {}
+        self._one_comes_at_a_time = threading.Lock()
         self._measure: Measure | None = None
         self.until_the_end = ExitStack()
         """What is closed before the city is cleared away."""
@@ -402,26 +403,34 @@ class City:
         """What becomes of a plain client in a person's namespace that goes to the relay by its name (or another one that leads there):
         `ok`, else `stage` and `why`."""
         path = (self.folder / "relay" / "path").read_text().strip()
-        return self._ask_plain(place, patience, "ws", name or self.world.relay_name, "/" + path.lstrip("/"))
+        return self.ask_bystander(
+            place,
+            "chat",
+            name=name or self.world.relay_name,
+            path="/" + path.lstrip("/"),
+            patience=patience,
+        )
 
     def get(self, place: str, url: str, *, patience: float = 8.0) -> dict[str, Any]:
         """What becomes of an ordinary HTTPS request from a person's namespace: `ok`, `status`, `bytes`, `seconds`, else `why`."""
-        return self._ask_plain(place, patience, "get", url)
+        return self.ask_bystander(place, "get", url=url, patience=patience)
 
-    def _ask_plain(self, place: str, patience: float, *words: str) -> dict[str, Any]:
-        client = [sys.executable, "-m", "lab.plain", "--patience", str(patience), *words]
-        done = subprocess.run(
-            ["ip", "netns", "exec", self.ground.name(place), *client],
-            capture_output=True,
-            text=True,
-            env=self.environment(),
-            cwd=ROOT,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise LabError(f"the plain client failed: {done.stderr[-2000:]}")
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
+    def browse(self, place: str, *urls: str) -> dict[str, Any]:
+        """What becomes of pages that somebody opens there, by URL; as `get`."""
+        return self.ask_bystander(place, "browse", urls=urls)
+
+    def ask_bystander(self, place: str, do: str, **more: Any) -> dict[str, Any]:
+        """A question to `bystander`, who comes to the place at the first one and stays."""
+        path = self.folder / f"bystander-{place}"
+        with self._one_comes_at_a_time:
+            label = path.name
+            if label not in self._running:
+                self.until_ready(self._python(label, place, "lab.bystander", str(path)))
+        commands = Commands(path)
+        try:
+            return commands.ask(do, **more)
+        finally:
+            commands.close()
 
     # -- measures --------------------------------------------------------------------------------------------------
 

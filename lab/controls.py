@@ -6,17 +6,13 @@ client goes to the relay by name. Others than those who talk do it, so that nobo
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from lab import world
-from lab.city import ROOT, City
-from lab.namespaces import LabError
+from lab.city import City
 from lab.policy import Measure
 
 _PLAIN_PATIENCE_S = 6.0
@@ -50,21 +46,10 @@ def _at(city: City, place: str) -> Control:
     benign, neutral = (f"https://{name}/" for name in (city.world.benign_name, city.world.neutral_name))
     with ThreadPoolExecutor() as at_once:
         plain = at_once.submit(city.plain, place, patience=_PLAIN_PATIENCE_S)
-        pages = at_once.submit(_browse, city, place, benign, neutral).result()
+        pages = city.browse(place, benign, neutral)
         talked = plain.result()
     detail = {"benign": pages[benign], "neutral": pages[neutral], "plain": talked}
     return Control(bool(pages[benign]["ok"]), bool(pages[neutral]["ok"]), bool(talked["ok"]), detail)
-
-
-def _browse(city: City, place: str, *urls: str) -> dict[str, Any]:
-    words = ["ip", "netns", "exec", city.ground.name(place), sys.executable, "-m", "lab.browse", *urls]
-    done = subprocess.run(
-        words, capture_output=True, text=True, env=city.environment(), cwd=ROOT, check=False
-    )
-    if done.returncode != 0:
-        raise LabError(f"the browser of the controls failed: {done.stderr[-2000:]}")
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 def void(measure: Measure, before: dict[str, Control], during: dict[str, Control]) -> str:

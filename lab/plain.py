@@ -1,16 +1,10 @@
 """A plain client, as anybody would write it: the system's resolver, Python's own TLS, a WebSocket. It does nothing against a block,
-and so it says whether there is one. Run in a person's namespace; it prints one line of JSON.
-
-    python -m lab.plain ws talk.example /path     connect, upgrade, and have a number of pings answered
-    python -m lab.plain get https://name/path     fetch all of it
-"""
+and so it says whether there is one. A `bystander` does it."""
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import http.client
-import json
 import ssl
 import time
 import urllib.parse
@@ -18,7 +12,6 @@ from typing import Any
 
 import websockets
 
-PATIENCE_S = 8.0
 PINGS = 10
 PING_EVERY_S = 0.1
 PING_BYTES = 100
@@ -65,24 +58,3 @@ def get(url: str, patience: float) -> dict[str, Any]:
         connection.close()
     found = {"status": answer.status, "bytes": len(body), "seconds": time.monotonic() - begun}
     return {"ok": answer.status == http.client.OK, **found}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--patience", type=float, default=PATIENCE_S)
-    kinds = parser.add_subparsers(dest="kind", required=True)
-    talking = kinds.add_parser("ws")
-    talking.add_argument("name")
-    talking.add_argument("path")
-    getting = kinds.add_parser("get")
-    getting.add_argument("url")
-    args = parser.parse_args()
-    if args.kind == "ws":
-        found = asyncio.run(chat(args.name, args.path, args.patience))
-    else:
-        found = get(args.url, args.patience)
-    print(json.dumps(found))
-
-
-if __name__ == "__main__":
-    main()
