@@ -398,6 +398,20 @@ async def test_the_bridge_is_told_no_secret_of_this_home_and_no_address_on_its_c
     assert b"a passphrase of words" not in _read(found[0] / "environ")
 
 
+async def test_a_file_that_lies_where_the_app_was_started_is_no_part_of_the_bridge(
+    at_home: AtHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    downloads = tmp_path / "downloads"
+    downloads.mkdir()
+    for name in ("argparse", "asyncio", "json", "whimbrel"):
+        (downloads / f"{name}.py").write_text("from pathlib import Path\nPath('ran').touch()\n")
+    monkeypatch.chdir(downloads)
+    await at_home.knows_the_relay_at(RELAYS)
+    await ask(at_home.ada, "set_help", on=True)
+    await at_home.is_in("open")
+    assert not (downloads / "ran").exists()
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from whimbrel.cli.network import FOUND, LOOKS, STAGES
-from whimbrel.client.examining import Examination, Probe, again, plan
+from whimbrel.client.examining import Examination, Probe, again, names_shown, plan
 from whimbrel.client.link_runner import LinkState
 from whimbrel.client.looking import Looking, nameless, observer, tried, works
 from whimbrel.client.service import Service
@@ -73,6 +73,24 @@ def test_the_relay_is_looked_at_with_its_name_and_without_and_bridges_with_their
     }
     assert [kind for _, kind in own].count(SYSTEM) == 1
     assert [kind for host, _, kind in kinds if host != "talk.example"] == [PLAIN, PLAIN]
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        "wss://talk.example/x?sni=other.example&ip=203.0.113.10",
+        "wss://talk.example/x?sni=&ip=203.0.113.10",
+        "socks5://127.0.0.1:9050|wss://talk.example/x",
+        f"wss://photos.example{BRIDGE}?ip=198.19.11.10",
+        "wss://203.0.113.10/x",
+    ],
+)
+def test_nobody_is_asked_for_a_name_that_connections_do_not_show(route: str) -> None:
+    assert list(names_shown([parse_route(route)])) == []
+
+
+def test_the_name_of_the_relay_is_asked_for(probes: list[Probe]) -> None:
+    assert set(names_shown(probe.route for probe in probes)) == {"talk.example"}
 
 
 def test_no_subnet_gets_more_connections_in_a_round_than_the_strictest_policing_allows(

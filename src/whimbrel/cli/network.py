@@ -122,7 +122,8 @@ NETWORK_CHECK = Ask(
     name="network check",
     summary="make some connections to find out what this network does",
     about="To your relay and its bridges, with their names and without, in an order that is drawn, none more often than a network may "
-    "punish: it can take some minutes. Nothing goes anywhere else.",
+    "punish: it can take some minutes. Where the resolver of the network has no true answer for the relay's name, others are asked, as for "
+    "every connection then. Nothing goes anywhere else.",
     examples=("whimbrel network check",),
     method="network",
     view=Look,

@@ -30,7 +30,7 @@ from whimbrel.transports.resolving import Server
 from whimbrel.transports.stream import MessageStream
 from whimbrel.wire.errors import WireError
 from whimbrel.wire.operations import Fetch, Operation, Signal
-from whimbrel.wire.routes import Route
+from whimbrel.wire.routes import KEY, Route
 
 ANSWER_WITHIN: Final = 8.0
 """Seconds for a connection until the first sealed answer: three tries of the system's to open it."""
@@ -172,13 +172,9 @@ class Examination:
     # ------------------------------------------------------------------------------- names
 
     async def _ask_for_names(self, probes: Sequence[Probe]) -> None:
-        """What the network's resolver and our own say of the names that are shown to the relay in any case. Bridges' names are
-        not asked for: nobody would, who has their addresses."""
-        hosts = dict.fromkeys(
-            probe.route.host
-            for probe in probes
-            if not _to_bridge(probe) and not probe.route.host_is_address and is_public(probe.route.host)
-        )
+        """What the network's resolver says of the names that connections to the relay show in any case; and where that is no true
+        answer, what our own say."""
+        hosts = dict.fromkeys(names_shown(probe.route for probe in probes))
         servers = self._opener.resolving.servers[:RESOLVERS]
         async with asyncio.TaskGroup() as group:
             for host in hosts:
@@ -188,11 +184,17 @@ class Examination:
                     if probe.route.host == host
                     for address in probe.route.addresses
                 }
-                group.create_task(self._ask_system(host, known, probes))
+                group.create_task(self._ask_for(host, known, probes, servers))
+
+    async def _ask_for(
+        self, host: str, known: set[str], probes: Sequence[Probe], servers: Sequence[Server]
+    ) -> None:
+        if await self._ask_system(host, known, probes) is not Said.ADDRESS:
+            async with asyncio.TaskGroup() as group:
                 for server in servers:
                     group.create_task(self._ask_abroad(host, server))
 
-    async def _ask_system(self, host: str, known: set[str], probes: Sequence[Probe]) -> None:
+    async def _ask_system(self, host: str, known: set[str], probes: Sequence[Probe]) -> Said:
         said = Said.NOTHING
         try:
             async with asyncio.timeout(RESOLVER_WITHIN):
@@ -208,6 +210,7 @@ class Examination:
             if good and known and not known & set(good) and await self._is_false(host, good[0], probes):
                 said = Said.FALSE
         self.names.append(NameSaid(host, True, said))
+        return said
 
     async def _is_false(self, host: str, address: str, probes: Sequence[Probe]) -> bool:
         """Whether something else answers at an address that nobody here knew: the name is shown there, and what is inside tells."""
@@ -251,6 +254,15 @@ def plan(ways: Iterable[tuple[Route, Candidate]]) -> list[Probe]:
         for kind in kinds:
             chosen += [probe for probe in here if probe.candidate.kind == kind][:1]
     return chosen
+
+
+def names_shown(routes: Iterable[Route]) -> Iterator[str]:
+    """The names that whoever watches reads in the hellos of these ways. Bridges' are not among them: nobody asks for one who has its
+    addresses. Nor are those behind a proxy, a disguise or another name: an ordinary connection does not show them, and no question may."""
+    for route in routes:
+        disguised = route.sni is not None or any(not one.startswith(f"{KEY}:") for one in route.wrappers)
+        if not disguised and not route.host_is_address and is_public(route.host) and not bridges_path(route):
+            yield route.host
 
 
 def _to_bridge(probe: Probe) -> bool:

@@ -483,7 +483,8 @@ class Helper:
 
 
 def _command(run: Run, folder: Path) -> list[str]:
-    words = [sys.executable, "-m", "whimbrel.bridge", "--for-app", "--outside", "--data", str(folder)]
+    # -P: else a file that lies where the app was started, and that a contact may have named, is taken for a module.
+    words = [sys.executable, "-P", "-m", "whimbrel.bridge", "--for-app", "--outside", "--data", str(folder)]
     words += ["--listen", f"{'[::]' if _has_ipv6() else '0.0.0.0'}:{run.port}"]
     words += ["--people", str(run.people), "--megabytes", str(run.megabytes)]
     words += ["--cert", run.cert, "--key", run.key] if run.cert else ["--self-signed"]
