@@ -7,6 +7,7 @@ import io
 import json
 import os
 import subprocess
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,12 +17,15 @@ from bridge.test_handed_on import BO, CLEO, handed_on
 from support.bridges import bridging, gets_through
 from support.homes import COMMAND, Program, RelayProcess, environment
 from support.relay_client import Place
+from whimbrel.bridge.cuts import Cuts
+from whimbrel.bridge.day import OPENING
 from whimbrel.bridge.server import Bridge
 from whimbrel.bridge.settings import BridgeSettings, Limits
 from whimbrel.relay.server import Relay
 from whimbrel.serving.journal import Journal
 from whimbrel.transports.registry import Opener
 from whimbrel.wire.operations import Stat
+from whimbrel.wire.paths import NAME
 from whimbrel.wire.texts import parse_address
 
 
@@ -37,6 +41,13 @@ async def ready(*texts: str) -> list[Place]:
     for place in places:
         await asyncio.to_thread(place.keys)
     return places
+
+
+def greeting(path: str) -> bytes:
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+    )
 
 
 async def until(true: object) -> None:
@@ -83,10 +94,7 @@ async def test_one_path_does_not_take_all_places(relay: Relay, tmp_path: Path) -
                 "127.0.0.1", bridge.port, local_addr=(f"127.0.0.{last}", 0)
             )
             opened.append(writer)
-            writer.write(
-                f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
-            )
+            writer.write(greeting(path))
             return (await reader.readline())[:12]
 
         opened: list[asyncio.StreamWriter] = []
@@ -100,6 +108,56 @@ async def test_one_path_does_not_take_all_places(relay: Relay, tmp_path: Path) -
         finally:
             for writer in opened:
                 writer.close()
+
+
+async def test_who_makes_more_paths_of_theirs_is_one_person_still(relay: Relay, tmp_path: Path) -> None:
+    own = settings(tmp_path, relay, people=4, networks_each=2)
+    async with bridging(own) as (bridge, info):
+        theirs = handed_on(info.addresses[0], BO)
+        texts = [handed_on(theirs, bytes([n]) * NAME) for n in range(4)]
+        places = [Place(text) for text in texts]
+        for place in places:
+            await asyncio.to_thread(place.keys)
+        assert bridge.helping().numbers.people == 1
+        async with AsyncExitStack() as stack:
+            for place in places:
+                await stack.enter_async_context(place.stream(Stat(os.urandom(32))))
+            await until(lambda: bridge.helping().there == 1)
+            assert await gets_through(handed_on(info.addresses[0], CLEO))
+        assert bridge.helping().numbers.people == 2
+
+
+async def test_what_opens_sessions_and_says_nothing_uses_up_the_day_too(relay: Relay, tmp_path: Path) -> None:
+    async with bridging(settings(tmp_path, relay, day_bytes=1024 * 1024)) as (bridge, info):
+        path = parse_address(handed_on(info.addresses[0], BO)).routes[0].path
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection("127.0.0.1", bridge.port)
+            writer.write(greeting(path))
+            assert (await reader.readline())[:12] == b"HTTP/1.1 101"
+            writer.close()
+        assert bridge.helping().numbers.size >= 3 * 2 * OPENING
+
+
+async def test_a_letter_that_was_begun_before_its_path_was_cut_is_a_page_like_any_other(
+    relay: Relay, tmp_path: Path
+) -> None:
+    own = settings(tmp_path, relay)
+    async with bridging(own) as (bridge, info):
+        path = parse_address(handed_on(info.addresses[0], BO)).routes[0].path
+        reader, writer = await asyncio.open_connection("127.0.0.1", bridge.port)
+        writer.write(
+            f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nContent-Length: 64\r\n\r\n".encode()
+        )
+        writer.write(os.urandom(32))
+        await writer.drain()
+        await until(lambda: bridge.way_of(path.encode()) is not None)
+        Cuts(own.data).add((BO,))
+        await until(lambda: bridge.way_of(path.encode()) is None)
+        carried = bridge.helping().numbers
+        writer.write(os.urandom(32))
+        assert (await reader.readline())[:12] == b"HTTP/1.1 404"
+        writer.close()
+        assert bridge.helping().numbers == carried
 
 
 async def test_when_the_day_is_spent_sessions_end_and_the_site_stays(relay: Relay, tmp_path: Path) -> None:

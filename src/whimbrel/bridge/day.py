@@ -18,6 +18,10 @@ from whimbrel.serving.folder import DataFolderDamaged, write_whole
 from whimbrel.wire.paths import Names
 
 FILE = "day"
+OPENING = 4096
+"""Bytes that a session costs each of the two lines before it carries anything: its handshakes and its upgrade."""
+FRAMING = 60
+"""And each piece that is passed on: the heads of TLS, TCP and IP."""
 
 
 @dataclass(frozen=True, slots=True)

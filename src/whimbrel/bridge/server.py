@@ -33,7 +33,7 @@ from whimbrel.wire.texts import Address, parse_address
 
 from .certificate import key_of_chain, self_signed
 from .cuts import Cuts
-from .day import Day, Numbers
+from .day import FRAMING, OPENING, Day, Numbers
 from .pace import Client, Clients
 from .session import Session
 from .settings import BridgeSettings
@@ -69,7 +69,7 @@ class Helping:
 
 
 Person = tuple[Names, bytes]
-"""A path and the network from which it is used: who has an app behind each of two addresses is two."""
+"""By what a path was handed on (`_whose`), and the network from which it is used: who has an app behind each of two addresses is two."""
 
 
 class Bridge:
@@ -278,6 +278,11 @@ class Bridge:
     def _is_full(self) -> bool:
         return self.limits.people is not None and len(self._people) >= self.limits.people
 
+    def _whose(self, names: Names) -> Names:
+        """To whom a path counts. Where each may come from so many networks it is the first to whom it was handed on: they can make as many
+        paths of theirs as they like, and would be as many people."""
+        return names if self.limits.networks_each is None else names[:1]
+
     def _is_spread(self, names: Names) -> bool:
         """Whether a path that was handed on is used from as many networks as it may."""
         most = self.limits.networks_each
@@ -362,7 +367,12 @@ class Bridge:
 
     def take_letter(self, way: int, connection: Connection, head: Head, letter: bytes, reply: Reply) -> None:
         client = self._client_of(connection, head)
-        person = self._names(head), client.key
+        found = self._found(head.target)
+        if found is None:  # it was cut while the letter came
+            self.clients.leave(client)
+            reply(None)
+            return
+        person = self._whose(found[1]), client.key
         if (
             self.draining
             or client.letters >= self.limits.client_letters
@@ -370,6 +380,7 @@ class Bridge:
             or not self._let_in(person)
         ):
             self.clients.leave(client)
+            self.carried(len(letter))
             reply(HTTPStatus.SERVICE_UNAVAILABLE)
             return
         if not self.take_body(len(letter)):
@@ -380,10 +391,6 @@ class Bridge:
         client.letters += 1
         self._letters += 1
         self._spawn(self._carry(self._upstreams[way], connection, client, person, letter, reply))
-
-    def _names(self, head: Head) -> Names:
-        found = self._found(head.target)
-        return found[1] if found is not None else ()
 
     async def _carry(
         self,
@@ -424,7 +431,7 @@ class Bridge:
             connection.when_written(over)
 
     async def _wait_turn(self, client: Client, size: int) -> None:
-        self.carried(size)
+        self.carried(size + FRAMING)
         pause = self.clients.spend(client, size, self.time())
         if pause > 0:
             await asyncio.sleep(pause)
@@ -433,33 +440,45 @@ class Bridge:
 
     def open_stream(self, way: int, opening: Opening) -> None:
         client = self._client_of(opening.connection, opening.head)
-        person = self._names(opening.head), client.key
+        found = self._found(opening.head.target)
+        if found is None:  # it was cut meanwhile
+            self.clients.leave(client)
+            opening.overlook()
+            return
+        names = found[1]
         if (
             self.draining
             or (self.settings.behind and client.connections >= self.limits.client_connections)
-            or not self._let_in(person)
+            or not self._let_in((self._whose(names), client.key))
         ):
             self.clients.leave(client)
             opening.refuse(HTTPStatus.SERVICE_UNAVAILABLE)
             return
         client.connections += 1
-        task = self._spawn(self._open(self._upstreams[way], person[0], client, opening))
+        task = self._spawn(self._open(self._upstreams[way], names, client, opening))
         opening.lost = task.cancel
 
     async def _open(self, upstream: Upstream, names: Names, client: Client, opening: Opening) -> None:
         begun = False
+        self.carried(OPENING)
         try:
             try:
                 relay, _, from_relay = await upstream.open_session()
             except RelayAway:
                 opening.refuse(HTTPStatus.BAD_GATEWAY)
                 return
+            if (
+                names in self._cuts
+            ):  # meanwhile, and sessions that are being opened are not among those that were ended
+                relay.abort()
+                opening.overlook()
+                return
             app, from_app = opening.accept()
             self.connection_ended(opening.connection)
             session = Session(self, client, names, app, relay)
             self._sessions.add(session)
             begun = True
-            self.day.helped(names)
+            self.day.helped(self._whose(names))
             session.begin(from_app, from_relay)
         finally:
             if not begun:
@@ -472,7 +491,7 @@ class Bridge:
 
     def _let_go(self, client: Client, names: Names) -> None:
         client.connections -= 1
-        self._let_out((names, client.key))
+        self._let_out((self._whose(names), client.key))
         self.clients.leave(client)
 
     def keep_going(self, work: Coroutine[Any, Any, None]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from whimbrel.wire.paths import Names
 
+from .day import FRAMING
 from .pace import Client
 
 if TYPE_CHECKING:
@@ -98,8 +99,9 @@ class End(asyncio.Protocol):
         if self.other.gone or self.other.transport.is_closing():
             return
         self.other.transport.write(data)
-        self._bridge.carried(len(data))
-        pause = self._bridge.clients.spend(self._session.client, len(data), self._heard)
+        size = len(data) + FRAMING
+        self._bridge.carried(size)
+        pause = self._bridge.clients.spend(self._session.client, size, self._heard)
         if pause > 0:
             self._slowed = True
             self._bridge.loop.call_later(pause, self._may_go_on)
