@@ -352,3 +352,31 @@ def test_a_way_of_others_that_once_led_there_is_tried_like_ones_own() -> None:
             knocks += 1
             dialer.failed(now, one.text)
     assert knocks >= 6
+
+
+def test_a_way_of_others_that_is_told_again_by_another_path_or_after_a_restart_is_no_new_one() -> None:
+    memory = Memory()
+    dialer = Dialer([of_others("wss://a.example/one", "one")], memory)
+    now = fail(dialer, 0.0, policy.VAIN)
+    dialer.set_candidates([])
+    dialer.set_candidates([of_others("wss://a.example/two", "two")])
+    now = fail(dialer, now + 1000.0, 1)
+    dialer.nudge(now + 60.0)
+    assert not dialer.choose(now + policy.WAIT_VAIN / 2, None)[0]
+    again = Dialer([of_others("wss://a.example/one", "one")], memory)
+    again.failed(0.0, again.choose(0.0, None)[0][0].text)
+    assert not again.choose(policy.WAIT_VAIN / 2, None)[0]
+    assert again.choose(2 * policy.WAIT_VAIN, None)[0]
+
+
+def test_a_place_of_others_that_led_there_once_and_is_gone_is_tried_seldom() -> None:
+    dialer = Dialer([of_others("wss://a.example/one", "one")], Memory())
+    dialer.came_up(0.0, dialer.choose(0.0, None)[0][0].text)
+    now = fail(dialer, 1.0, policy.GONE)
+    dialer.nudge(now + 60.0)
+    assert not dialer.choose(now + policy.WAIT_GONE / 2, None)[0]
+    now += 2 * policy.WAIT_GONE
+    [way] = dialer.choose(now, None)[0]
+    dialer.came_up(now, way.text)
+    dialer.failed(now + 1.0, way.text)
+    assert dialer.choose(now + 1.3 * policy.WAIT_MAX, None)[0], "it led there again"

@@ -40,7 +40,11 @@ PATIENCE_NEAR = 5.0
 WAIT_FIRST, WAIT_MAX = 1.0, 300.0
 """Seconds between attempts by one way: the first wait, doubled with each failure, and the longest."""
 VAIN, WAIT_VAIN = 6, 3600.0
-"""Failures of a way that somebody else told until it counts as false, and how seldom it is tried then."""
+"""Failures of ways to a place that somebody else told until it counts as false, and how seldom it is tried then."""
+GONE, WAIT_GONE = 64, 600.0
+"""The same of a place to which one of them has led: it may be blocked for a while, and it may be another machine by now."""
+VAIN_MAX = 256
+"""Places of which that is counted."""
 NEAR_FIRST, NEAR_GROWTH, NEAR_MAX = 0.05, 1.25, 0.25
 NEAR_EAGER, NEAR_IDLE = 60.0, 2.0
 """On this machine: eager for a minute after the last good time, then every two seconds."""
@@ -117,6 +121,9 @@ class Dialer:
         self._short_times: dict[bool, deque[float]] = {False: deque(), True: deque()}
         self._written_at: deque[float] = deque(maxlen=NOW_AND_THEN)
         self._trying: dict[str, float] = {}
+        self._in_vain: dict[
+            str, int
+        ] = {}  # failures by place since it last led there, whatever was told of it meanwhile
         self._last_dial = float("-inf")
         self._dials = 0  # remote attempts since something last went well: sets the gap
         self._usual = USUAL_FIRST / 1.5
@@ -381,12 +388,13 @@ class Dialer:
         for standing in self._standings.values():
             standing.failures, standing.ready_at, standing.failed_at = 0, now, float("-inf")
         self._climb_failures = 0
+        self._in_vain.clear()
         self._fresh(now)
 
     def nudge(self, now: float) -> None:
         """Somebody is waiting: a long wait ends, unless the last attempt was a moment ago. Budgets hold."""
         for text, standing in self._standings.items():
-            if now - standing.last_dialled >= NUDGE and not self._is_vain(text):
+            if now - standing.last_dialled >= NUDGE and self._vain_wait(text) is None:
                 standing.ready_at = min(standing.ready_at, now)
         if any(c.near for c in self._candidates.values()):
             self._good_at = now
@@ -433,6 +441,7 @@ class Dialer:
         candidate = self._candidates.get(text)
         if candidate is None:
             return
+        self._in_vain.pop(candidate.place, None)
         if not candidate.short:
             self._up_since = now
         self._standings[text].failed_at = float("-inf")
@@ -538,27 +547,41 @@ class Dialer:
         standing = self._standings[text]
         standing.failures += 1
         standing.failed_at = now
+        if candidate.of_others:
+            self._in_vain[candidate.place] = self._in_vain.pop(candidate.place, 0) + 1
+            while len(self._in_vain) > VAIN_MAX:
+                del self._in_vain[next(iter(self._in_vain))]
         standing.ready_at = now + self._wait(now, candidate, standing.failures)
 
     def _wait(self, now: float, candidate: Candidate, failures: int) -> float:
         spread = self._spread(candidate.text, failures)
         steps = min(failures - 1, 32)
         if not candidate.near:
-            if self._is_vain(candidate.text):
-                return WAIT_VAIN * spread
+            vain = self._vain_wait(candidate.text)
+            if vain is not None:
+                return vain * spread
             return min(WAIT_FIRST * 2.0**steps, WAIT_MAX) * spread
         eager = now - (self._good_at if self._good_at is not None else now) < NEAR_EAGER
         return min(NEAR_FIRST * NEAR_GROWTH**steps, NEAR_MAX if eager else NEAR_IDLE) * spread
 
-    def _is_vain(self, text: str) -> bool:
-        """A way that somebody else told and that led nowhere, whatever was made of it: it may be false or old, and whoever told it may
-        aim us at a stranger."""
+    def _vain_wait(self, text: str) -> float | None:
+        """Seconds between attempts by a way that somebody else told and that has led nowhere for long, whatever was made of it: it may be
+        false or old, and whoever told it may aim us at a stranger. None: it is tried as others are."""
         way = self._candidates.get(text)
         if way is None or not way.of_others:
-            return False
-        alike = [c.text for c in self._candidates.values() if c.of_others and c.origin == way.origin]
-        failures = sum(self._standings[one].failures for one in alike)
-        return failures >= VAIN and not any(self.memory.past(self._network, one).came_up for one in alike)
+            return None
+        pasts = [
+            self.memory.past(self._network, c.text)
+            for c in self._candidates.values()
+            if c.of_others and c.place == way.place
+        ]
+        since = [past.failed_since for past in pasts if past.came_up]
+        failures = max(
+            self._in_vain.get(way.place, 0), min(since) if since else sum(p.failed_since for p in pasts)
+        )
+        if since:
+            return WAIT_GONE if failures >= GONE else None
+        return WAIT_VAIN if failures >= VAIN else None
 
     def _spread(self, text: str, n: int) -> float:
         """0.8 to 1.2, drawn from the seed, so that not all who lost a relay come back at the same moment."""
