@@ -203,6 +203,27 @@ def test_what_is_refused_is_not_taken_again(village: Village) -> None:
     assert ada.do(lambda person, now, fx: person.handing_on.refuse("nowhere.example:443", fx)) == []
 
 
+def test_what_is_refused_is_taken_from_nobody_else_either(village: Village) -> None:
+    ada, bo, cleo = village.friends("Ada", "Bo", "Cleo")
+    tell(bo, "Ada", bridge(1))
+    place = place_of(bridge(1))
+    assert place is not None
+    ada.do(lambda person, now, fx: person.handing_on.refuse(place, fx))
+    tell(cleo, "Ada", bridge(1), bridge(2))
+    assert [parse_route(way).host for way in of_others(ada)] == ["bridge2.example"]
+
+
+def test_who_names_a_bridge_with_a_false_key_does_not_take_it_from_who_names_it_rightly(
+    village: Village,
+) -> None:
+    """Whoever of the two comes first."""
+    ada, *others = village.friends("Ada", "Bo", "Cleo", "Dov", "Eli")
+    right = bridge(1)
+    for number, one in enumerate(others):
+        tell(one, "Ada", right if number % 2 else f"key:{'a' * 52}|{right}")
+    assert sorted(of_others(ada)) == [f"public|key:{'a' * 52}|{right}", f"public|{right}"]
+
+
 def test_who_is_blocked_leads_nowhere_and_who_is_met_in_a_group_tells_nothing(village: Village) -> None:
     ada, bo = village.friends("Ada", "Bo")
     tell(bo, "Ada", bridge(1))

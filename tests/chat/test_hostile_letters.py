@@ -33,6 +33,7 @@ from whimbrel.crypto.sealing import seal
 from whimbrel.wire import codec
 from whimbrel.wire.answers import Appended, Failure, Fetched, Head, Status
 from whimbrel.wire.operations import SEALED_CHUNK, Append, Entry, EntryKind, Fetch, Put
+from whimbrel.wire.paths import SecretPath
 from whimbrel.wire.purpose import digest
 from whimbrel.wire.texts import Invite, OneUse
 
@@ -506,9 +507,43 @@ def test_nobody_changes_the_ways_to_our_own_relay(village: Village) -> None:
     village.settle()
     assert bo.person.relays[village.relay.identity].routes == ways
     bo.do(lambda person, now, fx: person.hear_of(b"r" * 32, ["wss://one"], fx))
-    bo.do(lambda person, now, fx: person.hear_of(b"r" * 32, [f"wss://{n}" for n in range(30)], fx))
+    bo.do(lambda person, now, fx: person.hear_of(b"r" * 32, [f"wss://n{n}" for n in range(30)], fx))
     assert bo.person.relays[b"r" * 32].routes[0] == "wss://one"
     assert len(bo.person.relays[b"r" * 32].routes) == 8
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "http://127.0.0.1:2375/containers/x/kill",
+        "ws://192.168.1.1/goform/reboot",
+        "ws://192.168.1.1/aaaabbbbccccdddd/more",
+        "socks5://10.0.0.1:22|wss://relay.example/x",
+        "connect://10.0.0.1:22|ws://10.0.0.2/aaaabbbbccccdddd",
+        "pt:obfs4;cert=x|wss://relay.example/x?ip=203.0.113.9",
+        "frag|wss://relay.example/x",
+        "carrier-pigeon://relay.example/x",
+    ],
+)
+def test_a_way_that_would_send_what_somebody_likes_where_they_like_is_not_taken(
+    village: Village, way: str
+) -> None:
+    bo = village.person("Bo")
+    bo.do(lambda person, now, fx: person.hear_of(b"r" * 32, [way, "wss://relay.example/x"], fx))
+    assert bo.person.relays[b"r" * 32].routes == ("wss://relay.example/x",)
+    bo.do(lambda person, now, fx: person.hear_of(b"r" * 32, [way], fx))
+    assert bo.person.relays[b"r" * 32].routes == ("wss://relay.example/x",)
+
+
+def test_a_way_to_a_relay_on_the_same_network_is_taken(village: Village) -> None:
+    bo = village.person("Bo")
+    ways = (
+        "ws://192.168.1.7:8080/aaaabbbbccccdddd",
+        f"http://127.0.0.1:9000{SecretPath(b'place', (), b'and a tag.').text}",
+        "key:" + "a" * 52 + "|wss://203.0.113.9/x",
+    )
+    bo.do(lambda person, now, fx: person.hear_of(b"r" * 32, ways, fx))
+    assert bo.person.relays[b"r" * 32].routes == ways
 
 
 def test_a_contact_with_a_broken_card_cannot_be_added_and_breaks_no_group(village: Village) -> None:

@@ -66,6 +66,14 @@ def test_one_inbox_is_shown_few_and_the_same_ones(village: Village) -> None:
     assert ways(bo) != first
 
 
+def test_a_relay_aims_nobody_at_what_stands_beside_them(village: Village) -> None:
+    ada = village.person("Ada")
+    known = ways(ada)
+    says(village, "http://127.0.0.1:2375/containers/x/kill", A, "socks5://10.0.0.1:22|wss://b.example/x")
+    village.settle(patience=2 * FIRST)
+    assert ways(ada) == (*known, A)
+
+
 def test_there_is_room_for_fresh_ways_where_many_are_known(village: Village) -> None:
     ada = village.person("Ada")
     home, known = ada.person.inbox.here().relay, ways(ada)

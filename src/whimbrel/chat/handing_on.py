@@ -34,6 +34,8 @@ TOLD = 2
 """Bridges to one relay that a contact is told, and that are taken of a contact."""
 OTHERS_MAX = 8
 """Bridges of contacts to one relay that are used."""
+ALIKE_MAX = 2
+"""Ways to one place that name different keys or paths there."""
 REFUSED_MAX = 64
 TELL_AFTER = 30_000
 """Milliseconds for which texts and key packages of a new contact go first."""
@@ -174,7 +176,8 @@ class HandingOn:
         except CryptoError as error:
             fx.tell("ignored", chat=chat.id, seq=seq, why=str(error))
             return
-        ways = tuple((relay, kept) for relay, routes in told.items() if (kept := _taken(routes, contact)))
+        refused = self._refused()
+        ways = tuple((relay, kept) for relay, routes in told.items() if (kept := _taken(routes, refused)))
         if ways != contact.ways:
             self._person.put_contact(replace(contact, ways=ways), fx)
             fx.watch_changed = True
@@ -182,18 +185,30 @@ class HandingOn:
     def of_others(self, relay: bytes) -> list[tuple[str, Contact]]:
         """Bridges of contacts to a relay that lead elsewhere than our own ways, and from whom each is. Verified contacts come first."""
         known = self._person.relays.get(relay)
-        taken = {_place(route) for route in _parsed(known.routes)} if known is not None else set()
-        taken |= {_place(route) for route in _parsed(tuple(self._running.values()))}  # that would be a circle
+        own = {_place(route) for route in _parsed(known.routes)} if known is not None else set()
+        own |= {_place(route) for route in _parsed(tuple(self._running.values()))}  # that would be a circle
+        refused = self._refused()
+        there: dict[str, set[tuple[object, ...]]] = {}
         found: list[tuple[str, Contact]] = []
         for contact in sorted(
             (c for c in self._person.contacts.values() if c.ways and c.standing == "contact"),
             key=lambda c: (not c.verified, self._prf("whose first", c.account)),
         ):
             for route in _parsed(dict(contact.ways).get(relay, ())):
-                if _place(route) not in taken and len(found) < OTHERS_MAX:
-                    taken.add(_place(route))
+                # Who names a place with a false key or path does not take it from whoever told it rightly.
+                path = bridges_path(route)
+                told, place = (route.wrappers, path and path.place), _place(route)
+                alike = there.setdefault(place, set())
+                if place in own or place in refused or told in alike or len(alike) >= ALIKE_MAX:
+                    continue
+                if len(found) < OTHERS_MAX:
+                    alike.add(told)
                     found.append((route.text, contact))
         return found
+
+    def _refused(self) -> frozenset[str]:
+        """Places that are taken from nobody, whoever it was that told them when they were refused."""
+        return frozenset(place for contact in self._person.contacts.values() for place in contact.refused)
 
     def refuse(self, place: str, fx: Effects) -> list[bytes]:
         """A bridge (host and port) that contacts told is not wanted, now and when they tell it again. The relays to which it led."""
@@ -205,9 +220,12 @@ class HandingOn:
             if not led:
                 continue
             refused = (*(one for one in contact.refused if one != place), place)[-REFUSED_MAX:]
-            kept = replace(contact, refused=refused)
-            ways = tuple((relay, left) for relay, routes in contact.ways if (left := _taken(routes, kept)))
-            self._person.put_contact(replace(kept, ways=ways), fx)
+            ways = tuple(
+                (relay, left)
+                for relay, routes in contact.ways
+                if (left := _taken(routes, frozenset(refused)))
+            )
+            self._person.put_contact(replace(contact, refused=refused, ways=ways), fx)
             relays += led
             fx.watch_changed = True
         return list(dict.fromkeys(relays))
@@ -228,7 +246,7 @@ def place_of(route: str) -> str | None:
     return next((_place(one) for one in _parsed([route])), None)
 
 
-def _taken(texts: Sequence[str], contact: Contact) -> tuple[str, ...]:
+def _taken(texts: Sequence[str], refused: frozenset[str]) -> tuple[str, ...]:
     """What of these is used: streams by TLS to bridges, with nothing around them but the key of a bridge without a name, in as many places as a contact may tell."""
     found: dict[str, str] = {}
     for route in _parsed(texts):
@@ -236,7 +254,7 @@ def _taken(texts: Sequence[str], contact: Contact) -> tuple[str, ...]:
         if route.transport != "wss" or not _is_bare(inner) or not bridges_path(route):
             continue
         place = _place(route)
-        if place not in contact.refused and len(found) < TOLD:
+        if place not in refused and len(found) < TOLD:
             try:
                 found.setdefault(place, replace(route, wrappers=(PUBLIC, *inner)).text)
             except WireError:

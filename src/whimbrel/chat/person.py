@@ -45,7 +45,7 @@ from whimbrel.chat.records import (
     PutFile,
 )
 from whimbrel.chat.refusal import CannotDo
-from whimbrel.chat.relays import Relay, fitting, streams
+from whimbrel.chat.relays import Relay, fitting, from_others, streams
 from whimbrel.chat.route_lists import RouteLists
 from whimbrel.chat.rules import Refused, Seat, check_looks, may_add, may_post
 from whimbrel.chat.set_back import SetBack
@@ -205,12 +205,12 @@ class Person:
 
     def hear_of(self, relay: bytes, routes: Sequence[str], fx: Effects) -> None:
         """Ways to a relay as somebody else tells them: they never take the place of those that we know, and of our own
-        relay we know better."""
+        relay we know better. Not all are taken (`relays.from_others`)."""
         known = self.relays.get(relay)
         if known is None:
-            self.add_relay(Relay(relay, tuple(routes), None), fx)
+            self.add_relay(Relay(relay, tuple(from_others(routes)), None), fx)
         elif known.admission is None and not known.embedded:
-            self.add_relay(Relay(relay, (*known.routes, *routes), None), fx)
+            self.add_relay(Relay(relay, (*known.routes, *from_others(routes)), None), fx)
 
     # ------------------------------------------------------------------------------- what conversations need
 

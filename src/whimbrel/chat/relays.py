@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from whimbrel.crypto.leaf import ROUTES_MAX
 from whimbrel.wire.errors import Malformed
 from whimbrel.wire.paths import SecretPath, parse_path
-from whimbrel.wire.routes import Route
+from whimbrel.wire.routes import KEY, Route, parse_route
+
+_RELAYS_OWN = re.compile(r"/[a-z2-7]{16}\Z")
+"""The secret path that a relay makes (docs/protocol/relay.md)."""
+_FROM_OTHERS = ("public", "short", "system")
+"""Wrappers that may stand around a way that others name, beside a server's key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,22 @@ def streams(routes: Iterable[str]) -> tuple[str, ...]:
     from it (`link.variants`), and each takes room in every key package, card and Welcome."""
     told = tuple(routes)
     return tuple(r for r in told if "https://" not in r or stream_beside(r) not in told)
+
+
+def from_others(routes: Iterable[str]) -> Iterator[str]:
+    """Those of these ways, named by others or by a relay itself, that are taken. Nobody is to have this app speak by a proxy, start a program, or
+    send a request of their making into the network that it stands in: without TLS, where no certificate has to be shown first, a way
+    needs the path of a relay or a bridge. What cannot be understood is not taken."""
+    for text in routes:
+        try:
+            route = parse_route(text)
+        except Malformed:
+            continue
+        plain = route.transport not in ("wss", "https")
+        if plain and not _RELAYS_OWN.match(route.path) and bridges_path(route) is None:
+            continue
+        if all(one in _FROM_OTHERS or one.startswith(f"{KEY}:") for one in route.wrappers):
+            yield text
 
 
 def stream_beside(route: str) -> str | None:

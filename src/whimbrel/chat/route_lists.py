@@ -11,6 +11,7 @@ from whimbrel.chat.household import Household
 from whimbrel.chat.inbox import InboxState
 from whimbrel.chat.outbox import has_come
 from whimbrel.chat.records import PutFact
+from whimbrel.chat.relays import from_others
 from whimbrel.crypto.leaf import ROUTES_MAX
 from whimbrel.wire import cbor, proofs
 from whimbrel.wire.answers import Answer, RouteList
@@ -79,7 +80,7 @@ class RouteLists:
         if not proofs.verify_route_list(home.relay, log, answer) or answer.made_at < self._made_at:
             fx.tell("ignored", why="a list of ways that the relay did not make, or an old one")
             return
-        told = tuple(dict.fromkeys(answer.routes))[:ROUTES_MAX]
+        told = tuple(dict.fromkeys(from_others(answer.routes)))[:ROUTES_MAX]
         known = self._person.relays[home.relay].routes
         kept = [route for route in known if route not in self._added or route in told]
         fresh = [route for route in told if route not in kept]
