@@ -48,8 +48,9 @@ def watch(table: Table, *items: WatchItem) -> list[Action]:
 
 
 def watches(actions: Sequence[Action]) -> list[Watch]:
+    """What is asked, without the count: that has tests of its own."""
     operations = [o for a in actions if isinstance(a, Send | Dial) for o in a.operations]
-    return [o for o in operations if isinstance(o, Watch)]
+    return [replace(o, count=0) for o in operations if isinstance(o, Watch)]
 
 
 def fetches(actions: Sequence[Action]) -> list[Fetch]:
@@ -206,6 +207,44 @@ def test_only_one_attempt_carries_the_watch() -> None:
     assert watches(actions) == [Watch(None, (item(1),))], "the second is up and asks at once"
 
 
+def test_who_takes_over_after_another_has_asked_asks_again() -> None:
+    """The relay tells whoever asked last: what the first attempt was answered may be over since the second one asked."""
+    table = Table(STREAM, OTHER)
+    watch(table, item(1))
+    table.wait(0.4)
+    attempts = [d.way for d in of(table.actions, Dial)]
+    assert [len(watches([d])) for d in of(table.actions, Dial)] == [1, 0]
+    actions = table.answer(attempts[1], 0)
+    assert len(watches(actions)) == 1, "it is up and asks"
+    table.answer(attempts[1], 1, watched((1, fetched(1)), handle=NEW_HANDLE))
+    actions = table.answer(attempts[0], 0, watched((1, fetched(1))))
+    [again] = [a for a in of(actions, Send) if watches([a])]
+    assert again.way == attempts[0]
+
+
+def test_each_watch_has_a_higher_count_than_all_before_it() -> None:
+    watching = Watching()
+    watching.set({1: item(1)})
+    counts = []
+    for held in (False, True, False):
+        leg = watching.leg(held)
+        asked = watching.request(leg, 0.0)
+        assert asked is not None
+        counts.append(asked.count)
+    assert counts == [1, 2, 3]
+    assert watching.is_overtaken(watching.leg(held=False)) is False, "it has not asked yet, and will"
+
+
+def test_a_watch_that_came_too_late_is_asked_for_again(up: tuple[Table, int]) -> None:
+    table, way = up
+    before = [o for a in table.actions if isinstance(a, Send | Dial) for o in a.operations]
+    watch(table, item(1), item(2, log=b"M"))
+    actions = table.answer(way, 1, Failure(Status.BUSY, retry_after=0))
+    [again] = [o for a in of(actions, Send) for o in a.operations if isinstance(o, Watch)]
+    assert again.handle == HANDLE
+    assert again.count > max(o.count for o in before if isinstance(o, Watch))
+
+
 def test_a_slot_that_goes_is_dropped_and_its_late_records_are_not_delivered(up: tuple[Table, int]) -> None:
     table, way = up
     assert watches(watch(table)) == [Watch(HANDLE, (), (1,))]
@@ -243,7 +282,8 @@ def test_an_answer_from_further_on_than_the_owner_is_now_is_not_taken(up: tuple[
     actions = table.answer(way, 1, watched((1, fetched(4, 5)), (2, fetched(head=0))))
     assert seqs(actions) == []
     (again,) = of(actions, Send)
-    assert again.operations == (Fetch(b"L" * 32, b"R" * 32, 1), Watch(HANDLE, (item(1, after=1),)))
+    assert again.operations[0] == Fetch(b"L" * 32, b"R" * 32, 1)
+    assert watches([again]) == [Watch(HANDLE, (item(1, after=1),))]
     table.answer(way, again.n, fetched(2, 3, 4), watched((1, fetched(2, 3, 4, 5))))
     assert seqs(table.actions) == [1, 2, 3, 2, 3, 4, 5]
 

@@ -154,6 +154,55 @@ def test_the_newest_listener_has_the_set(relay: PaperRelay, room: Room) -> None:
     assert old.attached is None
 
 
+def test_a_watch_that_comes_late_or_again_takes_nothing_and_changes_nothing(relay: PaperRelay) -> None:
+    """A way that was given up goes on saying what it was told to, and a bridge can say it once more."""
+    rooms = [Room(relay, name=f"room {i}") for i in range(2)]
+    old, new, late = Hearer(), Hearer(), Hearer()
+    first = relay.one(Watch(items=(rooms[0].item(0),), count=3), old)
+    relay.one(Watch(handle=first.handle, items=(rooms[0].item(0), rooms[1].item(1)), count=5), new)
+    for count in (1, 4, 5):
+        said = relay.one(Watch(handle=first.handle, drop=(0,), count=count), late)
+        assert isinstance(said, Failure)
+        assert (said.status, said.retry_after) == (Status.BUSY, 0)
+    rooms[0].post("zero")
+    rooms[1].post("one")
+    assert texts(new.heard()) == [(0, "zero"), (1, "one")]
+    assert late.heard() == []
+    assert isinstance(relay.one(Watch(handle=first.handle, count=6), late), Watched)
+    rooms[0].post("more")
+    assert texts(late.heard()) == [(0, "more")]
+    assert isinstance(relay.one(Watch(handle=first.handle), late), Watched), (
+        "of a program that does not count"
+    )
+
+
+def test_what_fails_with_one_listener_is_told_to_the_others(relay: PaperRelay, room: Room) -> None:
+    class Broken(Hearer):
+        def push(self, *_: object) -> None:
+            raise ValueError("it cannot be written")
+
+    room.watch(Broken())
+    other = Room(relay, name="other")
+    hearer = Hearer()
+    other.watch(hearer)
+    relay.ask(room.append("text"), other.append("there"))
+    assert texts(hearer.heard()) == [(1, "there")]
+    assert len(relay.complaints) == 1
+
+
+def test_a_listener_that_cannot_take_it_yet_hears_later_that_a_log_was_dropped(
+    relay: PaperRelay, room: Room
+) -> None:
+    hearer = Hearer()
+    room.watch(hearer)
+    hearer.can = False
+    relay.one(room.drop())
+    assert hearer.heard() == []
+    hearer.can = True
+    relay.watching.catch_up(hearer)
+    assert [status(what) for _, what in hearer.heard()] == [Status.DENIED]
+
+
 def test_a_listener_that_watches_anew_gives_its_old_set_up(relay: PaperRelay, room: Room) -> None:
     hearer = Hearer()
     first = room.watch(hearer, slot=1)

@@ -210,6 +210,7 @@ _ASKED: dict[str, Operation] = {
     "watch with a handle": Watch(fixed("handle", 16), (WatchItem(1, LOG, READ, 9),), (0, 300), 25),
     "watch as before": Watch(fixed("handle", 16)),
     "watch without an own entry": Watch(fixed("handle", 16), wait=8, own=(fixed("own one", 16),)),
+    "watch for the ninth time": Watch(fixed("handle", 16), wait=8, count=9),
     "signal": Signal(LOG, WRITE, fixed("signal", 48)),
     "alter": Alter(LOG, proofs.sign_change(GRANTS, ADMIN_PRIVATE, IDENTITY, LOG)),
     "put the only chunk": Put(BLOB, LOG, WRITE, 100, 0, fixed("chunk", 100)),

@@ -91,7 +91,10 @@ def watches(draw: st.DrawFn) -> o.Watch:
     used = draw(st.lists(slots, max_size=5, unique=True))
     dropped = draw(st.integers(0, len(used))) if handle is not None else 0
     items = tuple(o.WatchItem(slot, draw(ids), draw(ids), draw(numbers)) for slot in used[dropped:])
-    return o.Watch(handle, items, tuple(used[:dropped]), draw(st.integers(0, 3600)))
+    own = tuple(draw(st.lists(exactly(16), max_size=3)))
+    return o.Watch(
+        handle, items, tuple(used[:dropped]), draw(st.integers(0, 3600)), own, draw(st.just(0) | numbers)
+    )
 
 
 places = st.tuples(ids, ids) | st.tuples(st.just(b""), admissions_bytes)
@@ -129,7 +132,14 @@ def gets(draw: st.DrawFn) -> o.Get:
 operations: st.SearchStrategy[o.Operation] = st.one_of(
     st.builds(o.Create, body=log_bodies, admission=admissions_bytes),
     appends(),
-    st.builds(o.Fetch, log=ids, read=ids, after=numbers, limit=st.integers(1, 1000) | st.just(500)),
+    st.builds(
+        o.Fetch,
+        log=ids,
+        read=ids,
+        after=numbers,
+        limit=st.integers(1, 1000) | st.just(500),
+        own=st.lists(exactly(16), max_size=3).map(tuple),
+    ),
     watches(),
     st.builds(o.Signal, log=ids, write=ids, body=st.binary(min_size=1, max_size=80)),
     st.builds(o.Alter, log=ids, change=signed_changes),

@@ -167,7 +167,7 @@ class Letters:
         quick = [x for x in self.under_way.values() if x.kind is Kind.TEXT and not x.begun]
         if quick:
             wakes.append(self._write_beside(now, leg, quick, begin))
-        elif self._queue.next_message() is not None or self._watching.has_news_for(leg, now):
+        elif self._has_something_to_say(now, leg):
             wakes.append(self._write(now, leg, late, begin))
         elif leg.asking is None and self._watching and not self._writes:
             rested_at = max(self._answered_at + REST, self._left_to_texts_until(now))
@@ -180,6 +180,11 @@ class Letters:
         if all(now - x.dialled_at < self._takes for x in quick):
             wakes.append(self._serve_bulk(now, part))
         return min((t for t in wakes if t is not None), default=None)
+
+    def _has_something_to_say(self, now: float, leg: Leg) -> bool:
+        """An empty letter goes once, where nothing is to be said or watched: it shows whether they get through."""
+        waits = self._queue.next_message() is not None
+        return waits or self._watching.has_news_for(leg, now) or (self.up is None and not self._watching)
 
     def _go_on(self, now: float, letter: Letter, go_on: Continue) -> float | None:
         """The next piece of a letter that takes several, or again one that is late."""
@@ -221,6 +226,8 @@ class Letters:
             watch = self._ask(now, leg)
             looks = self._batch(dare, again=False)[1]
         batch = texts + looks
+        if not batch and watch is None and self.up is not None:
+            return None
         room = self._room(batch, watch, dare)
         begin(Kind.TEXT, candidate, batch, watch, room)
         return now + self.late_after(room)

@@ -244,6 +244,8 @@ class Link:
             del way.requests[way.leg.asking]
             way.lanes -= 1
             self.watching.not_asked(way.leg)
+        if way.leg.asking is None and self.watching.is_overtaken(way.leg):
+            way.leg = self.watching.leg(held=not way.is_stream)
         while self._has_room(way, bulk=False):
             watch = self.watching.request(way.leg, now) if way.leg.asking is None else None
             if way.suspect and way.is_stream and (watch is not None or way.leg.asking is not None):
@@ -761,7 +763,11 @@ class Link:
         if letter is not None:
             del self._ways[way.number]
             self.dialer.failed(now, text, subnets, hung=hung)
-            if self._letters.lost(letter, way.number, hung):
+            gone = self._letters.lost(letter, way.number, hung)
+            if not gone and self._letters.leg is None and not letter.ways:
+                self._letters.gone(letter)  # nobody goes on with letters any more
+                gone = True
+            if gone:
                 self._unsay(letter)
             if self._up is None:
                 self._trouble = trouble

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from whimbrel.link.cut import Cut
 from whimbrel.wire.answers import Answer, Chunk, Fetched, Part, Watched
 from whimbrel.wire.operations import (
+    OWN,
     Alter,
     Append,
     Create,
@@ -79,7 +80,7 @@ def size_of(operation: Operation) -> int:
         case Put():
             return 192 + len(operation.token) + len(operation.chunk)
         case Watch():
-            return 64 + 96 * len(operation.items) + 8 * len(operation.drop)
+            return 64 + 96 * len(operation.items) + 8 * len(operation.drop) + OWN * len(operation.own)
         case Create():
             return 256 + 36 * len(operation.body.admins) + len(operation.admission)
         case Keep():
@@ -87,7 +88,7 @@ def size_of(operation: Operation) -> int:
         case Signal():
             return 128 + len(operation.body)
         case Fetch():
-            return 128
+            return 128 + OWN * len(operation.own)
         case _:
             return 512
 

@@ -75,6 +75,8 @@ class Leg:
     sent_at: float = 0.0
     saying: dict[int, _Told] = field(default_factory=dict)
     dropping: tuple[int, ...] = ()
+    count: int = 0
+    """Which of all watches it asked for last."""
 
 
 class Watching:
@@ -83,6 +85,8 @@ class Watching:
     def __init__(self) -> None:
         self._slots: dict[int, _Slot] = {}
         self._versions = 0
+        self._count = 0
+        """Watches that were asked for, by whatever way: the relay holds none of a set for newer that comes with a lower one."""
         self._known: tuple[bytes | None, dict[int, _Told]] = (None, {})
         self._in_doubt: bytes | None = None
         """The handle that a letter carries which was given up: it may arrive as long as somebody on the way says it again, which is for
@@ -181,10 +185,14 @@ class Watching:
         if leg.not_before > now:
             return False
         return (
-            not leg.answered
+            (not leg.answered and bool(leg.told))
             or any(n not in self._slots or self._slots[n].stopped for n in leg.told)
             or any(self._slots[n].not_before <= now for n in self._to_tell(leg, compare=False))
         )
+
+    def is_overtaken(self, leg: Leg) -> bool:
+        """Whether another way has asked since this one did: whom the relay tells now is not known here."""
+        return 0 < leg.count < self._count
 
     def dropped(self, leg: Leg) -> None:
         """The way of this leg is gone or given up."""
@@ -214,7 +222,10 @@ class Watching:
         leg.waits, leg.hold = wait > 0, hold
         leg.sent_at = now
         own = [one for log in self._own.values() for one in log][-OWN_MAX:]
-        return Watch(leg.handle, items, dropping if leg.handle is not None else (), wait, tuple(own))
+        self._count += 1
+        leg.count = self._count
+        drop = dropping if leg.handle is not None else ()
+        return Watch(leg.handle, items, drop, wait, tuple(own), leg.count)
 
     def outdated(self, leg: Leg, now: float) -> bool:
         """The letter that the relay holds does not say what is wanted now: it should be replaced by another."""

@@ -247,14 +247,23 @@ class Desk:
         outbox, self._outbox = self._outbox, []
         news, self._news = self._news, []
         for asked in outbox:
-            asked.respond(asked.answers)
-        watching = self._watching
+            self._respond(asked, asked.answers)
         for one, by in news:
-            if isinstance(one, News):
-                self._counts.records += len(one.records)
-                watching.tell(one)
-            else:
-                watching.pass_on(one, by)
+            try:
+                if isinstance(one, News):
+                    self._counts.records += len(one.records)
+                    self._watching.tell(one)
+                else:
+                    self._watching.pass_on(one, by)
+            except Exception as error:
+                self._complain(error)
+
+    def _respond(self, asked: Asked, answers: list[Answer]) -> None:
+        """Answer one client. What goes wrong with that is not the others' concern."""
+        try:
+            asked.respond(answers)
+        except Exception as error:
+            self._complain(error)
 
     def fail(self, error: Exception) -> None:
         """The disk refused: nothing of the group has happened, and whoever had a part in it may come again."""
@@ -274,4 +283,4 @@ class Desk:
         answer = Failure(Status.FULL) if full else Failure(Status.BUSY, retry_after=10)
         for asked in outbox:
             asked.open = 0
-            asked.respond([answer] * len(asked.answers))
+            self._respond(asked, [answer] * len(asked.answers))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from whimbrel.serving.http import Reply
@@ -112,8 +113,10 @@ class Exchange:
             self._relay.watching.detach(self.attached)
         keys = self._relay.letter_keys
         news = keys.news_for(self._opened.number)
-        self._reply(
-            seal_response(
-                self._opened, self._relay.random(32), encode_answers(answers), share=None, document=news
-            )
-        )
+        try:
+            data = encode_answers(answers)
+            letter = seal_response(self._opened, self._relay.random(32), data, share=None, document=news)
+        except (WireError, ValueError):  # they are too much for one letter
+            self._reply(HTTPStatus.SERVICE_UNAVAILABLE)
+            return
+        self._reply(letter)

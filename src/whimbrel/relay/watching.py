@@ -74,9 +74,9 @@ class Item:
 
 
 class WatchSet:
-    """Some logs under a handle. `used`: Unix seconds."""
+    """Some logs under a handle. `used`: Unix seconds. `count`: the highest that came with the handle."""
 
-    __slots__ = ("handle", "items", "listener", "missed", "own", "used")
+    __slots__ = ("count", "handle", "items", "listener", "missed", "own", "used")
 
     def __init__(self, handle: bytes, used: int) -> None:
         self.handle = handle
@@ -85,6 +85,7 @@ class WatchSet:
         self.missed = 0
         self.own: frozenset[bytes] = frozenset()
         self.used = used
+        self.count = 0
 
 
 class Watching:
@@ -120,6 +121,8 @@ class Watching:
             known = self._sets.get(watch.handle)
             if known is None:
                 return Failure(Status.UNKNOWN)
+            if 0 < watch.count <= known.count:
+                return Failure(Status.BUSY, retry_after=0)  # it came late, or was played again
             found = known
         items = len(found.items) + sum(one.slot not in found.items for one in watch.items)
         if items > self._limits.watch_items:
@@ -141,6 +144,7 @@ class Watching:
                 self.items += 1
             found.items[one.slot] = Item(found, one.slot, one.log, token_hash(one.read), one.after)
         found.used, found.own = now, frozenset(watch.own)
+        found.count = max(found.count, watch.count)
         self._sets[found.handle] = found
         self._sets.move_to_end(found.handle)
         if listener is not None:
@@ -209,6 +213,7 @@ class Watching:
             found.listener = None
         for item in found.items.values():
             self._unfollow(item)
+            item.missed = False
         found.missed = 0
 
     def forget(self, found: WatchSet) -> None:
@@ -265,8 +270,13 @@ class Watching:
             for item in items:
                 listener = item.set.listener
                 self._unfollow(item)
-                if listener is not None:
+                if listener is None:
+                    continue
+                if listener.can_take():
                     listener.push(item.slot, DENIED, None)
+                else:
+                    item.missed = True
+                    item.set.missed += 1
             return
         records = news.records
         last = records[-1].seq if records else news.head.seq

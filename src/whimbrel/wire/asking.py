@@ -265,7 +265,7 @@ def _read_own(content: dict[int, Any]) -> tuple[bytes, ...]:
     return tuple(data[i : i + OWN] for i in range(0, len(data), OWN))
 
 
-_WATCH = frozenset((0, 2, 4, 6, 7))
+_WATCH = frozenset((0, 2, 4, 6, 7, 9))
 
 
 def _write_watch(watch: Watch) -> dict[int, Any]:
@@ -280,6 +280,8 @@ def _write_watch(watch: Watch) -> dict[int, Any]:
         content[6] = watch.wait
     if watch.own:
         content[7] = b"".join(watch.own)
+    if watch.count:
+        content[9] = watch.count
     return content
 
 
@@ -299,7 +301,8 @@ def _read_watch(value: Any) -> Watch:
     if drop and handle is None:
         raise Malformed("slots dropped from no set")
     wait = some(content[6], WAIT_MAX) if 6 in content else 0
-    return Watch(handle, tuple(items), drop, wait, _read_own(content))
+    count = some(content[9]) if 9 in content else 0
+    return Watch(handle, tuple(items), drop, wait, _read_own(content), count)
 
 
 _SIGNAL = frozenset((0, 2, 4))

@@ -164,7 +164,8 @@ class Watch:
     """Fetch from many logs and go on pushing. With a handle: only what changed in the set. → Watched
 
     `wait` is for exchanges: hold the answer up to that many seconds until there is something; 0 on streams. `own`: as in
-    Fetch, for all logs of the set and until the next Watch; what is pushed comes whole.
+    Fetch, for all logs of the set and until the next Watch; what is pushed comes whole. `count`: grows with each Watch of an app; one
+    of a set that comes with no higher number than the set has seen came late, and is answered busy without having changed anything. 0: none.
     """
 
     handle: bytes | None = None
@@ -172,6 +173,7 @@ class Watch:
     drop: tuple[int, ...] = ()
     wait: int = 0
     own: tuple[bytes, ...] = ()
+    count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
