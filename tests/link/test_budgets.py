@@ -207,3 +207,17 @@ def test_letters_go_by_others_than_a_way_that_was_beaten() -> None:
         dialer.came_up(1.2 + n, candidate.text)
         taken.append(candidate.text)
     assert slow.text not in taken
+
+
+def test_the_same_network_again_begins_no_new_budget() -> None:
+    """A line that comes and goes would else make as many connections anew each time."""
+    one = way("a", "192.0.2.0/24")
+    dialer = Dialer([one], Memory(), network="home")
+    for second in range(4):
+        dialer.opened(float(second), one.text)
+    full = dialer.room_at(one, 10.0)
+    assert full > 60.0
+    dialer.network_changed(10.0, "home")
+    assert dialer.room_at(one, 10.0) == full
+    dialer.network_changed(11.0, "train")
+    assert dialer.room_at(one, 11.0) == 11.0

@@ -484,6 +484,22 @@ def test_the_relay_may_take_its_time_with_a_held_letter_and_no_longer(letters: T
     assert letters.now - before < 40
 
 
+def test_a_held_letter_whose_connection_died_is_not_kept_alive_by_what_comes_by_others(
+    letters: Table,
+) -> None:
+    """While people write, the answers to that come by another connection of the same way."""
+    letters.answer(1, 1, watched((1, fetched(head=3))))
+    held = of(letters.actions, Send)[-1]
+    assert watches([held])[0].wait > 0
+    for _ in range(20):
+        [text] = [a for a in of(letters.submit(append("text")), Send) if not watches([a])]
+        letters.answer(1, text.n, done())
+        letters.wait(2.0)
+        if len(of(letters.actions, Dial)) > 1 or 1 in [c.way for c in of(letters.actions, Close)]:
+            break
+    assert letters.now < 40
+
+
 def test_an_answer_that_was_lost_is_asked_for_again_from_the_cursor(letters: Table) -> None:
     letters.lose(1, RESET)
     letters.wait(2)

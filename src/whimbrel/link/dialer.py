@@ -377,13 +377,16 @@ class Dialer:
             del self._standings[text]
 
     def network_changed(self, now: float, network: str) -> None:
-        """Another network: waits and budgets belonged to the last one."""
+        """Another network: waits and budgets belonged to the last one. Where it is the same again, after a moment without any, what counts
+        connections there has counted on."""
+        same = network != "" and network == self._network
         self._network = network
         self.seen.changed_to(network)
-        self._subnets.clear()
-        self._all.clear()
-        for times in self._short_times.values():
-            times.clear()
+        if not same:
+            self._subnets.clear()
+            self._all.clear()
+            for times in self._short_times.values():
+                times.clear()
         self._written_at.clear()
         for standing in self._standings.values():
             standing.failures, standing.ready_at, standing.failed_at = 0, now, float("-inf")

@@ -153,7 +153,9 @@ class Way:
             if self.is_short:
                 ends.append(self.dialled_at + SHORT_WITHIN + held)
                 continue
-            silent = max(self.heard_at, request.sent_at) + ANSWER_WITHIN
+            # What comes by the other connections of an exchange says nothing about the one that the relay holds.
+            heard_at = self.heard_at if self.is_stream or not held else request.sent_at
+            silent = max(heard_at, request.sent_at) + ANSWER_WITHIN
             ends.append(min(silent, request.sent_at + ANSWER_MAX) + bytes_take + held)
         return min(ends)
 
