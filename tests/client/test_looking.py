@@ -148,7 +148,8 @@ def test_what_an_observer_sees_is_what_the_way_shows(route: str, sees: str, host
 def test_the_report_names_no_machine() -> None:
     other = replace(OUTCOME, host="photos.example", machine="198.19.11.0/24", bridge=True)
     lines = list(nameless([OUTCOME, other, OUTCOME]))
-    assert [line.split(",")[0] for line in lines] == ["relay 1", "bridge 1", "relay 1"]
+    assert [line.split(",")[0] for line in lines] == ["relay 1", "relay 1", "bridge 1"]
+    assert all(line.endswith("works, 4096, -") for line in lines), "of 5,000 bytes: others have as many"
     text = "\n".join(lines)
     for one in (OUTCOME, other):
         for named in (one.host, one.machine, one.way, one.machine.partition("/")[0]):

@@ -83,6 +83,58 @@ async def test_a_router_that_lets_in_for_ever_or_not_at_all() -> None:
         assert igd.mappings == {}
 
 
+async def test_what_was_left_open_by_a_sudden_end_is_closed_by_who_comes_next(tmp_path: Path) -> None:
+    async with Igd(permanent_only=True).running() as igd:
+        await Router(("127.0.0.1", igd.search_port), folder=tmp_path).open(PORT)
+        assert 443 in igd.mappings
+        after = Router(("127.0.0.1", igd.search_port), folder=tmp_path)
+        await after.close()
+        assert igd.mappings == {}
+        assert list(tmp_path.iterdir()) == []
+
+
+async def test_what_cannot_be_closed_now_is_closed_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Igd().running() as igd:
+        router = Router(("127.0.0.1", igd.search_port), folder=tmp_path)
+        await router.open(PORT)
+        igd.refuses["GetSpecificPortMappingEntry"] = 501
+        await router.close()
+        assert 443 in igd.mappings
+        del igd.refuses["GetSpecificPortMappingEntry"]
+        await router.close()
+        assert 443 in igd.mappings, "not at every look"
+        monkeypatch.setattr(router, "_again_at", 0.0)
+        await router.close()
+        assert igd.mappings == {}
+
+
+async def test_with_another_address_of_ones_own_nothing_is_left_that_leads_to_the_old_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with Igd().running() as igd:
+        router = router_for(igd)
+        await router.open(PORT)
+        monkeypatch.setattr(routers, "own_address", lambda: "192.168.1.21")
+        assert await router.open(PORT) == Opened("203.0.113.7", 443, by_router=True)
+        assert [one["NewInternalClient"] for one in igd.mappings.values()] == ["192.168.1.21"]
+
+
+async def test_an_entry_that_is_somebody_elses_by_now_is_not_closed() -> None:
+    async with Igd().running() as igd:
+        router = router_for(igd)
+        await router.open(PORT)
+        igd.mappings[443] = dict(OTHERS)
+        await router.close()
+        assert igd.mappings == {443: OTHERS}
+
+
+async def test_a_file_that_cannot_be_read_is_as_none(tmp_path: Path) -> None:
+    (tmp_path / routers.FILE).write_text('{"place": 1}')
+    await Router(folder=tmp_path).close()
+
+
 @pytest.mark.parametrize("code", [501, 606, 718])
 async def test_a_router_that_refuses_says_so(code: int) -> None:
     async with Igd(refuses={"AddPortMapping": code}).running() as igd:

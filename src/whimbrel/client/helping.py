@@ -239,7 +239,7 @@ class Helper:
         self, shell: Shell, router: _Opens | None = None, network: Callable[[], str] = place
     ) -> None:
         self._shell = shell
-        self._router: _Opens = router or router_of(os.environ)
+        self._router: _Opens = router or router_of(os.environ, shell.home.path / FOLDER)
         self._network = network
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -343,7 +343,7 @@ class Helper:
                         self._now, self._outcome = _Now(), None
                         running = want if isinstance(want, Run) else None
                     if running is None:
-                        await self._router.close()
+                        await self._router.close()  # also what somebody has left open who ended suddenly
                     if running is not None and serving is None and now >= again_at:
                         self._idle.clear()
                         serving = tasks.create_task(self._serve(running))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import platform
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -139,8 +140,8 @@ class Looking:
             "found:",
             *(f"  {_in_a_line(one)}" for one in diagnosis.diagnose(evidence)),
             "",
-            "connections (machine, looks, seconds until connected, outcome, bytes, kbit/s):",
-            *(f"  {line}" for line in nameless(outcomes)),
+            "connections of the look (machine, looks, seconds until connected, outcome, bytes and kbit/s about):",
+            *(f"  {line}" for line in nameless([one for one in outcomes if one.asked])),
         ]
         if evidence.names:
             lines += ["", "resolvers:"]
@@ -151,21 +152,27 @@ class Looking:
 
 def _in_a_line(finding: diagnosis.Finding) -> str:
     words = [finding.what.value, f"({finding.blame.value})"]
-    words += [f"{finding.kbit} kbit/s"] if finding.kbit is not None else []
-    words += [f"after {finding.size} bytes"] if finding.size is not None else []
+    words += [f"{_about(finding.kbit)} kbit/s"] if finding.kbit is not None else []
+    words += [f"after {_about(finding.size)} bytes"] if finding.size is not None else []
     return " ".join(words)
 
 
 def nameless(outcomes: Sequence[Outcome]) -> Iterable[str]:
-    """Machines by number alone."""
+    """Machines by number alone, one after the other, and figures so rough that records of a provider with many people do not show to which of
+    them they belong."""
     numbers: dict[str, str] = {}
-    for one in outcomes:
+    for one in sorted(outcomes, key=lambda one: [o.machine for o in outcomes].index(one.machine)):
         kind = "bridge" if one.bridge else "relay"
         count = sum(label.startswith(kind) for label in numbers.values())
         label = numbers.setdefault(one.machine, f"{kind} {count + 1}")
         took = f"{one.connected_in:.1f}" if one.connected_in is not None else "-"
-        rate = f"{one.rate * 8 / 1000:.0f}" if one.rate is not None else "-"
-        yield f"{label}, {one.kind or '-'}, {took}, {one.trouble or 'works'}, {one.carried}, {rate}"
+        rate = str(_about(one.rate * 8 / 1000)) if one.rate is not None else "-"
+        yield f"{label}, {one.kind or '-'}, {took}, {one.trouble or 'works'}, {_about(one.carried)}, {rate}"
+
+
+def _about(value: float) -> int:
+    """The power of two that is nearest."""
+    return round(2 ** round(math.log2(value))) if value >= 1 else 0
 
 
 def _finding(finding: diagnosis.Finding) -> FindingItem:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import json
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from whimbrel.client.network import FAR
+from whimbrel.serving.folder import make_folder, write_whole
 from whimbrel.transports.policy import is_private, is_public
 
 if TYPE_CHECKING:
@@ -22,6 +25,10 @@ if TYPE_CHECKING:
 
 PORTS: Final = (443, 8443)
 """Where a web site is expected, and so nobody wonders; then the bridge's own number."""
+FILE: Final = "router"
+"""In the bridge's folder: what is open."""
+AGAIN, FAILS = 300.0, 12
+"""Seconds until it is tried again to close what a router has open, and how often: then it has closed it by itself, or is another router."""
 ASK: Final = 10.0
 """Seconds that one router has for all that is asked of it at once."""
 
@@ -49,16 +56,30 @@ class Opened:
 Outcome = Opened | Why
 
 
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """What a router does for us: `place` is its description; `outside` leads to `port` at `own`."""
+
+    place: str
+    outside: int
+    port: int
+    own: str
+
+
 class Router:
     """Keeps one port of this computer open, for as long as it is asked to again and again."""
 
-    def __init__(self, target: tuple[str, int] | None = None, *, silent: bool = False) -> None:
-        """`target`: where to ask for a router, in place of everybody on this network. `silent`: nobody is
-        asked, and this computer's own address is none."""
+    def __init__(
+        self, target: tuple[str, int] | None = None, *, silent: bool = False, folder: Path | None = None
+    ) -> None:
+        """`target`: where to ask for a router, in place of everybody on this network. `silent`: nobody is asked, and this computer's own
+        address is none. `folder`: where what is open is written down, to be closed also by who comes after a sudden end."""
         self._target = target
         self._silent = silent
-        self._open: tuple[str, int] | None = None
-        """The description of the router that lets people in now, and the port outside."""
+        self._path = folder / FILE if folder is not None else None
+        self._open = self._kept()
+        self._fails = 0
+        self._again_at = float("-inf")
 
     async def open(self, port: int) -> Outcome:
         """Let people in at this port, or go on doing so. Asked again now and then: what was opened is for an hour."""
@@ -67,6 +88,8 @@ class Router:
         own = own_address()
         if own is None or self._silent:
             return Why.NO_ROUTER
+        if self._open is not None and (self._open.port, self._open.own) != (port, own):
+            await self.close()  # it leads to nobody, or to whoever has that address now
         if is_public(own):
             return Opened(own, port, by_router=False)
         worst = Why.NO_ROUTER
@@ -82,25 +105,50 @@ class Router:
         return worst
 
     async def close(self) -> None:
-        """Nobody more. What cannot be said now ends by itself."""
-        opened, self._open = self._open, None
-        if opened is None:
+        """Nobody more. What cannot be said now is said the next time; most routers close it by themselves within the hour, too."""
+        opening = self._open
+        now = asyncio.get_running_loop().time()
+        if opening is None or now < self._again_at:
             return
         from whimbrel.client import upnp
 
-        place, outside = opened
         try:
-            async with asyncio.timeout(ASK), upnp.asking(place) as services:
+            async with asyncio.timeout(ASK), upnp.asking(opening.place) as services:
                 for service in services:
-                    await upnp.call(service, "DeletePortMapping", upnp.mapping(outside))
+                    ours = await upnp.leads_to(service, opening.outside) == (opening.own, opening.port)
+                    if ours:
+                        await upnp.call(service, "DeletePortMapping", upnp.mapping(opening.outside))
         except Exception:  # a device may send anything, and the library lets some of it through
-            pass
+            self._fails += 1
+            self._again_at = now + AGAIN
+            if self._fails < FAILS:
+                return
+        if self._open == opening:
+            self._keep(None)
+
+    def _keep(self, opening: _Opening | None) -> None:
+        self._open = opening
+        self._fails, self._again_at = 0, float("-inf")
+        if self._path is None:
+            return
+        with suppress(OSError):
+            if opening is None:
+                self._path.unlink(missing_ok=True)
+            else:
+                make_folder(self._path.parent)
+                write_whole(self._path, json.dumps(asdict(opening)).encode())
+
+    def _kept(self) -> _Opening | None:
+        try:
+            return _Opening(**json.loads(self._path.read_bytes())) if self._path is not None else None
+        except (OSError, ValueError, TypeError):
+            return None
 
     async def _found(self) -> list[str]:
         """Descriptions of routers: the one that was used last, the one by which this computer goes out, and others that call themselves so."""
         from whimbrel.client import upnp
 
-        last = [self._open[0]] if self._open is not None else []
+        last = [self._open.place] if self._open is not None else []
         found, out = await upnp.search(self._target), gateway()
         found.sort(key=lambda place: upnp.host_of(place) != out)
         return list(dict.fromkeys([*last, *found]))[: upnp.ROUTERS_MAX]
@@ -115,23 +163,23 @@ class Router:
                 if is_private(host) or _is_shared(host):
                     outcome = Why.NOT_PUBLIC
                 continue
-            last = [self._open[1]] if self._open is not None and self._open[0] == place else []
+            last = [self._open.outside] if self._open is not None and self._open.place == place else []
             for outside in dict.fromkeys([*last, *PORTS, port]):
                 if await upnp.is_free(service, outside, port, own) and await upnp.map_port(
                     service, outside, port, own
                 ):
-                    self._open = place, outside
+                    self._keep(_Opening(place, outside, port, own))
                     return Opened(str(ipaddress.ip_address(host)), outside, by_router=True)
         return outcome
 
 
-def router_of(environment: Mapping[str, str]) -> Router:
+def router_of(environment: Mapping[str, str], folder: Path | None = None) -> Router:
     """A router as the environment wishes it: WHIMBREL_ROUTER is the host:port to ask in place of everybody on this network; empty: there is none."""
     wished = environment.get("WHIMBREL_ROUTER")
     if wished is None:
-        return Router()
+        return Router(folder=folder)
     host, _, port = wished.rpartition(":")
-    return Router((host, int(port))) if host and port.isdigit() else Router(silent=True)
+    return Router((host, int(port)), folder=folder) if host and port.isdigit() else Router(silent=True)
 
 
 def own_address() -> str | None:

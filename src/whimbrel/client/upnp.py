@@ -116,13 +116,23 @@ def mapping(outside: int) -> dict[str, Any]:
     return {"NewRemoteHost": "", "NewExternalPort": outside, "NewProtocol": "TCP"}
 
 
-async def is_free(service: Service, outside: int, port: int, own: str) -> bool:
-    """Whether a port leads nowhere yet, or to us. Some routers would take it away from somebody else without asking."""
+async def leads_to(service: Service, outside: int) -> tuple[str, int] | None:
+    """Where a port leads: an address inside and a port there; None: nowhere. Raises UpnpError."""
     try:
         entry = await call(service, "GetSpecificPortMappingEntry", mapping(outside))
     except UpnpActionError as error:
-        return error.error_code in NO_SUCH_ENTRY
-    return bool(entry["NewInternalClient"] == own and int(entry["NewInternalPort"]) == port)
+        if error.error_code in NO_SUCH_ENTRY:
+            return None
+        raise
+    return str(entry["NewInternalClient"]), int(entry["NewInternalPort"])
+
+
+async def is_free(service: Service, outside: int, port: int, own: str) -> bool:
+    """Whether a port leads nowhere yet, or to us. Some routers would take it away from somebody else without asking."""
+    try:
+        return await leads_to(service, outside) in (None, (own, port))
+    except UpnpActionError:
+        return False
 
 
 async def map_port(service: Service, outside: int, port: int, own: str) -> bool:
