@@ -50,7 +50,7 @@ def test_contacts_are_helped_and_no_more(two: Sequence[Person], relay: RelayProc
     ada.ask("ways_add", text=text)
     switch(ada).click()
     expect(switch(ada)).to_be_checked()
-    expect(shown).to_contain_text("No router here opens a port by itself.")
+    expect(shown).to_contain_text("No router here opens a port by itself")
     [item] = ada.ask("help_status")
     assert item["told_at"] == ""
     expect(shown.get_by_text(f"TCP port {item['port']}")).to_be_visible()
