@@ -10,6 +10,7 @@ from simulated_network import most_within
 
 from whimbrel.link.dialer import Dialer
 from whimbrel.link.memory import Memory
+from whimbrel.link.subnets import Subnets
 from whimbrel.link.ways import Candidate, Carries
 
 
@@ -221,3 +222,26 @@ def test_the_same_network_again_begins_no_new_budget() -> None:
     assert dialer.room_at(one, 10.0) == full
     dialer.network_changed(11.0, "train")
     assert dialer.room_at(one, 11.0) == 11.0
+
+
+def test_links_to_two_relays_behind_one_subnet_share_its_budget() -> None:
+    subnets = Subnets("home")
+    ways = [way(name, "192.0.2.0/24") for name in ("a", "b")]
+    dialers = [Dialer([one], Memory(), network="home", subnets=subnets) for one in ways]
+    times: list[float] = []
+    now = 0.0
+    while now < 600.0:
+        for dialer in dialers:
+            for one in dialer.choose(now, None)[0]:
+                times.append(now)
+                dialer.failed(now, one.text)
+        now += 0.25
+    assert most_within(times, 60) == 4
+    for dialer in dialers:
+        dialer.network_changed(600.0, "train")
+    assert all(dialer.connections(600.0, "192.0.2.0/24") == 0 for dialer in dialers)
+    dialers[0].choose(600.0, None)
+    dialers[1].network_changed(601.0, "train")
+    assert dialers[1].connections(601.0, "192.0.2.0/24") == 1, (
+        "it is the same one; the other link has dialled there"
+    )

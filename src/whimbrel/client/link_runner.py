@@ -46,6 +46,7 @@ from whimbrel.link.memory import Memory
 from whimbrel.link.outcomes import FOR, Outcome
 from whimbrel.link.pattern import Pattern
 from whimbrel.link.session import Came, LetterSession, StreamSession
+from whimbrel.link.subnets import Subnets
 from whimbrel.link.trouble import Reason, Stage, Trouble
 from whimbrel.link.variants import variants
 from whimbrel.link.ways import Candidate, Carries
@@ -139,11 +140,12 @@ class RelayConnection:
         opening: Opening | None = None,
         memory: object = None,
         network: str = "",
+        subnets: Subnets | None = None,
         draw: Callable[[int], bytes] = os.urandom,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """`identity`: the relay's, 32 bytes. Documents are kept by identity, through the callbacks. `memory`: what
-        `memory_value` gave when this network was last used; `network`: a name for it."""
+        `memory_value` gave when this network was last used; `network`: a name for it. `subnets`: where this program counts connections."""
         self.identity = identity
         self._opening: Opening = opening if opening is not None else Opener()
         self._routes: dict[str, Route] = {}
@@ -156,7 +158,9 @@ class RelayConnection:
         self._draw = draw
         self._wall_clock = wall_clock
         self._memory = Memory.from_value(memory)
-        self._link = Link(self._candidates(routes), memory=self._memory, network=network, seed=draw(SEED))
+        self._link = Link(
+            self._candidates(routes), memory=self._memory, network=network, seed=draw(SEED), subnets=subnets
+        )
         self._ways: dict[int, _Way] = {}
         self._letters: dict[int, _Letter] = {}
         self._events: list[Event] = []

@@ -30,6 +30,7 @@ from whimbrel.client.network import network
 from whimbrel.client.setbacks import Setbacks
 from whimbrel.client.transfers import Transfers
 from whimbrel.link.memory import Memory
+from whimbrel.link.subnets import Subnets
 from whimbrel.store.errors import HomeGone, StoreError
 from whimbrel.store.home import Home
 from whimbrel.transports.names import Names
@@ -86,6 +87,7 @@ class Shell:
         self.desk = StoreDesk(home)
         self.person: Person | None = None
         self.connections: dict[bytes, RelayConnection] = {}
+        self._subnets = Subnets()
         self._ways_told: dict[bytes, tuple[str, ...]] = {}
         self.changes = Changes()
         self.transfers = Transfers(self)
@@ -439,6 +441,8 @@ class Shell:
             return known
         if identity in self._setbacks.aside:
             return None
+        if not self.connections:
+            self._subnets.changed_to(self.network)
         connection = RelayConnection(
             identity,
             self._routes_to(identity, person.ways_to(identity)),
@@ -451,6 +455,7 @@ class Shell:
             opening=self.opener,
             memory=self._ways_known(identity),
             network=self.network,
+            subnets=self._subnets,
         )
         self.connections[identity] = connection
         self._connected.append(self._tasks.create_task(self._run(identity, connection)))

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 
 from whimbrel.link.memory import Memory
 from whimbrel.link.pattern import POLICED_FROM, Seen
+from whimbrel.link.subnets import BUDGET_WINDOW, Subnets, forget_before
 from whimbrel.link.ways import Candidate
 
 USUAL_FIRST, USUAL_LEAST, USUAL_MOST = 0.4, 0.3, 2.0
@@ -49,8 +50,8 @@ NEAR_FIRST, NEAR_GROWTH, NEAR_MAX = 0.05, 1.25, 0.25
 NEAR_EAGER, NEAR_IDLE = 60.0, 2.0
 """On this machine: eager for a minute after the last good time, then every two seconds."""
 
-BUDGET, BUDGET_WINDOW = 4, 61.0
-"""New connections to one subnet in that many seconds (the strictest policing seen counts 4 in 60; ours may arrive late)."""
+BUDGET = 4
+"""New connections to one subnet in BUDGET_WINDOW (the strictest policing seen counts 4 in 60; ours may arrive late)."""
 BUDGET_ALL, BUDGET_MORE = 10, 20
 """And to all subnets together: while anything works, and when nothing does or only short ones get through."""
 SHORT_GAP, EASY = 0.25, 0.3
@@ -98,25 +99,26 @@ class _Standing:
     subnets: set[str] = field(default_factory=set)
 
 
-@dataclass(slots=True)
-class _Subnet:
-    attempts: deque[float] = field(default_factory=deque)
-    closed_until: float = float("-inf")
-
-
 class Dialer:
     """Chooses among candidates. Whoever dials tells how each attempt went."""
 
     def __init__(
-        self, candidates: Sequence[Candidate], memory: Memory, *, network: str = "", seed: bytes = b""
+        self,
+        candidates: Sequence[Candidate],
+        memory: Memory,
+        *,
+        network: str = "",
+        seed: bytes = b"",
+        subnets: Subnets | None = None,
     ) -> None:
+        """`subnets`: where connections are counted, together with those of other dialers."""
         self.memory = memory
         self.seen = Seen(memory, network)
         self._seed = seed
         self._network = network
         self._candidates: dict[str, Candidate] = {}
         self._standings: dict[str, _Standing] = {}
-        self._subnets: dict[str, _Subnet] = {}
+        self._subnets = subnets if subnets is not None else Subnets(network)
         self._all: deque[float] = deque()
         self._short_times: dict[bool, deque[float]] = {False: deque(), True: deque()}
         self._written_at: deque[float] = deque(maxlen=NOW_AND_THEN)
@@ -318,7 +320,7 @@ class Dialer:
     def _short_paced_at(self, now: float, bulk: bool, both: bool, text: bool, budget: int) -> float:
         """Quick at first, then ever slower, so that the budget is never used up. Texts and chunks leave each other a part."""
         for times in self._short_times.values():
-            _forget_before(times, now - BUDGET_WINDOW)
+            forget_before(times, now - BUDGET_WINDOW)
         mine, theirs = self._short_times[bulk], self._short_times[not bulk]
         at_once = text and not self.writes_steadily(now)
         recent = [t for t in self._all if t > now - BUDGET_WINDOW]
@@ -358,7 +360,8 @@ class Dialer:
 
     def connections(self, now: float, subnet: str | None = None) -> int:
         """New connections within the last minute, to one subnet or in all."""
-        times = self._all if subnet is None else self._subnets.get(subnet, _Subnet()).attempts
+        known = self._subnets.get(subnet) if subnet is not None else None
+        times = self._all if subnet is None else known.attempts if known is not None else ()
         return sum(t > now - BUDGET_WINDOW for t in times)
 
     @property
@@ -382,8 +385,8 @@ class Dialer:
         same = network != "" and network == self._network
         self._network = network
         self.seen.changed_to(network)
+        self._subnets.changed_to(network)
         if not same:
-            self._subnets.clear()
             self._all.clear()
             for times in self._short_times.values():
                 times.clear()
@@ -425,7 +428,7 @@ class Dialer:
             return
         self._all.append(now)
         for name in self._subnets_of(candidate):
-            self._count(name, now)
+            self._subnets.count(name, now)
 
     def works(self, now: float) -> None:
         """An answer has come by some way."""
@@ -521,10 +524,10 @@ class Dialer:
         if not candidate.short:
             self._last_dial = now
             self._dials += 1
-        _forget_before(self._all, now - BUDGET_WINDOW)
+        forget_before(self._all, now - BUDGET_WINDOW)
         self._all.append(now)
         for name in self._subnets_of(candidate):
-            self._count(name, now)
+            self._subnets.count(name, now)
 
     def _ended(self, now: float, text: str, subnets: Sequence[str]) -> None:
         """Learn to which subnets a name led: each connection beyond the one already counted counts too."""
@@ -538,7 +541,7 @@ class Dialer:
             if name in unseen:
                 unseen.remove(name)
         for name in unseen:
-            self._count(name, now)
+            self._subnets.count(name, now)
         for _ in subnets[1:]:
             self._all.append(now)
         standing.subnets.update(subnets)
@@ -591,11 +594,6 @@ class Dialer:
         drawn = hashlib.sha256(self._seed + text.encode() + n.to_bytes(8, "big")).digest()
         return 0.8 + 0.4 * int.from_bytes(drawn[:4], "big") / 2**32
 
-    def _count(self, name: str, now: float) -> None:
-        attempts = self._subnets.setdefault(name, _Subnet()).attempts
-        attempts.append(now)
-        _forget_before(attempts, now - BUDGET_WINDOW)
-
     def _subnets_of(self, candidate: Candidate) -> set[str]:
         return {candidate.subnet} | self._standings[candidate.text].subnets
 
@@ -608,8 +606,3 @@ def _room_at(times: deque[float], now: float, budget: int) -> float:
     """From when on fewer than `budget` of these are within the window."""
     recent = [t for t in times if t > now - BUDGET_WINDOW]
     return recent[-budget] + BUDGET_WINDOW if len(recent) >= budget else float("-inf")
-
-
-def _forget_before(times: deque[float], moment: float) -> None:
-    while times and times[0] <= moment:
-        times.popleft()

@@ -48,6 +48,7 @@ from whimbrel.link.memory import Memory
 from whimbrel.link.outcomes import Outcome, Outcomes
 from whimbrel.link.pattern import Pattern
 from whimbrel.link.queue import CatchUp, Pending, Queue, Ticket, answer_size_of, size_of, size_of_answer
+from whimbrel.link.subnets import Subnets
 from whimbrel.link.trouble import Reason, Stage, Trouble
 from whimbrel.link.watching import Leg, Watching
 from whimbrel.link.way import PROOF, SUSPECT, TURNS, Request, Way
@@ -97,11 +98,11 @@ class Link:
         memory: Memory | None = None,
         network: str = "",
         seed: bytes = b"",
+        subnets: Subnets | None = None,
     ) -> None:
-        """`seed`: random bytes for the spread of waits."""
-        self.dialer = Dialer(
-            candidates, memory if memory is not None else Memory(), network=network, seed=seed
-        )
+        """`seed`: random bytes for the spread of waits. `subnets`: counts connections together with other links."""
+        known = memory if memory is not None else Memory()
+        self.dialer = Dialer(candidates, known, network=network, seed=seed, subnets=subnets)
         self.watching = Watching()
         self.takes_parts = False
         """Whether the relay takes chunks in parts, as its key document says."""
