@@ -34,12 +34,13 @@ def spec_of(task: Task) -> str:
 
 
 def work(tasks: Sequence[Task], jobs: int, done: Callable[[Record], None]) -> None:
-    """Run all of them; `done` is called for each, one at a time."""
+    """Run all of them; `done` is called for each, one at a time. Ctrl-C ends those under way, too; nothing is said of them."""
     waiting: queue.SimpleQueue[Task] = queue.SimpleQueue()
     for task in tasks:
         waiting.put(task)
     turn = threading.Lock()
     stop = threading.Event()
+    workers: set[_Worker] = set()
 
     def one_worker() -> None:
         worker: _Worker | None = None
@@ -49,9 +50,14 @@ def work(tasks: Sequence[Task], jobs: int, done: Callable[[Record], None]) -> No
                     task = waiting.get_nowait()
                 except queue.Empty:
                     return
-                worker = worker or _Worker()
+                if worker is None:
+                    worker = _Worker()
+                    workers.add(worker)
                 record = worker.run(task)
+                if stop.is_set():
+                    return
                 if record.failed:
+                    workers.discard(worker)
                     worker.end()
                     worker = None
                 with turn:
@@ -68,6 +74,8 @@ def work(tasks: Sequence[Task], jobs: int, done: Callable[[Record], None]) -> No
             thread.join()
     except KeyboardInterrupt:
         stop.set()
+        for worker in list(workers):
+            worker.kill()
         raise
 
 
@@ -113,6 +121,10 @@ class _Worker:
             )
         told: dict[str, Any] = json.loads(line)
         return Record(**told)
+
+    def kill(self) -> None:
+        """Its city is cleared away by the one who watches for that (`namespaces`)."""
+        self._process.kill()
 
     def end(self) -> None:
         assert self._process.stdin is not None

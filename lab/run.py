@@ -252,16 +252,16 @@ def rest_of(tasks: Sequence[Task], records: Iterable[Record]) -> tuple[list[Reco
     return list(kept.values()), [task for task in tasks if key(task) not in kept]
 
 
-_MAY_DIFFER = ("date", "cities at a time")
+_MAY_DIFFER = ("date", "cities at a time", "seeds", "not measured")
+"""Which seeds and peers there are is in the records."""
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Why runs made with these facts do not belong into one table."""
-    names = dict.fromkeys([*before, *now])
     return [
-        f"{name}: {before.get(name, 'none')}, and now {now.get(name, 'none')}"
-        for name in names
-        if name not in _MAY_DIFFER and before.get(name) != now.get(name)
+        f"{name}: {before[name]}, and now {now[name]}"
+        for name in before
+        if name in now and name not in _MAY_DIFFER and before[name] != now[name]
     ]
 
 
