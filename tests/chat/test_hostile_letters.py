@@ -522,6 +522,10 @@ def test_nobody_changes_the_ways_to_our_own_relay(village: Village) -> None:
         "connect://10.0.0.1:22|ws://10.0.0.2/aaaabbbbccccdddd",
         "pt:obfs4;cert=x|wss://relay.example/x?ip=203.0.113.9",
         "frag|wss://relay.example/x",
+        f"key:{'a' * 52}|wss://192.168.1.1/goform/reboot",
+        "wss://192.168.1.20/goform/reboot",
+        "wss://relay.example/goform/reboot?sni=",
+        "wss://relay.example/goform/reboot?ip=192.168.1.1",
         "carrier-pigeon://relay.example/x",
     ],
 )
@@ -540,7 +544,8 @@ def test_a_way_to_a_relay_on_the_same_network_is_taken(village: Village) -> None
     ways = (
         "ws://192.168.1.7:8080/aaaabbbbccccdddd",
         f"http://127.0.0.1:9000{SecretPath(b'place', (), b'and a tag.').text}",
-        "key:" + "a" * 52 + "|wss://203.0.113.9/x",
+        "key:" + "a" * 52 + "|wss://203.0.113.9/aaaabbbbccccdddd",
+        "wss://192.168.1.7/aaaabbbbccccdddd",
     )
     bo.do(lambda person, now, fx: person.hear_of(b"r" * 32, ways, fx))
     assert bo.person.relays[b"r" * 32].routes == ways

@@ -372,7 +372,10 @@ def test_a_way_of_others_that_is_told_again_by_another_path_or_after_a_restart_i
 def test_a_place_of_others_that_led_there_once_and_is_gone_is_tried_seldom() -> None:
     dialer = Dialer([of_others("wss://a.example/one", "one")], Memory())
     dialer.came_up(0.0, dialer.choose(0.0, None)[0][0].text)
-    now = fail(dialer, 1.0, policy.GONE)
+    now = 1.0
+    for _ in range(policy.GONE):
+        now = fail(dialer, now, 1)
+        dialer.works(now)  # by another way: it is not the line
     dialer.nudge(now + 60.0)
     assert not dialer.choose(now + policy.WAIT_GONE / 2, None)[0]
     now += 2 * policy.WAIT_GONE
@@ -380,3 +383,27 @@ def test_a_place_of_others_that_led_there_once_and_is_gone_is_tried_seldom() -> 
     dialer.came_up(now, way.text)
     dialer.failed(now + 1.0, way.text)
     assert dialer.choose(now + 1.3 * policy.WAIT_MAX, None)[0], "it led there again"
+
+
+def test_a_line_that_is_dead_is_not_held_against_what_others_told() -> None:
+    memory = Memory()
+    friends = Dialer([of_others("wss://a.example/one", "one")], memory)
+    friends.came_up(0.0, friends.choose(0.0, None)[0][0].text)
+    now = fail(friends, 1.0, 2 * policy.GONE)
+    friends.nudge(now + 60.0)
+    assert friends.choose(now + 65.0, None)[0], "somebody waits"
+    fresh = Dialer([of_others("wss://b.example/one", "one")], Memory())
+    for second in range(policy.VAIN + 2):
+        fresh.failed(float(second), "wss://b.example/one", local=True)
+    fresh.nudge(100.0)
+    assert fresh.choose(100.0, None)[0]
+
+
+def test_another_port_at_a_friends_bridge_does_not_count_against_it() -> None:
+    bad, good = "wss://a.example:1/one", "wss://a.example/two"
+    dialer = Dialer([of_others(bad, bad), of_others(good, good)], Memory())
+    for second in range(policy.VAIN):
+        dialer.failed(float(second), bad)
+    dialer.failed(10.0, good)
+    chosen, _ = dialer.choose(60.0, None)
+    assert [one.text for one in chosen] == [good]

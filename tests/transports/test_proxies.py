@@ -217,7 +217,7 @@ async def test_plain_carriers_go_through_a_proxy_only_to_private_addresses() -> 
 def test_a_proxy_near_leads_far_and_the_network_sees_only_the_proxy() -> None:
     near = Opener().candidate(parse_route("socks5://127.0.0.1:9050|wss://relay.example/x"))
     assert near is not None
-    assert (near.near, near.subnet, near.cost) == (False, "127.0.0.0/24", 1)
+    assert (near.near, near.subnet, near.cost) == (False, "127.0.0.0/24 relay.example", 1)
     assert Opener().candidate(parse_route("socks5:nonsense|wss://relay.example/x")) is None
     assert Opener().candidate(parse_route("short|wss://relay.example/x")) is None, "nothing to be short about"
     assert Opener().candidate(parse_route("short|https://relay.example/x")) is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from whimbrel.crypto.leaf import ROUTES_MAX
 from whimbrel.wire.errors import Malformed
@@ -46,18 +47,29 @@ def streams(routes: Iterable[str]) -> tuple[str, ...]:
 
 def from_others(routes: Iterable[str]) -> Iterator[str]:
     """Those of these ways, named by others or by a relay itself, that are taken. Nobody is to have this app speak by a proxy, start a program, or
-    send a request of their making into the network that it stands in: without TLS, where no certificate has to be shown first, a way
-    needs the path of a relay or a bridge. What cannot be understood is not taken."""
+    send a request of their making into the network that it stands in: where no certificate for a name on the internet has to be shown first, a
+    way needs the path of a relay or a bridge. What cannot be understood is not taken."""
     for text in routes:
         try:
             route = parse_route(text)
         except Malformed:
             continue
-        plain = route.transport not in ("wss", "https")
-        if plain and not _RELAYS_OWN.match(route.path) and bridges_path(route) is None:
+        if not (_shows_itself(route) or _RELAYS_OWN.match(route.path) or bridges_path(route)):
             continue
         if all(one in _FROM_OTHERS or one.startswith(f"{KEY}:") for one in route.wrappers):
             yield text
+
+
+def _shows_itself(route: Route) -> bool:
+    """Whether the server shows a certificate for its name before anything is said, and is not plainly one of a private network."""
+    named = route.transport in ("wss", "https") and route.sni != "" and not route.host_is_address
+    keyed = any(one.startswith(f"{KEY}:") for one in route.wrappers)  # whose key it is, many may know
+    return (
+        named
+        and not keyed
+        and route.host != "localhost"
+        and all(ip_address(one).is_global for one in route.addresses)
+    )
 
 
 def stream_beside(route: str) -> str | None:

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from whimbrel.link.memory import Memory
+from whimbrel.link.memory import Memory, Past
 from whimbrel.link.pattern import POLICED_FROM, Seen
 from whimbrel.link.subnets import BUDGET_WINDOW, Subnets, forget_before
 from whimbrel.link.ways import Candidate
@@ -44,6 +44,8 @@ VAIN, WAIT_VAIN = 6, 3600.0
 """Failures of ways to a place that somebody else told until it counts as false, and how seldom it is tried then."""
 GONE, WAIT_GONE = 64, 600.0
 """The same of a place to which one of them has led: it may be blocked for a while, and it may be another machine by now."""
+LINE_KNOWN = 600.0
+"""Seconds without anything good after which it may be the line itself: then nothing is held against what has led there before."""
 VAIN_MAX = 256
 """Places of which that is counted."""
 NEAR_FIRST, NEAR_GROWTH, NEAR_MAX = 0.05, 1.25, 0.25
@@ -447,19 +449,24 @@ class Dialer:
         candidate = self._candidates.get(text)
         if candidate is None:
             return
-        self._in_vain.pop(candidate.place, None)
+        self._in_vain.pop(candidate.told, None)
         if not candidate.short:
             self._up_since = now
         self._standings[text].failed_at = float("-inf")
         if candidate.near or candidate.short:
             self._standings[text].failures = 0
 
-    def failed(self, now: float, text: str, subnets: Sequence[str] = (), hung: bool = False) -> None:
-        """An attempt ended without a sealed answer; `hung`: nothing came at all."""
+    def failed(
+        self, now: float, text: str, subnets: Sequence[str] = (), hung: bool = False, local: bool = False
+    ) -> None:
+        """An attempt ended without a sealed answer; `hung`: nothing came at all; `local`: it did not get out of this network, so it says
+        nothing about whoever told the way."""
         began = self._trying.get(text, now)
         self._ended(now, text, subnets)
-        self.memory.failed(self._network, text)
-        self._held_against(now, text)
+        told = self._candidates.get(text)
+        if not (local and told is not None and told.of_others):
+            self.memory.failed(self._network, text)
+        self._held_against(now, text, local)
         if now - self._last_climb <= PATIENCE and began == self._last_climb:
             self._climb_failures += 1
         candidate = self._candidates.get(text)
@@ -546,15 +553,17 @@ class Dialer:
             self._all.append(now)
         standing.subnets.update(subnets)
 
-    def _held_against(self, now: float, text: str) -> None:
+    def _held_against(self, now: float, text: str, local: bool = False) -> None:
         candidate = self._candidates.get(text)
         if candidate is None:
             return
         standing = self._standings[text]
         standing.failures += 1
         standing.failed_at = now
-        if candidate.of_others:
-            self._in_vain[candidate.place] = self._in_vain.pop(candidate.place, 0) + 1
+        good_at = self._good_at if self._good_at is not None else now
+        line_is_dead = now - good_at > LINE_KNOWN and any(p.came_up for p in self._pasts_alike(candidate))
+        if candidate.of_others and not local and not line_is_dead:
+            self._in_vain[candidate.told] = self._in_vain.pop(candidate.told, 0) + 1
             while len(self._in_vain) > VAIN_MAX:
                 del self._in_vain[next(iter(self._in_vain))]
         standing.ready_at = now + self._wait(now, candidate, standing.failures)
@@ -576,18 +585,15 @@ class Dialer:
         way = self._candidates.get(text)
         if way is None or not way.of_others:
             return None
-        pasts = [
-            self.memory.past(self._network, c.text)
-            for c in self._candidates.values()
-            if c.of_others and c.place == way.place
-        ]
-        since = [past.failed_since for past in pasts if past.came_up]
-        failures = max(
-            self._in_vain.get(way.place, 0), min(since) if since else sum(p.failed_since for p in pasts)
-        )
-        if since:
-            return WAIT_GONE if failures >= GONE else None
-        return WAIT_VAIN if failures >= VAIN else None
+        pasts, here = self._pasts_alike(way), self._in_vain.get(way.told, 0)
+        if any(past.came_up for past in pasts):
+            return WAIT_GONE if here >= GONE else None
+        return WAIT_VAIN if max(here, sum(past.failed_since for past in pasts)) >= VAIN else None
+
+    def _pasts_alike(self, way: Candidate) -> list[Past]:
+        """How ways of others to the same host and port did."""
+        alike = (c for c in self._candidates.values() if c.of_others and c.told == way.told)
+        return [self.memory.past(self._network, c.text) for c in alike]
 
     def _spread(self, text: str, n: int) -> float:
         """0.8 to 1.2, drawn from the seed, so that not all who lost a relay come back at the same moment."""

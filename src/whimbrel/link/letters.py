@@ -183,8 +183,11 @@ class Letters:
 
     def _has_something_to_say(self, now: float, leg: Leg) -> bool:
         """An empty letter goes once, where nothing is to be said or watched: it shows whether they get through."""
-        waits = self._queue.next_message() is not None
-        return waits or self._watching.has_news_for(leg, now) or (self.up is None and not self._watching)
+        if self._queue.next_message() is not None:
+            return True
+        if leg.asking in self.under_way and self.under_way[leg.asking].kind is not Kind.HELD:
+            return False  # it is being said
+        return self._watching.has_news_for(leg, now) or (self.up is None and not self._watching)
 
     def _go_on(self, now: float, letter: Letter, go_on: Continue) -> float | None:
         """The next piece of a letter that takes several, or again one that is late."""
@@ -225,9 +228,9 @@ class Letters:
         elif not looks or self._has_not_asked:
             watch = self._ask(now, leg)
             looks = self._batch(dare, again=False)[1]
+        if not looks and watch is None:
+            texts = self._batch(dare, again=False)[0]  # there is nothing to look at
         batch = texts + looks
-        if not batch and watch is None and self.up is not None:
-            return None
         room = self._room(batch, watch, dare)
         begin(Kind.TEXT, candidate, batch, watch, room)
         return now + self.late_after(room)

@@ -82,6 +82,9 @@ DIED = 0.5
 BUSY_LEAST, BUSY_PAUSE, BUSY_MAX = 0.05, 1.0, 60.0
 """Seconds until an operation is tried again after `busy`: at least, without a time, and at most."""
 
+LOCAL = (Reason.UNREACHABLE, Reason.NAME_FAILED)
+"""What went wrong before anything left this network."""
+
 PAGE_BESIDE, PAGE_SHORT = 8, 16
 """Records that are asked for at a time beside a way that is doubted, and where connections freeze."""
 LOOK = 2
@@ -763,7 +766,7 @@ class Link:
         letter = self._letter_of(way)
         if letter is not None:
             del self._ways[way.number]
-            self.dialer.failed(now, text, subnets, hung=hung)
+            self.dialer.failed(now, text, subnets, hung=hung, local=trouble.reason in LOCAL)
             gone = self._letters.lost(letter, way.number, hung)
             if not gone and self._letters.leg is None and not letter.ways:
                 self._letters.gone(letter)  # nobody goes on with letters any more
@@ -775,7 +778,7 @@ class Link:
             return
         self._forget(way)
         if way.is_short or way.up_since is None:
-            self.dialer.failed(now, text, subnets, hung=hung)
+            self.dialer.failed(now, text, subnets, hung=hung, local=trouble.reason in LOCAL)
         elif way.proving is not None:
             self.dialer.went_silent(now, text, 0.0)
         elif way.leaving_since is None:

@@ -38,6 +38,13 @@ class Candidate:
     of_others: bool = False
 
     @property
+    def told(self) -> str:
+        """Host and port as they stand in the route that was given, without what stands around it."""
+        return (self.origin or self.text).rpartition("|")[2].partition("://")[2].partition("/")[
+            0
+        ] or self.place
+
+    @property
     def place(self) -> str:
         """The machine that is dialled, as far as it is known."""
         return self.host or self.subnet

@@ -359,7 +359,8 @@ def _seen(route: Route, plan: Plan) -> str:
     """The subnet to which the network sees a connection, of a way through something."""
     first, *others = plan.proxies
     if isinstance(first, Proxy):
-        return neighbourhood(first.host)[1]
+        here, subnet = neighbourhood(first.host)
+        return f"{subnet} {route.host}" if here else subnet  # where it leads from here nobody knows
     if others and isinstance(others[0], Proxy):
         return neighbourhood(others[0].host)[1]
     return neighbourhood(route.host, route.addresses)[1]
