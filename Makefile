@@ -64,14 +64,14 @@ soak: setup ## kill relays and clients a thousand times, change a group all at o
 LAB_GO_ON := $(if $(GO_ON),--go-on)
 
 .PHONY: lab
-lab: setup .setup/lab ## blocked networks in a box: every measure, 20 repeats (some five hours); ARGS='--measure S4 --repeat 1' for less
+lab: setup .setup/lab ## blocked networks in a box: every measure, 20 repeats (an hour and a half); ARGS='--measure S4 --repeat 1' for less
 	@$(PY) -m lab run --repeat 20 --every 0.5 --files-in 2 --jobs 16 $(LAB_GO_ON) $(ARGS)
 
 # Other messengers and Whimbrel in the same networks, for docs/lab-peers.md. Fewer messages than `make lab`: most of the time goes to those
 # that do not come back.
 PEER_RUNS := lab/out-peers$(if $(ARGS),-some)
 .PHONY: lab-peers
-lab-peers: setup .setup/lab .setup/peers ## other messengers in the same networks (some five hours); ARGS='--peer xmpp --measure S4 --repeat 1' for less
+lab-peers: setup .setup/lab .setup/peers ## other messengers in the same networks (some hours); ARGS='--peer xmpp --measure S4 --repeat 1' for less
 	@$(PY) -m lab run --peer all --mode cut,kept --repeat 5 --messages 10 --every 1 --patience 45 --files-in 2 --file-patience 300 \
 		--jobs 16 --out $(PEER_RUNS) $(LAB_GO_ON) $(ARGS) || test -s $(PEER_RUNS)/results.json
 	@$(PY) -m lab table $(PEER_RUNS) --peers $(if $(ARGS),,--write-docs)

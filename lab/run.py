@@ -238,17 +238,12 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def rest_of(tasks: Sequence[Task], records: Iterable[Record]) -> tuple[list[Record], list[Task]]:
-    """The records of these tasks that say something, and the tasks that have none."""
+    """All records that say something, of other tasks, too, and the tasks that have none."""
 
     def key(of: Task | Record) -> tuple[str, str, str, int, int]:
         return of.measure, of.peer, of.mode, of.repeat, of.seed
 
-    wanted = {key(task) for task in tasks}
-    kept = {
-        key(record): record
-        for record in records
-        if key(record) in wanted and not record.void and not record.failed
-    }
+    kept = {key(record): record for record in records if not record.void and not record.failed}
     return list(kept.values()), [task for task in tasks if key(task) not in kept]
 
 
@@ -317,6 +312,7 @@ def facts(args: argparse.Namespace) -> dict[str, Any]:
         "seeds": f"{args.seed} to {args.seed + args.repeat - 1}",
         "scale of waits": f"{args.scale:g}",
         "messages": f"{args.messages} each way, one every {args.every:g} s for each person, round trip 60 ms",
+        "patience": f"{args.patience:g} s for messages, {args.file_patience:g} s for each file",
         "cities at a time": str(args.jobs),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
     }

@@ -32,7 +32,9 @@ def write(folder: Path, records: Sequence[Record], facts: dict[str, Any]) -> Non
     """results.json and report.html."""
     folder.mkdir(parents=True, exist_ok=True)
     told = {"facts": facts, "records": [record.as_json() for record in records]}
-    (folder / "results.json").write_text(json.dumps(told, indent=1) + "\n")
+    new = folder / "results.json.new"
+    new.write_text(json.dumps(told, indent=1) + "\n")
+    new.rename(folder / "results.json")  # whole, also when somebody presses Ctrl-C twice
     (folder / "report.html").write_text(as_html(records, facts))
 
 

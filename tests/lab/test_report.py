@@ -198,7 +198,7 @@ def test_a_run_that_was_stopped_goes_on_with_what_is_missing() -> None:
     begun[1].void, begun[2].failed = "the controls are not green", "the relay did not start"
     elsewhere = Record("S9", "whimbrel", "cut", 0, 1, 0.05)
     there, rest = rest_of(tasks, [*begun, elsewhere])
-    assert there == [begun[0], begun[3]]
+    assert there == [begun[0], begun[3], elsewhere]
     assert rest == [*tasks[1:3], *tasks[4:]]
 
 

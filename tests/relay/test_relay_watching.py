@@ -182,10 +182,13 @@ def test_what_fails_with_one_listener_is_told_to_the_others(relay: PaperRelay, r
             raise ValueError("it cannot be written")
 
     room.watch(Broken())
+    beside = Hearer()
+    room.watch(beside)
     other = Room(relay, name="other")
     hearer = Hearer()
     other.watch(hearer)
     relay.ask(room.append("text"), other.append("there"))
+    assert texts(beside.heard()) == [(1, "text")]
     assert texts(hearer.heard()) == [(1, "there")]
     assert len(relay.complaints) == 1
 

@@ -84,6 +84,7 @@ class Bridge:
         self.cut_off = 0
         self._connections: dict[Connection, Client | None] = {}
         self._sessions: set[Session] = set()
+        self._with_letters: set[Connection] = set()
         self._letters = 0
         self._bytes = 0
         self._ticks = 0
@@ -333,6 +334,7 @@ class Bridge:
         return True
 
     def connection_ended(self, connection: Connection) -> None:
+        self._with_letters.discard(connection)
         client = self._connections.pop(connection, None)
         if client is not None:
             client.connections -= 1
@@ -372,6 +374,9 @@ class Bridge:
             self.clients.leave(client)
             reply(None)
             return
+        if connection not in self._with_letters:
+            self._with_letters.add(connection)
+            self.carried(OPENING // 2)  # its handshake; those to the relay are used again and again
         person = self._whose(found[1]), client.key
         if (
             self.draining

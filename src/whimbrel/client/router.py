@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from whimbrel.client.network import FAR
+from whimbrel.client.network import place as network
 from whimbrel.serving.folder import make_folder, write_whole
 from whimbrel.transports.policy import is_private, is_public
 
@@ -58,8 +59,9 @@ Outcome = Opened | Why
 
 @dataclass(frozen=True, slots=True)
 class _Opening:
-    """What a router does for us: `place` is its description; `outside` leads to `port` at `own`."""
+    """What a router does for us: `place` is its description; `outside` leads to `port` at `own`; `network` is where it stands."""
 
+    network: str
     place: str
     outside: int
     port: int
@@ -108,8 +110,8 @@ class Router:
         """Nobody more. What cannot be said now is said the next time; most routers close it by themselves within the hour, too."""
         opening = self._open
         now = asyncio.get_running_loop().time()
-        if opening is None or now < self._again_at:
-            return
+        if opening is None or now < self._again_at or opening.network != network():
+            return  # a machine of somebody else's may have that address elsewhere
         from whimbrel.client import upnp
 
         try:
@@ -168,7 +170,7 @@ class Router:
                 if await upnp.is_free(service, outside, port, own) and await upnp.map_port(
                     service, outside, port, own
                 ):
-                    self._keep(_Opening(place, outside, port, own))
+                    self._keep(_Opening(network(), place, outside, port, own))
                     return Opened(str(ipaddress.ip_address(host)), outside, by_router=True)
         return outcome
 

@@ -49,7 +49,7 @@ from .pieces import Pieces, address_of
 from .places import Places
 from .sessions import Session
 from .settings import RelaySettings
-from .storage import Storage
+from .storage import Storage, StorageError
 from .uploads import Uploads
 from .watching import Watching
 
@@ -319,7 +319,8 @@ class Relay:
         self._executor.submit(work).add_done_callback(over)
 
     def _complain(self, error: Exception) -> None:
-        self.journal.fault(error, Event.STORAGE_FAILED)
+        failed = isinstance(error, StorageError | OSError)
+        self.journal.fault(error, Event.STORAGE_FAILED if failed else Event.FAULT)
 
     # ----------------------------------------------------------------------------------- connections
 

@@ -226,7 +226,9 @@ class Watching:
         if item.seen < 0:
             return
         item.seen = -1
-        item.missed = False
+        if item.missed:
+            item.missed = False
+            item.set.missed -= 1
         left = tuple([other for other in self._by_log[item.number] if other is not item])
         if left:
             self._by_log[item.number] = left
@@ -262,7 +264,7 @@ class Watching:
     # -------------------------------------------------------------------------------------------- news
 
     def tell(self, news: News) -> None:
-        """Tell everybody who watches this log what has come."""
+        """Tell everybody who watches this log what has come. What fails with one is raised when the others were told."""
         items = self._by_log.get(news.log)
         if items is None:
             return
@@ -286,6 +288,7 @@ class Watching:
         else:
             what = Fetched(records, news.head, more=False, ended=ended)
         shared = Encoded(what)
+        fault: Exception | None = None
         for item in items:
             if item.seen >= last and not ended:
                 continue
@@ -298,9 +301,14 @@ class Watching:
                     item.set.missed += 1
                 continue
             item.seen = last
-            listener.push(item.slot, what, shared)
+            try:
+                listener.push(item.slot, what, shared)
+            except Exception as error:
+                fault = error
             if ended:
                 self._unfollow(item)
+        if fault is not None:
+            raise fault
 
     def pass_on(self, signalling: Signalling, by: Listener | None) -> None:
         """A signal, to everybody who watches now and can take it; not back to whom it came from."""
