@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from link_table import Table, append, delivered, done, fetched, item, of, put, sent, seqs
 from simulated_network import BRIDGES, RELAY, known
 
@@ -606,3 +608,30 @@ def test_what_is_much_does_not_join_a_letter_that_is_said_again() -> None:
     table.answer(first.way, 0, Watched(HANDLE, ((1, fetched(1)), (2, fetched()))))
     table.live(3.0)
     assert any(append("much", 10_000) in dial.operations for dial in table.letters())
+
+
+def test_parts_of_a_chunk_are_smaller_where_one_hung_and_grow_again() -> None:
+    """On a slow line each packet is acknowledged alone: what fits through elsewhere never gets through there."""
+    table = begun()
+    table.submit(put(0), put(1), put(2))
+    sizes: list[int] = []
+
+    def through(hangs: Callable[[Dial], bool], seconds: float) -> None:
+        end, seen = table.now + seconds, len(table.letters())
+        while table.now < end:
+            table.wait(0.1)
+            for dial in table.letters()[seen:]:
+                parts = [o for o in dial.operations if isinstance(o, Put)]
+                if dial.way in table._answered or table.now < table._dialled[dial.way] + 0.3:
+                    continue
+                if parts and hangs(dial):
+                    continue
+                table._answered.add(dial.way)
+                sizes.extend(len(o.chunk) for o in parts)
+                table.answer(dial.way, 0, *answers(dial.operations))
+
+    through(lambda dial: dial.room == (8256, 576), 240.0)
+    assert sum(sizes) >= 20 * 1024, "it goes on"
+    assert set(sizes) == {2048}
+    through(lambda dial: False, 120.0)
+    assert max(sizes) == 6144, "more again after some that came through"

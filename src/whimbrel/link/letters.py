@@ -27,11 +27,14 @@ ROOMS = {
 }
 """By how much is dared: bytes of operations, and what a message there and one back may have (the sizes of `wire.pieces`). With a
 browser's hello and a usual certificate a connection has carried 13 packets until then; these make at most 12 more."""
-ROOM_PUT, ROOM_GET = (8256, 576), (2112, 8256)
+BULK = {
+    1.0: ((8256, 576, 6 * 1024), (2112, 8256, 7 * 1024)),
+    0.5: ((4160, 576, 2 * 1024), (2112, 4160, 3 * 1024)),
+    0.25: ((4160, 576, 2 * 1024), (2112, 2112, 1024)),
+}
+"""The same of a part of a chunk that is put and of one that is got, and how many bytes of it fit there. No message has room for a put below 4160."""
 MORE = {576: 2112, 2112: 4160, 4160: 8256, 8256: 8256}
 """What a message back may have that brings more of an answer, by what the first one might: it is asked for with one packet."""
-PART_PUT, PART_GET = 6 * 1024, 7 * 1024
-"""Bytes of a chunk that fit there."""
 AROUND_ANSWER = 600
 """Bytes of a message back that are not what was asked for."""
 DARE_LEAST = 0.25
@@ -103,9 +106,16 @@ class _Dare:
     in_a_row: int = 0
 
 
+def _rooms_of(share: float) -> set[tuple[int, int]]:
+    """What letters may have where so much is dared."""
+    return {room for _, room in ROOMS[share]} | {(there, back) for there, back, _ in BULK[share]}
+
+
 Begin = Callable[[Kind, Candidate, list[Pending], Watch | None, tuple[int, int]], None]
 Continue = Callable[[Letter, Candidate], None]
-Part = Callable[[Candidate, int, int], None]
+Part = Callable[[Candidate, "Room", "Room"], None]
+Room = tuple[int, int, int]
+"""Of a part of a chunk: a message there, one back, and bytes of the chunk."""
 
 
 class Letters:
@@ -341,7 +351,7 @@ class Letters:
         candidate, at = self._short(now, bulk=True)
         if candidate is None:
             return at
-        part(candidate, PART_PUT, PART_GET)
+        part(candidate, *BULK[self._share(self._dare(candidate))])
         return now
 
     def _short(
@@ -375,8 +385,10 @@ class Letters:
 
     def _room(self, batch: list[Pending], watch: Watch | None, dare: float) -> tuple[int, int]:
         size = sum(p.size for p in batch) + (size_of(watch) if watch is not None else 0)
-        share = next(d for d in sorted(ROOMS, reverse=True) if d <= max(dare, DARE_LEAST))
-        return next(room for most, room in ROOMS[share] if size <= most)
+        return next(room for most, room in ROOMS[self._share(dare)] if size <= most)
+
+    def _share(self, dare: float) -> float:
+        return next(d for d in sorted(ROOMS, reverse=True) if d <= max(dare, DARE_LEAST))
 
     def _dare(self, candidate: Candidate) -> float:
         """How much is dared there: what hung at one machine may have been too much for what lies before that one alone. Of one that
@@ -394,7 +406,7 @@ class Letters:
     def _dares_after(self, candidate: Candidate, room: tuple[int, int]) -> None:
         """So much has gone through there."""
         dared = self._dared.setdefault(candidate.place, _Dare(candidate, self._dare(candidate)))
-        shown = min((d for d, rooms in ROOMS.items() if any(r == room for _, r in rooms)), default=1.0)
+        shown = min(share for share in ROOMS if room in _rooms_of(share))
         dared.in_a_row += 1
         if dared.share < shown:
             dared.share, dared.in_a_row = shown, 0

@@ -43,7 +43,7 @@ from whimbrel.link.events import (
     WatchSet,
     WayLost,
 )
-from whimbrel.link.letters import ROOM_GET, ROOM_PUT, TEXTS, Kind, Letter, Letters
+from whimbrel.link.letters import TEXTS, Kind, Letter, Letters, Room
 from whimbrel.link.memory import Memory
 from whimbrel.link.outcomes import Outcome, Outcomes
 from whimbrel.link.pattern import Pattern
@@ -547,17 +547,17 @@ class Link:
             way.requests[0] = letter.request
             self._post(now, way, letter, (), actions)
 
-        def part(candidate: Candidate, put: int, get: int) -> None:
+        def part(candidate: Candidate, put: Room, get: Room) -> None:
             chunk = self._queue.next_bulk()
             assert chunk is not None
-            is_put = isinstance(chunk.operation, Put)
-            found = self._next_part(chunk, put if is_put else get)
+            there, back, most = put if isinstance(chunk.operation, Put) else get
+            found = self._next_part(chunk, most)
             if found is None:
                 return
             way = self._new_way(now, candidate, self.watching.leg(held=True))
             way.requests[0], operation = found
             way.requests[0].sent_at = now
-            letter = Letter(way.number, Kind.BULK, way.requests[0], ROOM_PUT if is_put else ROOM_GET)
+            letter = Letter(way.number, Kind.BULK, way.requests[0], (there, back))
             self._post(now, way, letter, (operation,), actions)
 
         return self._letters.serve(now, self._doubted, begin, go_on, part)
