@@ -38,6 +38,9 @@ MORE = {576: 2112, 2112: 4160, 4160: 8256, 8256: 8256}
 AROUND_ANSWER = 600
 """Bytes of a message back that are not what was asked for."""
 DARE_LEAST = 0.25
+BULK_FAILS, BULK_AGAIN = 3, 16
+"""Letters with parts of chunks that may hang in a row until parts are smaller, and that come through in a row until they are larger again. What
+now and then hangs at full size is quicker than what always comes through at a third of it."""
 DARE_AGAIN = 8
 """Letters that are answered in a row until more is dared again, after one that hung."""
 MUCH = 4160
@@ -137,6 +140,9 @@ class Letters:
         self._asked_at = float("-inf")
         self._dared: dict[str, _Dare] = {}
         """By the machine that is dialled."""
+        self._dares_bulk = 1.0
+        self._bulk_in_a_row = 0
+        """Letters with parts of chunks that came through; below zero: that hung."""
         self._owes_look = False
 
     @property
@@ -351,7 +357,7 @@ class Letters:
         candidate, at = self._short(now, bulk=True)
         if candidate is None:
             return at
-        part(candidate, *BULK[self._share(self._dare(candidate))])
+        part(candidate, *BULK[self._dares_bulk])
         return now
 
     def _short(
@@ -413,6 +419,14 @@ class Letters:
         elif dared.in_a_row >= DARE_AGAIN:
             dared.share, dared.in_a_row = min(2 * dared.share, 1.0), 0
 
+    def _bulk_ended(self, hung: bool) -> None:
+        """A letter with a part of a chunk came through, or hung."""
+        self._bulk_in_a_row = min(self._bulk_in_a_row, 0) - 1 if hung else max(self._bulk_in_a_row, 0) + 1
+        if self._bulk_in_a_row <= -BULK_FAILS:
+            self._dares_bulk, self._bulk_in_a_row = max(self._dares_bulk / 2, DARE_LEAST), 0
+        elif self._bulk_in_a_row >= BULK_AGAIN:
+            self._dares_bulk, self._bulk_in_a_row = min(2 * self._dares_bulk, 1.0), 0
+
     def _dares_less(self, candidate: Candidate, hung: bool) -> None:
         dared = self._dared.setdefault(candidate.place, _Dare(candidate, self._dare(candidate)))
         dared.in_a_row = 0
@@ -437,6 +451,8 @@ class Letters:
         self.up, self._fails = candidate, 0
         letter.begun, letter.losses = True, 0
         self._dares_after(candidate, letter.room)
+        if letter.kind is Kind.BULK:
+            self._bulk_ended(hung=False)
         if not was_held:
             self._answered_at = now
             took = now - since
@@ -452,6 +468,8 @@ class Letters:
         self._fails += 1
         if carried is not None:
             self._dares_less(carried[0], hung)
+            if letter.kind is Kind.BULK and hung:
+                self._bulk_ended(hung=True)
         if self._fails >= FAILS_ALL:
             self.up = None
         if letter.ways or (letter.begun and letter.losses < FAILS_ALL):
