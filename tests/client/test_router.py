@@ -132,7 +132,11 @@ async def test_an_entry_that_is_somebody_elses_by_now_is_not_closed() -> None:
 
 async def test_a_file_that_cannot_be_read_is_as_none(tmp_path: Path) -> None:
     (tmp_path / routers.FILE).write_text('{"place": 1}')
-    await Router(folder=tmp_path).close()
+    async with Igd().running() as igd:
+        router = Router(("127.0.0.1", igd.search_port), folder=tmp_path)
+        await router.close()
+        assert igd.asked == []
+        assert isinstance(await router.open(PORT), Opened)
 
 
 @pytest.mark.parametrize("code", [501, 606, 718])
