@@ -40,9 +40,8 @@ class Candidate:
     @property
     def told(self) -> str:
         """Host and port as they stand in the route that was given, without what stands around it."""
-        return (self.origin or self.text).rpartition("|")[2].partition("://")[2].partition("/")[
-            0
-        ] or self.place
+        inner = (self.origin or self.text).rpartition("|")[2]
+        return inner.partition("://")[2].partition("/")[0] or self.place
 
     @property
     def place(self) -> str:
