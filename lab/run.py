@@ -215,9 +215,8 @@ def _run(args: argparse.Namespace) -> int:
             f"[{len(records)}/{total}, {time.monotonic() - begun:.0f} s] {name}: {told}{lost}",
             flush=True,
         )
-        if (
-            time.monotonic() > written + _WRITTEN_EVERY_S
-        ):  # so that what was done stays when the rest is not waited for
+        # So that what was done stays when the rest is not waited for.
+        if time.monotonic() > written + _WRITTEN_EVERY_S:
             report.write(args.out, records, known)
             written = time.monotonic()
 

@@ -472,9 +472,8 @@ class Bridge:
             except RelayAway:
                 opening.refuse(HTTPStatus.BAD_GATEWAY)
                 return
-            if (
-                names in self._cuts
-            ):  # meanwhile, and sessions that are being opened are not among those that were ended
+            # It may have been cut meanwhile: what is being opened is not among the sessions that were ended.
+            if names in self._cuts:
                 relay.abort()
                 opening.overlook()
                 return
