@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import queue
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -20,6 +20,8 @@ from lab.trial import Record, Task
 
 _LONGEST_S = 1800.0
 """Beside what is waited for, a run that takes longer hangs; its worker is ended."""
+_APART_S = 2.0
+"""Between the first tasks of two workers: to build a city keeps a core busy for longer, and talks go on beside it."""
 
 
 def longest(task: Task) -> float:
@@ -33,23 +35,33 @@ def spec_of(task: Task) -> str:
     return f"{task.measure}@{task.seed}" if mixed and "@" not in task.measure else task.measure
 
 
+def with_bridges(task: Task) -> bool:
+    """Whether the city of a task has bridges."""
+    return task.peer not in trial.WITHOUT_BRIDGES
+
+
+def take(waiting: list[Task], bridges: bool | None) -> Task:
+    """The next task for a worker whose city has bridges, or has none: one that needs no other city, where there is such a one."""
+    return waiting.pop(next((i for i, task in enumerate(waiting) if with_bridges(task) is bridges), 0))
+
+
 def work(tasks: Sequence[Task], jobs: int, done: Callable[[Record], None]) -> None:
     """Run all of them; `done` is called for each, one at a time. Ctrl-C ends those under way, too; nothing is said of them."""
-    waiting: queue.SimpleQueue[Task] = queue.SimpleQueue()
-    for task in tasks:
-        waiting.put(task)
+    waiting = list(tasks)
     turn = threading.Lock()
     stop = threading.Event()
     workers: set[_Worker] = set()
 
     def one_worker() -> None:
         worker: _Worker | None = None
+        bridges: bool | None = None
         try:
             while not stop.is_set():
-                try:
-                    task = waiting.get_nowait()
-                except queue.Empty:
-                    return
+                with turn:
+                    if not waiting:
+                        return
+                    task = take(waiting, bridges)
+                bridges = with_bridges(task)
                 if worker is None:
                     worker = _Worker()
                     workers.add(worker)
@@ -67,9 +79,11 @@ def work(tasks: Sequence[Task], jobs: int, done: Callable[[Record], None]) -> No
                 worker.end()
 
     threads = [threading.Thread(target=one_worker) for _ in range(min(jobs, len(tasks)))]
-    for thread in threads:
-        thread.start()
     try:
+        for thread in threads:
+            thread.start()
+            if thread is not threads[-1]:
+                time.sleep(_APART_S)
         for thread in threads:
             thread.join()
     except KeyboardInterrupt:
@@ -155,12 +169,11 @@ def _main() -> None:
     try:
         for line in sys.stdin:
             task = Task(**json.loads(line))
-            wanted = task.peer not in trial.WITHOUT_BRIDGES
-            if city is not None and bridges != wanted:
+            if city is not None and bridges != with_bridges(task):
                 city.close()
                 city = None
             if city is None:
-                bridges = wanted
+                bridges = with_bridges(task)
                 city = City(bridges=bridges).__enter__()
             record = _carry_out(city, task)
             if record.failed:

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from lab import crew
 from lab.measures import names
 from lab.pages import report
 from lab.pages.cells import cells
@@ -173,7 +174,8 @@ def test_tasks_are_every_combination_the_first_repeat_of_all_first(capsys: objec
     assert len(tasks) == 16
     assert {task.seed for task in tasks[:8]} == {5}
     assert {task.seed for task in tasks[8:]} == {6}
-    assert [task.files for task in tasks[:2]] == [False, True]
+    assert [task.peer for task in tasks[:4]] == ["whimbrel", "plain"] * 2, "in turn"
+    assert [task.files for task in tasks[:4]] == [False, False, True, True]
     everything = tasks_of(parser().parse_args(["run"]))
     assert {task.measure for task in everything} == set(names()) - {"S8"}
 
@@ -189,6 +191,21 @@ def test_files_go_in_as_many_repeats_as_were_asked_for() -> None:
     tasks = tasks_of(parser().parse_args(words))
     assert {(t.mode, t.repeat) for t in tasks if t.files} == {("cut", 0), ("cut", 1)}
     assert not any(t.files for t in tasks_of(parser().parse_args([*words, "--no-files"])))
+
+
+def test_a_city_is_used_again_by_the_next_task_that_it_suits() -> None:
+    words = ["run", "--measure", "S4,S6", "--mode", "cut", "--peer", "whimbrel,first"]
+    waiting = tasks_of(parser().parse_args(words))
+    taken = [crew.take(waiting, bridges) for bridges in (None, True, None, None)]
+    assert [(t.measure, t.peer) for t in taken] == [
+        ("S4", "whimbrel"),
+        ("S6", "whimbrel"),
+        ("S4", "first"),
+        ("S6", "first"),
+    ]
+    assert waiting == []
+    waiting = tasks_of(parser().parse_args(words))[:1]
+    assert crew.take(waiting, False).peer == "whimbrel", "where there is no other"
 
 
 def test_a_run_that_was_stopped_goes_on_with_what_is_missing() -> None:
