@@ -15,7 +15,7 @@ import socket
 import sqlite3
 import struct
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -305,14 +305,26 @@ def test_nothing_else_out_of_their_homes_is_there_but_what_a_relay_works_with(
     assert not found
 
 
+def numbers_in(texts: Iterable[str]) -> set[int]:
+    """Those that could be ports: what is counted is none, nor are digits within a longer word such as a secret path."""
+    counted = re.compile(r"^(whimbrel_relay_\w+(?:\{.*\})?) \S+$", re.MULTILINE)
+    return {
+        int(number)
+        for text in texts
+        for number in re.findall(r"(?<![\w.])\d{4,5}(?![\w.])", counted.sub(r"\1", text))
+    }
+
+
 def test_no_address_or_port_of_an_app_is_there(story: Story, kept: Kept) -> None:
     for address in packed_addresses():
         assert not kept.where(address), address
     ports = {passage.port for middle in (story.middle, story.beside) for passage in middle.passages}
-    said = {
-        int(number) for text in story.said for number in re.findall(r"(?<![0-9.])\d{4,5}(?![0-9.])", text)
-    }
-    assert not ports & said
+    own = {middle.relay[1] for middle in (story.middle, story.beside)}
+    assert own <= numbers_in(story.said), "a relay does say at which port it is itself"
+    assert not (ports - own) & numbers_in(story.said)
+    for port in ports - own:
+        for form in (f"closed [{port}]", f"port={port}", f"('{HOST}', {port})", f'app{{port="{port}"}} 1'):
+            assert port in numbers_in([form])
     for port in ports:
         for form in (f"{HOST}:{port}".encode(), struct.pack("!H", port) + socket.inet_aton(HOST)):
             assert not kept.where(form)
