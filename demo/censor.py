@@ -65,15 +65,20 @@ class Censor:
     async def serve(self, listening: socket.socket) -> None:
         """Until cancelled."""
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM)
+        over = False
         async with asyncio.TaskGroup() as connections:
 
             def came(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                connections.create_task(self._serve_one(reader, writer))
+                if over:  # it was accepted just before
+                    writer.transport.abort()
+                else:
+                    connections.create_task(self._serve_one(reader, writer))
 
             server = await asyncio.start_server(came, sock=listening, limit=ROOM)
             try:
                 await asyncio.get_running_loop().create_future()
             finally:
+                over = True
                 server.close()
 
     # -- what a visitor does ------------------------------------------------------------------------------

@@ -58,5 +58,7 @@ class Person:
                     return
                 yield answer["item"]
             raise AppGone
+        except OSError:
+            raise AppGone from None
         finally:
             writer.close()

@@ -36,16 +36,21 @@ def listen(home: Path) -> socket.socket:
 
 async def serve(listening: socket.socket, service: Calls, home: Path) -> None:
     """Answer commands until cancelled; what is under way then is cancelled with it, and the socket goes."""
+    over = False
     try:
         async with asyncio.TaskGroup() as connections:
 
             def on_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                connections.create_task(_serve_one(reader, writer, service, home))
+                if over:  # it was accepted just before
+                    writer.transport.abort()
+                else:
+                    connections.create_task(_serve_one(reader, writer, service, home))
 
             server = await asyncio.start_unix_server(on_connection, sock=listening, limit=_LONGEST_REQUEST)
             try:
                 await asyncio.get_running_loop().create_future()
             finally:
+                over = True
                 server.close()
     finally:
         with contextlib.suppress(FileNotFoundError):
