@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from lab import crew, learnt
@@ -123,8 +124,8 @@ def _list(_: argparse.Namespace) -> int:
 
 
 def tasks_of(args: argparse.Namespace) -> list[Task]:
-    """One for each measure, peer, mode and repeat; the repeats of all before the next ones, so that a table grows evenly, and
-    the peers in turn: those that need the processor most are not all at it at one time."""
+    """One for each measure, peer, mode and repeat; the repeats of all before the next ones, so that a table grows evenly.
+    Peers take turns and measures come in another order each time: those that need the processor most are not all at it at once."""
     wanted = [name for name in names() if name != "S8"] if args.measure == "all" else args.measure.split(",")
     wanted = [str(Path(one).resolve()) if one.endswith(".py") else one for one in wanted]
     for one in wanted:
@@ -149,7 +150,7 @@ def tasks_of(args: argparse.Namespace) -> list[Task]:
             files=not args.no_files and mode == "cut" and (args.files_in is None or repeat < args.files_in),
         )
         for repeat in range(args.repeat)
-        for measure in wanted
+        for measure in Random(repeat).sample(wanted, len(wanted))
         for mode in modes
         for peer in peers
         if mode != "cold" or peer not in peers_here.names()

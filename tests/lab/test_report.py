@@ -197,12 +197,10 @@ def test_a_city_is_used_again_by_the_next_task_that_it_suits() -> None:
     words = ["run", "--measure", "S4,S6", "--mode", "cut", "--peer", "whimbrel,first"]
     waiting = tasks_of(parser().parse_args(words))
     taken = [crew.take(waiting, bridges) for bridges in (None, True, None, None)]
-    assert [(t.measure, t.peer) for t in taken] == [
-        ("S4", "whimbrel"),
-        ("S6", "whimbrel"),
-        ("S4", "first"),
-        ("S6", "first"),
-    ]
+    assert [t.peer for t in taken] == ["whimbrel"] * 2 + ["first"] * 2
+    assert {(t.peer, t.measure) for t in taken} == {
+        (p, m) for p in ("whimbrel", "first") for m in ("S4", "S6")
+    }
     assert waiting == []
     waiting = tasks_of(parser().parse_args(words))[:1]
     assert crew.take(waiting, False).peer == "whimbrel", "where there is no other"
