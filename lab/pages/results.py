@@ -12,6 +12,16 @@ from lab.pages.cells import Cell, cells, goal, median_of
 from lab.pages.figures import as_seconds, as_times, or_nothing, whole
 from lab.trial import MODES, Record
 
+_PEERS = [
+    "## Beside what people would use otherwise",
+    "",
+    "![The matrix: measures down, messengers across, each cell the median in seconds](pictures/lab-peers.svg)",
+    "",
+    "Of runs of their own, `make lab-peers`: the same city and measures, the same seeds for all, five repeats. Each messenger, what a"
+    " person has to do until it works again, where it does better than Whimbrel, and how it was configured: [lab-peers.md](lab-peers.md).",
+    "",
+]
+
 
 def as_markdown(records: Sequence[Record], facts: dict[str, Any]) -> str:
     found = cells(records)
@@ -56,6 +66,7 @@ def as_markdown(records: Sequence[Record], facts: dict[str, Any]) -> str:
                     )
             parts.append("| " + " | ".join([*words, f"{' / '.join(map(str, troubles))} of {sent}"]) + " |")
         parts.append("")
+    parts += _PEERS
     parts += ["## Beside the open network", "", *_costs(records), ""]
     parts += ["## What was not reached", "", *(_not_reached(found, records) or ["Nothing."]), ""]
     parts += ["## What these runs do not show", "", *_not_shown(found, records), ""]
