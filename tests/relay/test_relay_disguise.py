@@ -101,7 +101,7 @@ async def test_connections_are_kept_alive(relay: Relay) -> None:
 async def test_who_asks_for_it_gets_the_connection_closed(relay: Relay) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
     writer.write(request("/", headers="Connection: close\r\n"))
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         heard = await reader.read()
     assert b"Connection: close" in heard
     writer.close()
@@ -130,7 +130,7 @@ async def test_bad_requests_are_refused_and_the_connection_ends(
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
     writer.write(sent)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(30):
         heard = await reader.read()
     writer.close()
     assert heard.startswith(f"HTTP/1.1 {status} ".encode())

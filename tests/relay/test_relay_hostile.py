@@ -315,7 +315,7 @@ async def read_frames(reader: asyncio.StreamReader, wire: ClientStream, count: i
     """The answers in the next binary frames; control frames are passed over."""
     answers: list[object] = []
     heard = 0
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while heard < count:
             head = await reader.readexactly(2)
             size = head[1]
@@ -343,7 +343,7 @@ async def test_wrong_frames_end_the_stream(relay: Relay, place: Place, frames: l
     reader, writer = await raw_stream(relay, place)
     try:
         writer.write(b"".join(frame.serialize(mask=True) for frame in frames))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             heard = await reader.read()
     except ConnectionResetError:
         heard = b"\x88"
@@ -391,7 +391,7 @@ async def test_a_frame_that_comes_in_small_pieces_is_not_copied_for_each(relay: 
 async def test_frames_that_break_the_rules_end_the_stream(relay: Relay, place: Place, frame: bytes) -> None:
     reader, writer = await raw_stream(relay, place)
     writer.write(frame)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert (await reader.read())[:1] == b"\x88"
     writer.close()
 
@@ -417,7 +417,7 @@ async def raw_stream(relay: Relay, place: Place) -> tuple[asyncio.StreamReader, 
 async def test_who_does_not_go_on_is_cut_off(relay: Relay, place: Place, beginning: str) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
     writer.write(beginning.format(path=place.route.path).encode())
-    async with asyncio.timeout(6):
+    async with asyncio.timeout(60):
         try:
             assert await reader.read() == b""
         except ConnectionResetError:
@@ -429,7 +429,7 @@ async def test_who_does_not_go_on_is_cut_off(relay: Relay, place: Place, beginni
 async def test_a_kept_connection_ends_after_its_time(relay: Relay) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
     writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-    async with asyncio.timeout(6):
+    async with asyncio.timeout(60):
         try:
             while await reader.read(1000):
                 pass
@@ -440,7 +440,7 @@ async def test_a_kept_connection_ends_after_its_time(relay: Relay) -> None:
 
 async def test_a_stream_that_never_sends_its_letter_is_cut_off(relay: Relay, place: Place) -> None:
     reader, writer = await raw_stream(relay, place)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         try:
             assert await reader.read() == b""
         except ConnectionResetError:
