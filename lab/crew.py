@@ -20,8 +20,11 @@ from lab.trial import Record, Task
 
 _LONGEST_S = 1800.0
 """Beside what is waited for, a run that takes longer hangs; its worker is ended."""
-_APART_S = 2.0
-"""Between the first tasks of two workers: to build a city keeps a core busy for longer, and talks go on beside it."""
+_ROOM = 0.2
+"""Of the processors, what must have been idle in the last second for the next run to begin: to start people's programs, or a whole
+city, takes seconds of a core, and whoever talks beside it would be measured with it."""
+_LONGEST_WAIT_S = 15.0
+"""For such room: where something else takes the processors for ever, runs go on all the same."""
 
 
 def longest(task: Task) -> float:
@@ -45,10 +48,14 @@ def take(waiting: list[Task], bridges: bool | None) -> Task:
     return waiting.pop(next((i for i, task in enumerate(waiting) if with_bridges(task) is bridges), 0))
 
 
-def work(tasks: Sequence[Task], jobs: int, done: Callable[[Record], None]) -> None:
-    """Run all of them; `done` is called for each, one at a time. Ctrl-C ends those under way, too; nothing is said of them."""
+def work(tasks: Sequence[Task], jobs: int, done: Callable[[Record], None], *, sparing: bool = False) -> None:
+    """Run all of them; `done` is called for each, one at a time. Ctrl-C ends those under way, too; nothing is said of them.
+
+    `sparing`: each begins only when there is room for it on this machine.
+    """
     waiting = list(tasks)
     turn = threading.Lock()
+    entrance = threading.Lock()
     stop = threading.Event()
     workers: set[_Worker] = set()
 
@@ -62,6 +69,9 @@ def work(tasks: Sequence[Task], jobs: int, done: Callable[[Record], None]) -> No
                         return
                     task = take(waiting, bridges)
                 bridges = with_bridges(task)
+                if sparing:
+                    with entrance:
+                        wait_for_room(stop)
                 if worker is None:
                     worker = _Worker()
                     workers.add(worker)
@@ -82,8 +92,6 @@ def work(tasks: Sequence[Task], jobs: int, done: Callable[[Record], None]) -> No
     try:
         for thread in threads:
             thread.start()
-            if thread is not threads[-1]:
-                time.sleep(_APART_S)
         for thread in threads:
             thread.join()
     except KeyboardInterrupt:
@@ -91,6 +99,30 @@ def work(tasks: Sequence[Task], jobs: int, done: Callable[[Record], None]) -> No
         for worker in list(workers):
             worker.kill()
         raise
+
+
+def wait_for_room(stop: threading.Event) -> None:
+    """Return when the processors have had room for a second, at the earliest after one."""
+    end = time.monotonic() + _LONGEST_WAIT_S
+    before = ticks()
+    while not stop.wait(1.0):
+        now = ticks()
+        if idle_part(before, now) >= _ROOM or time.monotonic() > end:
+            return
+        before = now
+
+
+def ticks() -> tuple[int, int]:
+    """Of all processors together since the system started: idle, and in all (proc_stat(5))."""
+    user, nice, system, idle, *others = map(
+        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    )
+    return idle, user + nice + system + idle + sum(others)
+
+
+def idle_part(before: tuple[int, int], now: tuple[int, int]) -> float:
+    """From 0 (busy throughout) to 1."""
+    return (now[0] - before[0]) / max(1, now[1] - before[1])
 
 
 class _Worker:

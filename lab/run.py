@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import os
 import platform
 import ssl
 import subprocess
@@ -82,7 +83,12 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("--messages", type=int, default=100, help="each way")
     running.add_argument("--every", type=float, default=1.0, help="seconds between one's messages")
     running.add_argument("--patience", type=float, default=90.0, help="seconds to wait for what has not come")
-    running.add_argument("--jobs", type=int, default=2, help="cities at a time")
+    running.add_argument(
+        "--jobs",
+        type=int,
+        default=2,
+        help="cities at a time, at most; where that is more than there are processors, a run begins when there is room for it",
+    )
     running.add_argument("--no-files", action="store_true", help="no picture of 100 KB, no file of 1 MB")
     running.add_argument(
         "--files-in", type=int, help="in how many of the repeats there are a picture and a file; else in all"
@@ -223,7 +229,7 @@ def _run(args: argparse.Namespace) -> int:
             written = time.monotonic()
 
     try:
-        crew.work(tasks, args.jobs, done)
+        crew.work(tasks, args.jobs, done, sparing=args.jobs > (os.cpu_count() or 1))
     finally:
         if records:
             report.write(args.out, records, known)
@@ -314,7 +320,7 @@ def facts(args: argparse.Namespace) -> dict[str, Any]:
         "scale of waits": f"{args.scale:g}",
         "messages": f"{args.messages} each way, one every {args.every:g} s for each person, round trip 60 ms",
         "patience": f"{args.patience:g} s for messages, {args.file_patience:g} s for each file",
-        "cities at a time": str(args.jobs),
+        "cities at a time": f"{args.jobs} at most",
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
     }
     if any(peer in peers_here.names() for peer in asked):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -204,6 +205,39 @@ def test_a_city_is_used_again_by_the_next_task_that_it_suits() -> None:
     assert waiting == []
     waiting = tasks_of(parser().parse_args(words))[:1]
     assert crew.take(waiting, False).peer == "whimbrel", "where there is no other"
+
+
+def test_how_much_of_the_processors_is_idle_is_read_from_the_system() -> None:
+    before = crew.ticks()
+    while crew.ticks()[1] == before[1]:
+        pass
+    now = crew.ticks()
+    assert 0.0 <= crew.idle_part(before, now) <= 1.0
+    assert crew.idle_part((100, 200), (150, 300)) == 0.5
+    assert crew.idle_part((100, 200), (100, 200)) == 0.0, "nothing was counted yet: no room"
+
+
+def test_a_run_waits_for_room_as_long_as_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = iter([(0, 0), (0, 200), (10, 400), (110, 600)])
+    monkeypatch.setattr(crew, "ticks", lambda: next(told))
+    stop = Waits()
+    crew.wait_for_room(stop)
+    assert stop.waited == [1.0, 1.0, 1.0]
+    stop.set()
+    told = iter([(0, 0)])
+    crew.wait_for_room(stop)
+
+
+class Waits(threading.Event):
+    """Waits in no time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waited.append(timeout or 0.0)
+        return self.is_set()
 
 
 def test_a_run_that_was_stopped_goes_on_with_what_is_missing() -> None:
