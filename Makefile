@@ -71,7 +71,7 @@ lab: setup .setup/lab ## blocked networks in a box: every measure, 20 repeats (a
 # that do not come back.
 PEER_RUNS := lab/out-peers$(if $(ARGS),-some)
 .PHONY: lab-peers
-lab-peers: setup .setup/lab .setup/peers ## other messengers in the same networks (some hours); ARGS='--peer xmpp --measure S4 --repeat 1' for less
+lab-peers: setup .setup/lab .setup/peers ## other messengers in the same networks (two hours); ARGS='--peer xmpp --measure S4 --repeat 1' for less
 	@$(PY) -m lab run --peer all --mode cut,kept --repeat 5 --messages 10 --every 1 --patience 45 --files-in 2 --file-patience 300 \
 		--jobs 40 --out $(PEER_RUNS) $(LAB_GO_ON) $(ARGS) || test -s $(PEER_RUNS)/results.json
 	@$(PY) -m lab table $(PEER_RUNS) --peers $(if $(ARGS),,--write-docs)
