@@ -157,6 +157,8 @@ def _fairness() -> list[str]:
         " for TLS they would pass there.",
         "- WireGuard keeps its ports. A *cut* flow stays dead for ever, so that it does not come back from a cut even on the open network;"
         " what a measure by itself does to it is under *kept*.",
+        "- Many cities share the processors. Who waits for seconds by timers of their own does not feel that; who is back in less than one"
+        " does, so that a few tenths between two such figures say nothing. Whimbrel on a quieter machine: [lab-results.md](lab-results.md).",
         "",
     ]
 

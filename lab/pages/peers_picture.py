@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Sequence
 
 from lab.pages.figures import as_seconds, as_times
@@ -16,6 +17,11 @@ _CLASSES = (
     (float("inf"), "#8a6a00", "!", "later"),
 )
 _NEVER = ("#b3261e", "✗", "not while it lasts, in half of the runs or more")
+_LOST = (
+    "#9a4a12",
+    "✗",
+    "a next one came, and a quarter or more of all had not arrived when the waiting ended",
+)
 _VOID = ("#6b6b6b", "?", "the controls were not as they must be")
 
 
@@ -25,7 +31,7 @@ def picture(records: Sequence[Record]) -> str:
     there = in_order(peer for _, peer in found)
     measures = measures_in(found)
     left, top, wide, high = 270, 84, 92, 42
-    legend = [*((colour, mark, words) for _, colour, mark, words in _CLASSES), _NEVER, _VOID]
+    legend = [*((colour, mark, words) for _, colour, mark, words in _CLASSES), _NEVER, _LOST, _VOID]
     width, height = (
         max(640, left + wide * len(there) + 16),
         top + high * len(measures) + 46 + 20 * len(legend),
@@ -74,6 +80,9 @@ def _square(row: Row, x: float, y: float, wide: float, high: float) -> list[str]
     elif main.median is None:
         colour, mark, _ = _NEVER
         first = "never"
+    elif main.lost and main.lost * 4 >= main.sent:
+        colour, mark, _ = _LOST
+        first = f"{as_seconds(main.median)}, lost"
     else:
         median = main.median
         colour, mark = next((c, m) for limit, c, m, _ in _CLASSES if median <= limit)
@@ -101,10 +110,10 @@ def _square(row: Row, x: float, y: float, wide: float, high: float) -> list[str]
 
 
 def _broken(words: str) -> list[str]:
-    """A title in short lines."""
+    """A title in short lines, broken at spaces and after hyphens."""
     lines = [""]
-    for word in words.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > 13:
+    for word in re.split(r"(?<=[\s-])", words):
+        if lines[-1] and len(lines[-1] + word.rstrip()) > 13:
             lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines
+        lines[-1] += word
+    return [line.strip() for line in lines]

@@ -11,8 +11,8 @@ import pytest
 from lab import peers, world
 from lab.measures import load
 from lab.pages import peers as peers_page
-from lab.pages.peers_picture import picture
-from lab.pages.peers_rows import better, rows
+from lab.pages.peers_picture import _broken, picture
+from lab.pages.peers_rows import better, in_short, rows
 from lab.peers import config
 from lab.run import _parser as parser
 from lab.run import main, tasks_of
@@ -211,6 +211,19 @@ def test_the_picture_is_one_and_names_who_is_in_it() -> None:
     ElementTree.fromstring(text)
     assert "Whimbrel" in text
     assert "Delta Chat" in text
+
+
+def test_the_picture_does_not_call_quick_what_lost_the_rest() -> None:
+    came = picture([run("whimbrel", next_message=0.65, delivered=16, lost=4)])
+    assert "✓ 0.65 s<" in came
+    lost = picture([run("whimbrel", next_message=0.65, delivered=15, lost=5)])
+    assert "✗ 0.65, lost<" in lost
+
+
+def test_titles_in_the_picture_are_no_wider_than_their_column() -> None:
+    assert _broken("Shadowsocks-2022") == ["Shadowsocks-", "2022"]
+    assert _broken("TLS proxy, as Signal's") == ["TLS proxy, as", "Signal's"]
+    assert all(len(line) <= 13 for peer in peers.names() for line in _broken(in_short(peer)))
 
 
 def test_the_command_writes_the_page_of_what_was_run(
