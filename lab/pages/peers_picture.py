@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-import re
+import textwrap
 from collections.abc import Sequence
 
 from lab.pages.figures import as_seconds, as_times
@@ -23,6 +23,8 @@ _LOST = (
     "a next one came, and a quarter or more of all had not arrived when the waiting ended",
 )
 _VOID = ("#6b6b6b", "?", "the controls were not as they must be")
+TITLE_WIDTH = 13
+"""Letters of a messenger's name in a line, so that it stays over its column."""
 
 
 def picture(records: Sequence[Record]) -> str:
@@ -44,7 +46,7 @@ def picture(records: Sequence[Record]) -> str:
     ]
     for across, peer in enumerate(there):
         x = left + wide * across + wide / 2
-        for line, words in enumerate(_broken(in_short(peer))):
+        for line, words in enumerate(textwrap.wrap(in_short(peer), TITLE_WIDTH)):
             out.append(
                 f'<text x="{x}" y="{22 + 16 * line}" text-anchor="middle" font-size="12" font-weight="600">{html.escape(words)}</text>'
             )
@@ -107,13 +109,3 @@ def _square(row: Row, x: float, y: float, wide: float, high: float) -> list[str]
             f'<text x="{middle}" y="{y + 33}" text-anchor="middle" fill="#ffffff" font-size="11">{second}</text>'
         )
     return [*lines, "</g>"]
-
-
-def _broken(words: str) -> list[str]:
-    """A title in short lines, broken at spaces and after hyphens."""
-    lines = [""]
-    for word in re.split(r"(?<=[\s-])", words):
-        if lines[-1] and len(lines[-1] + word.rstrip()) > 13:
-            lines.append("")
-        lines[-1] += word
-    return [line.strip() for line in lines]

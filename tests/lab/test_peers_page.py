@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,8 +13,8 @@ import pytest
 from lab import peers, world
 from lab.measures import load
 from lab.pages import peers as peers_page
-from lab.pages.peers_picture import _broken, picture
-from lab.pages.peers_rows import better, in_short, rows
+from lab.pages.peers_picture import TITLE_WIDTH, picture
+from lab.pages.peers_rows import better, rows
 from lab.peers import config
 from lab.run import _parser as parser
 from lab.run import main, tasks_of
@@ -221,9 +223,11 @@ def test_the_picture_does_not_call_quick_what_lost_the_rest() -> None:
 
 
 def test_titles_in_the_picture_are_no_wider_than_their_column() -> None:
-    assert _broken("Shadowsocks-2022") == ["Shadowsocks-", "2022"]
-    assert _broken("TLS proxy, as Signal's") == ["TLS proxy, as", "Signal's"]
-    assert all(len(line) <= 13 for peer in peers.names() for line in _broken(in_short(peer)))
+    titles = re.findall(
+        r'font-weight="600">([^<✓~!✗?]+)</text>', picture([run(peer) for peer in peers.names()])
+    )
+    assert {"Shadowsocks-", "2022", "TLS proxy, as"} <= set(titles)
+    assert all(len(html.unescape(title)) <= TITLE_WIDTH for title in titles)
 
 
 def test_the_command_writes_the_page_of_what_was_run(
